@@ -1,0 +1,1 @@
+"""The models: which latents line up with which factors, and what happens when only some factors are told."""

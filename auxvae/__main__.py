@@ -1,0 +1,127 @@
+"""python -m auxvae: check a study, train a fleet, evaluate a run, gather a study and draw its report."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from auxvae.spec import Fleet, read_analyses, read_run
+from auxvae.study import Study, read_study
+from foundation.console import log, open_log, told
+from foundation.declare import load_yaml
+from foundation.faults import Absent, Fault
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+Log = Annotated[Optional[Path], typer.Option("--log", help="Write the lines to this file too.")]
+Spec = Annotated[str, typer.Argument(help="A config file, or the study as JSON: {config, facts}.")]
+Results = Annotated[Path, typer.Argument(help="The study's results folder.")]
+
+
+def study_of(spec: str) -> Study:
+    """The study of a config file or of the workflow's JSON; all that is wrong with it is refused at once."""
+    if is_json(spec):
+        both = json.loads(spec)
+        return read_study(both["config"], both["facts"], [])
+    config = load_yaml(Path(spec))
+    facts, faults = _facts(Path(spec))
+    return read_study(config, facts, faults)
+
+
+def is_json(spec: str) -> bool:
+    """Whether a spec is given as JSON, as the workflow does, or as the path of a config."""
+    return spec.lstrip().startswith("{")
+
+
+def _facts(config: Path) -> tuple[Mapping[str, Any], list[Fault]]:
+    """What the simulations know of the config's data sets, asked of their own program, and what is wrong there."""
+    command = [sys.executable, "-m", "simulations", "facts", str(config)]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    if asked.returncode not in (0, 2):
+        raise RuntimeError(f"{' '.join(command)} failed:\n{asked.stderr}")
+    told_facts = json.loads(asked.stdout)
+    faults = [Fault(**{**fault, "found": Absent(fault["found"])}) for fault in told_facts["faults"]]
+    return told_facts["facts"], faults
+
+
+@app.command()
+def check(config: Path, log_to: Log = None) -> None:
+    """Check a whole study before anything runs; exit status 2 with one sentence per fault."""
+    open_log(log_to)
+    study = study_of(str(config))
+    log.info(f"{config}: {study.estimate()}")
+
+
+@app.command()
+def train(
+    spec: Annotated[str, typer.Argument(help="A config file, or a fleet as JSON.")],
+    store: Annotated[Path, typer.Argument(help="The data set's Zarr store.")],
+    results: Results,
+    fleet: Annotated[str, typer.Option(help="Which fleet of a config file; the first if empty.")] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Runs at a time on a CPU.")] = 1,
+    log_to: Log = None,
+) -> None:
+    """Train the runs of a fleet that are not finished; a manifest is written when all are."""
+    open_log(log_to)
+    from auxvae.train import train_all
+
+    if is_json(spec):
+        value = json.loads(spec)
+        chosen, device = Fleet(tuple(read_run(run) for run in value["runs"])), value["device"]
+    else:
+        study = study_of(spec)
+        chosen, device = study.fleet(fleet), study.config.device
+    train_all(chosen, store, results, device, workers)
+
+
+@app.command()
+def evaluate(
+    spec: Annotated[str, typer.Argument(help="A config file, or a run with its analyses as JSON.")],
+    store: Annotated[Path, typer.Argument(help="The data set's Zarr store.")],
+    results: Results,
+    run: Annotated[str, typer.Option(help="Id of the run of a config file; the first if empty.")] = "",
+    log_to: Log = None,
+) -> None:
+    """Scores, codes, sensitivity and pictures of one run, into its folder."""
+    open_log(log_to)
+    from auxvae.analyse import analyse
+
+    if is_json(spec):
+        value = json.loads(spec)
+        chosen, analyses, device = read_run(value["run"]), read_analyses(value["analyses"]), value["device"]
+    else:
+        study = study_of(spec)
+        chosen, analyses, device = study.run(run), study.config.analyses, study.config.device
+    analyse(chosen, analyses, device, store, results)
+
+
+@app.command()
+def collect(spec: Spec, results: Results, log_to: Log = None) -> None:
+    """Gather the runs of a study into scores.parquet and analysis.nc."""
+    open_log(log_to)
+    from auxvae.collect import collect as gather
+
+    study = study_of(spec)
+    gather(study.runs, results, study.config.analyses.bootstrap)
+
+
+@app.command()
+def report(spec: Spec, results: Results, log_to: Log = None) -> None:
+    """Draw the figures, write the tables, and report.html with both."""
+    open_log(log_to)
+    from auxvae import report as pages
+
+    study = study_of(spec)
+    pages.tabulate(study, results)
+    pages.draw(study, results)
+    pages.page(study, results)
+    log.info(f"{results / 'report.html'}: open it in a browser")
+
+
+if __name__ == "__main__":
+    told(lambda: app(prog_name="python -m auxvae"))

@@ -1,0 +1,117 @@
+"""Scores of one run on its held-out rows, and the codes behind them.
+
+    nats, nats_floor   -log p of the images given the reconstruction, and given the noise-free truth where it is known
+    kl                 nats of the posterior against N(0, 1) per image: how much the code says, told or not
+    mse                per pixel, of images scaled to [0, 1] by the extremes of the training rows
+    ssim               the published one, on those images; ssim_mean_image for the mean training image
+    ssim_asinh         on asinh(c / 10) against the noise-free truth where the store has it, else as ssim_asinh_noisy
+    ssim_asinh_noisy   the same against the noisy image; its ceiling is what the truth itself scores
+    lds ...            auxvae.metrics.alignment
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from auxvae.data import Scaling, Store
+from auxvae.metrics.alignment import Score, alignment_scores, correlation_matrix, lds, mean_score
+from auxvae.metrics.images import asinh_scale, ssim_to
+from auxvae.model import Model
+from auxvae.randomness import normal
+from auxvae.spec import Run
+from foundation.files import finished, write_json
+
+Array = NDArray[np.float64]
+
+
+def evaluate(run: Run, store: Store, model: Model, folder: Path, resamples: int) -> None:
+    """Write scores.json and codes.nc of a run."""
+    mean, log_variance = model.encode()
+    scores = {**image_scores(run, store, model, mean), **code_scores(run, model, mean, log_variance, resamples)}
+    with finished(folder / "codes.nc") as part:
+        codes_dataset(run, model, mean, log_variance).to_netcdf(part)
+    write_json(folder / "scores.json", {name: score._asdict() for name, score in scores.items()})
+
+
+def code_scores(
+    run: Run, model: Model, mean: NDArray[np.float32], log_variance: NDArray[np.float32], resamples: int
+) -> dict[str, Score]:
+    """What the codes say: nats, and alignment with the factors."""
+    factors = model.part.factors
+    nats = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(1)
+    noise = normal(run.seed, "scores", 0, mean.shape).numpy()
+    sampled = (mean + noise * np.exp(0.5 * log_variance)).astype(np.float64)
+    names = run.told or tuple(factors)
+    raw = lds(correlation_matrix(sampled, np.stack([factors[name] for name in names], 1)))
+    aligned = alignment_scores(mean.astype(np.float64), factors, run.told, resamples)
+    return {"kl": mean_score(nats), "lds_sampled": Score(raw, np.nan, np.nan, len(mean)), **aligned}
+
+
+def image_scores(run: Run, store: Store, model: Model, mean: NDArray[np.float32]) -> dict[str, Score]:
+    """What the reconstructions are worth, each with its baseline."""
+    part, scaling = model.part, model.trained.scaling
+    images, made = _flat(part.images.numpy()), _flat(model.decode_counts(mean))
+    average = np.broadcast_to(_flat(store.part("train").images.mean(0, keepdim=True).numpy()), images.shape)
+    scores = {"nats": mean_score(_nats(model, model.decode(mean)))}
+    if part.truth is not None:
+        scores["nats_floor"] = mean_score(_nats(model, model.likelihood.to_scale(part.truth)))
+    return scores | _similarities(images, part.truth, made, average, scaling)
+
+
+def _similarities(
+    images: Array, truth: torch.Tensor | None, made: Array, average: Array, scaling: Scaling
+) -> dict[str, Score]:
+    low, span = scaling.count_low, scaling.count_high - scaling.count_low
+    top = float(asinh_scale(np.array(scaling.count_high)) - asinh_scale(np.array(low)))
+    paper = ssim_to((images - low) / span, 1.0)
+    noisy = ssim_to(asinh_scale(images), top)
+    scores = {
+        "mse": mean_score((((made - images) / span) ** 2).mean((1, 2, 3))),
+        "ssim": mean_score(paper((made - low) / span)),
+        "ssim_mean_image": mean_score(paper((average - low) / span)),
+        "ssim_asinh_noisy": mean_score(noisy(asinh_scale(made))),
+    }
+    asinh: Callable[[Array], Array] = noisy
+    if truth is not None:
+        exact = _flat(truth.numpy())
+        scores["ssim_asinh_noisy_ceiling"] = mean_score(noisy(asinh_scale(exact)))
+        asinh = ssim_to(asinh_scale(exact), top)
+    baseline = mean_score(asinh(asinh_scale(average)))
+    return scores | {"ssim_asinh": mean_score(asinh(asinh_scale(made))), "ssim_asinh_mean_image": baseline}
+
+
+def _nats(model: Model, reconstruction: torch.Tensor) -> Array:
+    images = model.likelihood.to_scale(model.part.images)
+    return np.asarray(model.likelihood.nats(images, reconstruction).numpy(), dtype=np.float64)
+
+
+def _flat(images: NDArray[np.float32]) -> Array:
+    return np.asarray(images, dtype=np.float64)
+
+
+def latent_names(run: Run) -> list[str]:
+    """z1, z2, ...; a told latent carries the name of its factor."""
+    told = [f"z{j + 1} ({name})" for j, name in enumerate(run.told)]
+    return told + [f"z{j + 1}" for j in range(len(told), run.network.latents)]
+
+
+def codes_dataset(run: Run, model: Model, mean: Array | NDArray[np.float32], log_variance: NDArray[np.float32]) -> xr.Dataset:
+    """Codes and factors of the test rows, and the correlation matrix of the two."""
+    factors = model.part.factors
+    values = np.stack(list(factors.values()), 1)
+    return xr.Dataset(
+        {
+            "mean": (("galaxy", "latent"), mean),
+            "log_variance": (("galaxy", "latent"), log_variance),
+            "factors": (("galaxy", "factor"), values),
+            "rho": (("latent", "factor"), correlation_matrix(np.asarray(mean, dtype=np.float64), values)),
+        },
+        coords={"latent": latent_names(run), "factor": list(factors)},
+        attrs={"run": run.id},
+    )

@@ -1,0 +1,54 @@
+"""A trained run as functions of arrays: images to codes, codes to images, in photons; no gradients, any device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from auxvae import runs
+from auxvae.data import Part, Store, run_likelihood
+from auxvae.likelihoods import Gaussian, Likelihood
+from auxvae.networks import build
+from auxvae.spec import Run
+
+Array = NDArray[np.float32]
+ROWS = 512  # images that pass through the network together
+
+
+class Model:
+    """A run read back from its folder, beside one part of its store."""
+
+    def __init__(self, folder: Path, run: Run, store: Store, part: Part, device: torch.device) -> None:
+        """Read the run, refuse another one, and put its network on the device."""
+        self.trained = runs.load(folder, run)
+        known = self.trained.scaling
+        self.part, self.device = part, device
+        self.likelihood: Likelihood = run_likelihood(run, store, part, (known.count_low, known.count_high))
+        self.network = build(run, known.mean, known.std, self.likelihood.bounded)
+        self.network.load_state_dict(self.trained.weights)
+        self.network.to(device).eval()
+
+    @torch.no_grad()
+    def encode(self) -> tuple[Array, Array]:
+        """Mean and log variance of the posterior of every image of the part, each (N, d_Z)."""
+        scaled = self.likelihood.to_scale(self.part.images)
+        both = [self.network.encode(rows.to(self.device)) for rows in scaled.split(ROWS)]
+        mean, log_variance = (torch.cat(each).cpu().numpy() for each in zip(*both, strict=True))
+        return mean, log_variance
+
+    @torch.no_grad()
+    def decode(self, codes: Array) -> Tensor:
+        """Reconstructions (N, C, H, W) on the likelihood's scale."""
+        rows = torch.from_numpy(np.ascontiguousarray(codes, dtype=np.float32)).split(ROWS)
+        return torch.cat([self.network.decode(each.to(self.device)).cpu() for each in rows])
+
+    def decode_counts(self, codes: Array) -> Array:
+        """Reconstructions (N, C, H, W) in photons per pixel; row i of the codes belongs to image i of the part."""
+        scaled, kind = self.decode(codes), self.likelihood
+        if isinstance(kind, Gaussian) and isinstance(kind.sigma, Tensor):
+            kind = Gaussian(kind.sigma[: len(codes)])
+        return np.asarray(kind.to_counts(scaled).numpy())

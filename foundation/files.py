@@ -1,0 +1,85 @@
+"""Files are whole or absent: written beside their place, flushed to disk and renamed into it.
+
+Whoever is killed while writing leaves a `.part` file, which nobody reads. A full disk is told in a sentence.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from foundation.faults import Absent, Fault, Refused
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def finished(path: Path) -> Iterator[Path]:
+    """Give a path to write to; when the block ends well, what stands there becomes `path` in one rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    with room_told(path):
+        yield part
+        flush(part)
+        os.replace(part, path)
+
+
+@contextmanager
+def room_told(path: Path) -> Iterator[None]:
+    """Turn 'no space left' into a sentence that names the file and says that a restart goes on."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        found = Absent(f"a full disk ({os.strerror(error.errno or 0)})")
+        raise Refused(Fault(str(path), found, "the file needs room", "free some and start again: it goes on")) from None
+
+
+def flush(path: Path) -> None:
+    """Force a file's bytes to the disk, so that the rename after it cannot overtake them."""
+    with open(path, "rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def write_text(path: Path, text: str) -> None:
+    """A text file, whole or absent."""
+    with finished(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """A JSON file for people and programs, whole or absent."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def read_json(path: Path, what: str) -> Any:
+    """The JSON in a file; absent or broken it is refused in a sentence that says what it should have been."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Refused(Fault(str(path), Absent("no file"), f"{what} stands here", "make it again")) from None
+    except (ValueError, OSError) as error:
+        raise Refused(Fault(str(path), Absent(str(error)), f"{what} stands here", "make it again")) from None
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of a value: sorted keys, no spaces, no infinities."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of the canonical JSON, in hex."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,61 @@
+"""Where an artefact comes from: the code that made it, and the versions and the machine it ran on."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import platform
+from functools import cache
+from pathlib import Path
+
+ROOMS = ("foundation", "simulations", "auxvae")
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def code_hash(*modules: str) -> str:
+    """A short hash of the named modules and of all of ours that they import, directly or not.
+
+    Snakemake does not see changes in imported modules; a rule that carries this hash in its `params` reruns when
+    the code it uses changes, and only then.
+    """
+    closure = sorted(set().union(*(_closure(name) for name in modules)))
+    together = hashlib.sha256()
+    for name in closure:
+        together.update(name.encode() + b"\0" + _source(name).read_bytes() + b"\0")
+    return together.hexdigest()[:12]
+
+
+@cache
+def _closure(start: str) -> frozenset[str]:
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += imports(name)
+    return frozenset(found)
+
+
+@cache
+def imports(module: str) -> tuple[str, ...]:
+    """Our own modules that one module imports, wherever in its text the import stands."""
+    tree = ast.parse(_source(module).read_text(encoding="utf-8"))
+    named = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            named += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            named += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(sorted({name for name in named if name.split(".")[0] in ROOMS and _source(name).exists()}))
+
+
+def _source(module: str) -> Path:
+    path = ROOT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Version of Python and of each installed package named."""
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}

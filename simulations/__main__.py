@@ -1,0 +1,110 @@
+"""python -m simulations: draw a data set, check a store or a config, tell the facts of a config, convert your images."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread per worker: GalSim's own threads slow small stamps down
+
+import typer
+
+from foundation.console import open_log, told
+from foundation.declare import load_yaml
+from foundation.faults import Absent, Fault, Refused, shown
+from simulations.facts import Declared, Facts, read_declared
+from simulations.spec import Dataset
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+Log = Annotated[Optional[Path], typer.Option("--log", help="Write the lines to this file too.")]
+
+
+def declared(config: Path) -> Declared:
+    """The data sets of a config file, or all that is wrong with them."""
+    faults: list[Fault] = []
+    found = read_declared(load_yaml(config), faults)
+    if faults:
+        raise Refused(faults)
+    return found
+
+
+@app.command()
+def check(path: Path, log: Log = None) -> None:
+    """Let a store prove itself, or check the data sets of a config; exit status 2 with a sentence per fault."""
+    open_log(log)
+    if path.is_dir():
+        from simulations.check import check as check_store
+
+        check_store(path)
+    elif path.suffix in (".yaml", ".yml"):
+        declared(path)
+    else:
+        raise Refused(Fault(str(path), Absent("no store"), "a store's folder or a YAML file is checked", "mend the path"))
+
+
+@app.command()
+def facts(config: Path) -> None:
+    """Print what the models must know of a config's data sets, and what is wrong with them, as JSON."""
+    open_log(None)
+    faults: list[Fault] = []
+    found = read_declared(load_yaml(config), faults)
+    plain = [{**vars(fault), "found": Absent(shown(fault.found))} for fault in faults]
+    typer.echo(json.dumps({"facts": found.to_json(), "faults": plain}))
+    raise typer.Exit(2 if faults else 0)
+
+
+@app.command()
+def draw(
+    spec: Annotated[str, typer.Argument(help="A config file, or a data set's spec as JSON.")],
+    store: Annotated[Path, typer.Argument(help="The Zarr store to make.")],
+    name: Annotated[str, typer.Option(help="Which data set of the config.")] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+    log: Log = None,
+) -> None:
+    """Draw a data set into a store; finishes one that was left unfinished."""
+    open_log(log)
+    from simulations.draw import simulate
+
+    dataset, known = _named(spec, name or store.stem)
+    simulate(dataset, known, store, workers)
+
+
+def _named(spec: str, name: str) -> tuple[Dataset, Facts]:
+    """A data set and its facts, from JSON or from a config."""
+    if not spec.lstrip().startswith("{"):
+        found = declared(Path(spec))
+    else:
+        faults: list[Fault] = []
+        found = read_declared({"datasets": {name: json.loads(spec)}}, faults)
+        if faults:
+            raise Refused(faults)
+    if name not in found.simulated:
+        known = ", ".join(found.simulated) or "none"
+        raise Refused(Fault("--name", name, f"the config simulates {known}", "name one of them"))
+    return found.simulated[name], found.facts[name]
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="npz, HDF5, FITS table or Zarr with images and factor columns.")],
+    store: Annotated[Path, typer.Argument(help="The Zarr store to make.")],
+    images: Annotated[str, typer.Option(help="Name of the images.")] = "image",
+    factors: Annotated[str, typer.Option(help="Names of the factors, with commas; all other columns if empty.")] = "",
+    unit: Annotated[Optional[list[str]], typer.Option(help="Unit of a factor, as radius=arcsec; repeat it.")] = None,
+    noise: Annotated[str, typer.Option(help="none, poisson, poisson:SKY or gaussian:SIGMA, in the image's unit.")] = "none",
+    seed: Annotated[int, typer.Option(help="Of the random split into training, validation and test rows.")] = 0,
+    log: Log = None,
+) -> None:
+    """Make a store of your own images, so that a study can take it with `store: PATH`."""
+    open_log(log)
+    from simulations.convert import convert as convert_file
+
+    convert_file(source, store, images, factors, unit or [], noise, seed)
+
+
+if __name__ == "__main__":
+    told(lambda: app(prog_name="python -m simulations"))
+    sys.exit(0)

@@ -1,0 +1,123 @@
+"""Draw a data set into its store with any number of worker processes; the bytes do not depend on how many.
+
+Workers draw blocks of rows, this process gathers them and writes whole shards. A journal beside the store says which
+shards are done: a start after a kill goes on behind them, and another spec or other code begins anew.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import zarr
+
+from foundation.console import Progress, log
+from foundation.files import read_json, write_json
+from foundation.provenance import code_hash
+from simulations import store
+from simulations.facts import Facts
+from simulations.factors import draw_factors, draw_split
+from simulations.galaxy import draw, parameters
+from simulations.noise import add_noise, noise_std
+from simulations.spec import PARAMETERS, Dataset, to_json
+
+BLOCK = 128  # rows a worker draws at a time: some 50 ms
+Columns = dict[str, Any]
+
+
+def draw_rows(dataset: Dataset, start: int, stop: int) -> Columns:
+    """All columns of rows start..stop-1."""
+    factors = draw_factors(dataset, start, stop)
+    rows = [dict(zip(factors, values, strict=True)) for values in zip(*factors.values(), strict=True)]
+    stamps = [draw(dataset.scene, parameters(dataset, row)) for row in rows]
+    noisy = [add_noise(dataset.noise, m, dataset.seed, start + i) for i, m in enumerate(stamps)]
+    drawn: Columns = {"image": np.stack(noisy), "split": draw_split(dataset, start, stop), **factors}
+    if dataset.noise.kind == "gaussian":
+        drawn["noise_std"] = store.as_column(noise_std(dataset.noise, stamp) for stamp in stamps)
+    if dataset.image_true:
+        drawn["image_true"] = np.stack(stamps)
+    return drawn
+
+
+def simulate(dataset: Dataset, facts: Facts, path: Path, workers: int = 1) -> None:
+    """Make the whole store at `path`, or finish one that was left unfinished; a sealed store of this spec stays."""
+    journal = path.with_name(path.name + ".journal.json")
+    shard = store.shard_rows(4 * dataset.scene.stamp**2, dataset.galaxies)
+    identity = {"spec": dataset.digest, "code": code_hash("simulations.draw")}
+    done = _shards_done(path, journal, identity)
+    group = zarr.open_group(path, mode="r+") if done else _begin(dataset, path)
+    progress = Progress(facts.name, dataset.galaxies, "galaxies", done=min(len(done) * shard, dataset.galaxies))
+    with _pool(min(workers, -(-dataset.galaxies // BLOCK))) as pool:
+        for start in range(0, dataset.galaxies, shard):
+            if start not in done:
+                _write_shard(dataset, group, start, min(start + shard, dataset.galaxies), pool, progress)
+                done.append(start)
+                write_json(journal, {**identity, "shards": done})
+    attributes = {"spec": to_json(dataset), "spec_digest": dataset.digest, "noise": asdict(dataset.noise)}
+    store.seal(path, group, {**attributes, "factors": list(dataset.factors)}, asdict(facts))
+    journal.unlink(missing_ok=True)
+    log.info(f"{facts.name}: sealed {path}")
+
+
+def _shards_done(path: Path, journal: Path, identity: dict[str, str]) -> list[int]:
+    """First rows of the shards that an earlier start finished for the same spec and code."""
+    (path / "seal.json").unlink(missing_ok=True)
+    if not journal.exists() or not (path / "zarr.json").exists():
+        return []
+    kept = read_json(journal, "the journal of an unfinished store")
+    return list(kept["shards"]) if all(kept.get(k) == v for k, v in identity.items()) else []
+
+
+def _begin(dataset: Dataset, path: Path) -> zarr.Group:
+    shutil.rmtree(path, ignore_errors=True)
+    named = {
+        name: {"units": factor.unit, "long_name": PARAMETERS[name].long_name}
+        for name, factor in dataset.factors.items()
+    }
+    columns = {**named, **store.SPLIT}
+    columns |= store.NOISE_STD if dataset.noise.kind == "gaussian" else {}
+    columns |= store.IMAGE_TRUE if dataset.image_true else {}
+    return store.create(path, dataset.galaxies, (dataset.scene.stamp,) * 2, columns)
+
+
+class Pool(Protocol):
+    """What drawing asks of a pool of workers: results in the order of the calls."""
+
+    def imap(self, function: Any, calls: Any, /) -> Iterator[Columns]:
+        """Lazily map, in order."""
+
+
+class _Here:
+    """The pool of one: this process."""
+
+    def imap(self, function: Any, calls: Any, /) -> Iterator[Columns]:
+        return map(function, calls)
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[Pool]:
+    if workers < 2:
+        yield _Here()
+        return
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        yield pool
+
+
+def _write_shard(dataset: Dataset, group: zarr.Group, start: int, stop: int, pool: Pool, progress: Progress) -> None:
+    edges = [(first, min(first + BLOCK, stop)) for first in range(start, stop, BLOCK)]
+    blocks = []
+    for block in pool.imap(partial(_draw_block, dataset), edges):
+        blocks.append(block)
+        progress.advance(len(block["split"]))
+    store.write_rows(group, start, {name: np.concatenate([b[name] for b in blocks]) for name in blocks[0]})
+
+
+def _draw_block(dataset: Dataset, edges: tuple[int, int]) -> Columns:
+    return draw_rows(dataset, *edges)

@@ -1,0 +1,109 @@
+"""The `datasets` section of a study: what is to be simulated, what exists already, and what others need to know of it.
+
+`Facts` is all that the models ever learn of a data set before it is there: names, sizes, noise. It is also what
+`python -m simulations facts CONFIG` prints as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from foundation.declare import NAME, read
+from foundation.faults import Absent, Fault, Refused, guess, listed
+from foundation.files import read_json
+from simulations.presets import PRESETS
+from simulations.reach import dataset_faults
+from simulations.spec import Dataset
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a model must know of a data set: its factors, its size, its noise; `store` where it exists already."""
+
+    name: str
+    digest: str
+    factors: tuple[str, ...]
+    galaxies: int
+    train: int
+    test: int
+    stamp: int
+    channels: int
+    noise: str
+    image_true: bool
+    image_bytes: int
+    store: str | None = None
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The data sets of one study: those to simulate, and the facts of all."""
+
+    simulated: dict[str, Dataset]
+    facts: dict[str, Facts]
+
+    def to_json(self) -> dict[str, Any]:
+        """The facts as plain JSON."""
+        return {name: asdict(facts) for name, facts in self.facts.items()}
+
+
+def read_declared(config: Mapping[str, Any], faults: list[Fault]) -> Declared:
+    """All data sets of a config; what is wrong is appended to `faults` and left out."""
+    declared = Declared({}, {})
+    section = config.get("datasets")
+    if not isinstance(section, Mapping) or not section:
+        faults.append(Fault("datasets", section, "at least one named data set is needed", "add one"))
+        return declared
+    for name, value in section.items():
+        where = f"datasets.{name}"
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            faults.append(Fault(where, name, "a name is letters, digits and _, a letter first", "rename it"))
+        elif isinstance(value, Mapping) and "store" in value:
+            _existing(name, value, where, declared, faults)
+        elif (dataset := read_dataset(value, where, faults)) is not None:
+            declared.simulated[name] = dataset
+            declared.facts[name] = _facts(name, dataset)
+    return declared
+
+
+def read_dataset(value: object, where: str, faults: list[Fault]) -> Dataset | None:
+    """A data set from a mapping; `preset: NAME` stands for a preset's settings, which the others then override."""
+    if isinstance(value, Mapping) and "preset" in value:
+        name = value["preset"]
+        if name not in PRESETS:
+            remedy = guess(str(name), PRESETS, "take one of them")
+            faults.append(Fault(f"{where}.preset", name, f"the presets are {listed(PRESETS)}", remedy))
+            return None
+        value = {**PRESETS[name], **{k: v for k, v in value.items() if k != "preset"}}
+    made = read(Dataset, value, where, faults)
+    if not isinstance(made, Dataset):
+        return None
+    beyond = dataset_faults(made, where)
+    faults += beyond
+    return None if beyond else made
+
+
+def _facts(name: str, dataset: Dataset) -> Facts:
+    train, _, test = dataset.split.counts(dataset.galaxies)
+    scene = dataset.scene
+    sizes = {"galaxies": dataset.galaxies, "train": train, "test": test, "stamp": scene.stamp, "channels": 1}
+    noise = {"noise": dataset.noise.kind, "image_true": dataset.image_true, "image_bytes": dataset.image_bytes}
+    return Facts(name, dataset.digest, tuple(dataset.factors), **sizes, **noise)  # type: ignore[arg-type]
+
+
+def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declared, faults: list[Fault]) -> None:
+    """Facts of a store that is there already, from its seal alone."""
+    path = value["store"]
+    for key in value.keys() - {"store"}:
+        faults.append(Fault(f"{where}.{key}", Absent("this key"), "an existing store takes no settings", "take it away"))
+    if not isinstance(path, str) or not Path(path, "seal.json").is_file():
+        remedy = "make one with 'python -m simulations convert' or correct the path"
+        faults.append(Fault(f"{where}.store", path, "a sealed store must be there", remedy))
+        return
+    try:
+        known = read_json(Path(path, "seal.json"), "the seal of a store")["facts"]
+        declared.facts[name] = Facts(**{**known, "name": name, "store": path, "factors": tuple(known["factors"])})
+    except (Refused, KeyError, TypeError) as error:
+        faults.append(Fault(f"{where}.store", Absent(f"a broken seal ({error})"), "it holds the facts", "remake it"))

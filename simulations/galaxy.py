@@ -1,0 +1,91 @@
+"""One row as a GalSim object: the galaxy of the scene, sheared, convolved with its PSF, drawn on its stamp.
+
+    exponential      I(r) ~ exp(-r / r0)
+    sersic           I(r) ~ exp(-b_n (r / r_e)^(1/n))
+    de_vaucouleurs   Sérsic with n = 4
+    bulge_disk       de Vaucouleurs of B/T of the flux + exponential of the rest, sheared together
+
+Shear is GalSim's area-preserving reduced shear (g1, g2). The pixel is part of the drawing (`method="auto"`), so a
+pixel holds the photons that fell on it; the shift (offset_x, offset_y) is in pixels from the true centre.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import galsim
+import numpy as np
+from numpy.typing import NDArray
+
+from simulations.spec import PARAMETERS, Dataset, Scene
+
+Stamp = NDArray[np.float32]
+Values = Mapping[str, float]
+
+
+def parameters(dataset: Dataset, factors: Mapping[str, float]) -> dict[str, float]:
+    """Every parameter of the scene in GalSim's units, from one row's factors and the constants."""
+    constants = {name: dataset.constant(name) for name in dataset.scene.takes() if name not in factors}
+    scaled = {n: v * PARAMETERS[n].units[dataset.factors[n].unit] for n, v in factors.items()}
+    return constants | scaled
+
+
+def profile(scene: Scene, values: Values) -> galsim.GSObject:
+    """The galaxy before its PSF: shape (reduced shear), size (arcsec) and flux (ph) as the row says."""
+    return GALAXIES[scene.galaxy](scene, values).shear(g1=values["g1"], g2=values["g2"])
+
+
+def psf(scene: Scene, values: Values) -> galsim.GSObject:
+    """The PSF, of unit flux and the row's FWHM (arcsec)."""
+    return PSFS[scene.psf](values)
+
+
+def draw(scene: Scene, values: Values) -> Stamp:
+    """The noise-free stamp of one row, shape (stamp, stamp), photons per pixel."""
+    seen = galsim.Convolve(profile(scene, values), psf(scene, values))
+    offset = (values["offset_x"], values["offset_y"])
+    image = seen.drawImage(nx=scene.stamp, ny=scene.stamp, scale=scene.pixel_scale, offset=offset)
+    return np.asarray(image.array)
+
+
+def _radius(scene: Scene, values: Values) -> dict[str, float]:
+    return {f"{scene.radius}_radius": values["radius"]}
+
+
+def _exponential(scene: Scene, values: Values) -> galsim.GSObject:
+    return galsim.Exponential(flux=values["flux"], **_radius(scene, values))
+
+
+def _sersic(scene: Scene, values: Values) -> galsim.GSObject:
+    return galsim.Sersic(values["sersic_index"], flux=values["flux"], **_radius(scene, values))
+
+
+def _de_vaucouleurs(scene: Scene, values: Values) -> galsim.GSObject:
+    return galsim.DeVaucouleurs(flux=values["flux"], **_radius(scene, values))
+
+
+def _bulge_disk(scene: Scene, values: Values) -> galsim.GSObject:
+    share = values["bulge_fraction"]
+    bulge = galsim.DeVaucouleurs(half_light_radius=values["bulge_radius"], flux=share * values["flux"])
+    disk = galsim.Exponential(flux=(1 - share) * values["flux"], **_radius(scene, values))
+    return galsim.Add(bulge, disk)
+
+
+def _airy(values: Values) -> galsim.GSObject:
+    """An Airy disk without obscuration; its FWHM is 1.028993969962188 lambda/D (first half-maximum of (2 J1(x)/x)^2)."""
+    return galsim.Airy(lam_over_diam=values["psf_fwhm"] / AIRY_FWHM)
+
+
+AIRY_FWHM = 1.028993969962188
+GALAXIES: dict[str, Callable[[Scene, Values], galsim.GSObject]] = {
+    "exponential": _exponential,
+    "sersic": _sersic,
+    "de_vaucouleurs": _de_vaucouleurs,
+    "bulge_disk": _bulge_disk,
+}
+PSFS: dict[str, Callable[[Values], galsim.GSObject]] = {
+    "gaussian": lambda values: galsim.Gaussian(fwhm=values["psf_fwhm"]),
+    "moffat": lambda values: galsim.Moffat(values["psf_beta"], fwhm=values["psf_fwhm"]),
+    "kolmogorov": lambda values: galsim.Kolmogorov(fwhm=values["psf_fwhm"]),
+    "airy": _airy,
+}

@@ -1,0 +1,108 @@
+"""The store: one Zarr v3 group, opened by `xarray.open_zarr(path)`, whole only once its seal exists.
+
+    image       (galaxy, y, x)  float32   photons per pixel         image_true likewise, without noise, on request
+    <factor>    (galaxy,)       float64   in its declared unit      split   (galaxy,)  int8   0, 1, 2
+    noise_std   (galaxy,)       float32   where the noise is Gaussian
+
+Images lie uncompressed in shards of about 40 MB, each of chunks of 64 to 256 rows with a CRC-32C checksum that
+every reading verifies. `seal.json` is written last: the spec, the facts, and size and SHA-256 of every file.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import Crc32cCodec
+
+from foundation.files import digest_file, room_told, write_json
+from foundation.provenance import code_hash, versions
+
+SHARD_BYTES = 40e6
+CHUNK_BYTES = 0.5e6
+Columns = Mapping[str, NDArray[Any]]
+
+
+def chunk_rows(row_bytes: int) -> int:
+    """Rows per chunk, a power of 2 from 64 to 256, near half a megabyte."""
+    return int(min(256, max(64, 2 ** round(math.log2(CHUNK_BYTES / row_bytes)))))
+
+
+def shard_rows(row_bytes: int, rows: int) -> int:
+    """Rows per shard: whole chunks near 40 MB, no more than hold all rows."""
+    chunk = chunk_rows(row_bytes)
+    return chunk * max(1, min(round(SHARD_BYTES / row_bytes / chunk), math.ceil(rows / chunk)))
+
+
+def create(path: Path, rows: int, image_shape: tuple[int, ...], columns: Mapping[str, dict[str, str]]) -> zarr.Group:
+    """An empty store of that many rows: `image`, the columns with their attributes, and `split`.
+
+    image_shape is (y, x) or (channel, y, x); a column named image_true is an image, every other one a number per row.
+    """
+    row_bytes = 4 * math.prod(image_shape)
+    shard, chunk = shard_rows(row_bytes, rows), chunk_rows(row_bytes)
+    group = zarr.create_group(path, overwrite=True)
+    image_names = ("galaxy", "channel", "y", "x")[-len(image_shape) :]
+    for name, attributes in {"image": {"units": "ph", "long_name": "photons per pixel"}, **columns}.items():
+        is_image = name in ("image", "image_true")
+        shape = image_shape if is_image else ()
+        group.create_array(
+            name,
+            shape=(rows, *shape),
+            shards=(shard, *shape),
+            chunks=(chunk, *shape) if is_image else (shard,),
+            dtype={"image": "float32", "image_true": "float32", "split": "int8"}.get(name, "float64"),
+            compressors=[Crc32cCodec()],
+            dimension_names=("galaxy", *(image_names if is_image else ())),
+            attributes=attributes,
+        )
+    return group
+
+
+IMAGE_TRUE = {"image_true": {"units": "ph", "long_name": "photons per pixel without noise"}}
+NOISE_STD = {"noise_std": {"units": "ph", "long_name": "standard deviation of the noise per pixel"}}
+SPLIT: dict[str, dict[str, Any]] = {
+    "split": {"long_name": "part of the row", "flag_values": [0, 1, 2], "flag_meanings": "train validation test"}
+}
+
+
+def write_rows(group: zarr.Group, start: int, columns: Columns) -> None:
+    """Write rows from `start` on; a block that covers whole shards is written as whole files."""
+    with room_told(Path(str(group.store_path))):
+        for name, values in columns.items():
+            group[name][start : start + len(values)] = values  # type: ignore[index]
+
+
+def seal(path: Path, group: zarr.Group, attributes: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    """Make the store whole: its attributes, one consolidated metadata, the checksum of every file, last the seal."""
+    origin = {"versions": versions("galsim", "numpy", "zarr"), "code": code_hash("simulations.draw")}
+    with room_told(path):
+        group.attrs.update({**attributes, **origin})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Consolidated metadata")
+            zarr.consolidate_metadata(group.store)
+    write_json(path / "seal.json", {"facts": dict(facts), **origin, "files": manifest(path)})
+
+
+def manifest(path: Path) -> dict[str, dict[str, Any]]:
+    """Size and SHA-256 of every file of a store but its seal, by name relative to it."""
+    return {
+        str(file.relative_to(path)): {"bytes": file.stat().st_size, "sha256": digest_file(file)}
+        for file in sorted(files(path))
+    }
+
+
+def files(path: Path) -> Iterable[Path]:
+    """The files that belong to a store: neither its seal nor what other programs leave there under a dot name."""
+    return (f for f in path.rglob("*") if f.is_file() and f.name[:1] != "." and f != path / "seal.json")
+
+
+def as_column(values: Iterable[float]) -> NDArray[np.float64]:
+    """Numbers as a column of the store."""
+    return np.fromiter(values, dtype=np.float64)

@@ -1,0 +1,59 @@
+"""The study gathered into two files, then drawn: tables, figures and report.html."""
+
+from auxvae.labels import first_of_label
+
+FIGURES = ("correlations", "history", "reconstructions", "sensitivity_ssim", "sensitivity_ssim_asinh")
+TABLES = ("alignment", "factors", "images")
+SHOWN = first_of_label(STUDY.runs)
+WHOLE = canonical({"config": dict(config), "facts": DECLARED.to_json()})
+
+
+rule collect:
+    input:
+        expand("{results}/runs/{run}/{file}", results=RESULTS, run=[run.id for run in STUDY.runs],
+               file=["scores.json", "codes.nc", "sensitivity.nc"]),
+    output:
+        f"{RESULTS}/scores.parquet",
+        f"{RESULTS}/analysis.nc",
+    params:
+        spec=WHOLE,
+        code=code_hash("auxvae.collect"),
+    log:
+        f"{RESULTS}/logs/collect.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/collect.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        "{PYTHON} -m auxvae collect {params.spec:q} {RESULTS:q} --log {log:q}"
+
+
+rule report:
+    input:
+        rules.collect.output,
+        expand("{results}/runs/{run}/pictures.nc", results=RESULTS, run=SHOWN),
+    output:
+        report(f"{RESULTS}/report.html", category="Study", caption="../report/page.rst"),
+        [report(f"{RESULTS}/figures/{name}.png", category="Figures", caption=f"../report/{name}.rst") for name in FIGURES],
+        [report(f"{RESULTS}/tables/{name}.csv", category="Tables", caption=f"../report/{name}.rst") for name in TABLES],
+        expand("{results}/figures/{name}.pdf", results=RESULTS, name=FIGURES),
+        expand("{results}/figures/traversal-{run}.{suffix}", results=RESULTS, run=SHOWN, suffix=["png", "pdf"]),
+        expand("{results}/tables/{name}.tex", results=RESULTS, name=TABLES),
+        f"{RESULTS}/tables/sensitivity.csv",
+    params:
+        spec=WHOLE,
+        code=code_hash("auxvae.report"),
+    log:
+        f"{RESULTS}/logs/report.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/report.tsv"
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        "{PYTHON} -m auxvae report {params.spec:q} {RESULTS:q} --log {log:q}"

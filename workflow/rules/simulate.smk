@@ -1,0 +1,26 @@
+"""Data sets that the study simulates, one store each; a start after a kill goes on behind the last whole shard."""
+
+from simulations.spec import to_json
+
+
+rule simulate:
+    output:
+        f"{RESULTS}/data/{{dataset}}.zarr/seal.json",
+    params:
+        spec=lambda w: canonical(to_json(DECLARED.simulated[w.dataset])),
+        store=lambda w: store_of(w.dataset),
+        code=code_hash("simulations.draw"),
+    log:
+        f"{RESULTS}/logs/simulate-{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/simulate-{{dataset}}.tsv"
+    threads: 16
+    resources:
+        mem_mb=lambda w, threads: 600 + 250 * threads,
+        runtime=lambda w, threads: 10 + DECLARED.facts[w.dataset].galaxies // (20000 * threads),
+    conda:
+        "../../envs/simulate.yaml"
+    message:
+        "simulate {wildcards.dataset} with {threads} processes"
+    shell:
+        "{PYTHON} -m simulations draw {params.spec:q} {params.store:q} --workers {threads} --log {log:q}"

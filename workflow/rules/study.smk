@@ -1,0 +1,56 @@
+"""The whole study, checked when the workflow is parsed: every fault at once, exit status 2, nothing written."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.basedir).parent
+sys.path.insert(0, str(ROOT))
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+
+from auxvae.study import read_study
+from foundation.declare import load_yaml
+from foundation.faults import Refused
+from foundation.files import canonical
+from foundation.provenance import code_hash
+from simulations.facts import read_declared
+
+
+def checked(config):
+    """The data sets and the study of a config; a faulty one ends Snakemake here."""
+    try:
+        for path in workflow.configfiles:
+            load_yaml(Path(path))
+        faults = []
+        declared = read_declared(config, faults)
+        return declared, read_study(config, declared.to_json(), faults)
+    except Refused as refused:
+        print(refused, file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(2)
+
+
+DECLARED, STUDY = checked(config)
+RESULTS = f"results/{STUDY.config.study}"
+USES_CONDA = "conda" in str(workflow.deployment_settings.deployment_method).lower()
+PYTHON = "python" if USES_CONDA else sys.executable
+
+if workflow.is_main_process:
+    print(f"{STUDY.config.study}: {STUDY.estimate()}", file=sys.stderr)
+
+
+def store_of(dataset):
+    """Where a data set's store lies: one that exists already, or one that is simulated here."""
+    return DECLARED.facts[dataset].store or f"{RESULTS}/data/{dataset}.zarr"
+
+
+def seal_of(dataset):
+    """The file that says that a store is whole."""
+    return f"{store_of(dataset)}/seal.json"
+
+
+wildcard_constraints:
+    dataset="[A-Za-z][A-Za-z0-9_]*",
+    fleet="[A-Za-z0-9_-]+",
+    run="[A-Za-z0-9_-]+",
