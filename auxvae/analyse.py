@@ -35,7 +35,7 @@ def analyse(run: Run, asked: Analyses, device: str, path: Path, results: Path) -
 
 
 def examples(run: Run, model: Model, codes: NDArray[np.float32]) -> xr.Dataset:
-    """The first test images, their truth where it is known, and what the run makes of them, (example, y, x) in photons."""
+    """The first test images, their truth where it is known, and the reconstructions, (example, y, x) in photons."""
     seen: dict[str, NDArray[np.float32] | torch.Tensor] = {
         "example_image": model.part.images[:EXAMPLES],
         "example_reconstruction": model.decode_counts(codes[:EXAMPLES]),

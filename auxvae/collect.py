@@ -1,7 +1,7 @@
 """The study as two files: every score of every run in one tidy table, every matrix and curve in one labelled data set.
 
     scores.parquet  run, dataset, method, coverage, seed, metric, value, low, high, n         one row per run x metric
-    analysis.nc     rho (run, latent, factor); drop ... (run, block, scale, measure, bound); contrast (pair, metric, bound)
+    analysis.nc     rho (run, latent, factor), drop (run, block, scale, measure, bound), contrast (pair, metric, bound)
 
 Controls stand among the scores as runs of the method `control`: codes whose alignment is known beforehand. A contrast
 is a metric at one coverage minus the same at the largest, seed by seed: with one seed its interval adds the two

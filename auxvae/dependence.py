@@ -1,7 +1,7 @@
 r"""How much one column depends on another, over a minibatch: correlations of powers (arXiv 2507.00298, eq. 7 to 9).
 
     R_0^K(a, b) = 1/K^2 sum_{p,q <= K} |rho(a^p, b^q)|          0 where a says nothing of b
-    R_1^K(a, b) = 1/K   sum_{p <= K}  (1 - rho(a^p, b^p))       0 where a follows b; signed, so that a mirror image costs
+    R_1^K(a, b) = 1/K   sum_{p <= K}  (1 - rho(a^p, b^p))       0 where a follows b; signed: a mirror image costs
 
 rho is Pearson's correlation over the batch. Columns are standardised before they are raised to a power, with 1e-8
 added to their variance, so that a dead latent gives 0 and not NaN. `normalise=False` gives the released sums.
@@ -23,8 +23,10 @@ def standardise(a: Tensor) -> Tensor:
 
 def powers(a: Tensor, degree: int) -> Tensor:
     """Standardised powers 1..K of the standardised columns, shape (K, B, D)."""
-    a = standardise(a)
-    return torch.stack([standardise(a**p) for p in range(1, degree + 1)])
+    once = standardise(a)
+    raised = torch.stack([once**p for p in range(1, degree + 1)])
+    centred = raised - raised.mean(1, keepdim=True)
+    return centred / (centred.square().mean(1, keepdim=True) + EPSILON).sqrt()
 
 
 def correlations(a: Tensor, b: Tensor) -> Tensor:

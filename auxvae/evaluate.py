@@ -1,12 +1,12 @@
 """Scores of one run on its held-out rows, and the codes behind them.
 
-    nats, nats_floor   -log p of the images given the reconstruction, and given the noise-free truth where it is known
-    kl                 nats of the posterior against N(0, 1) per image: how much the code says, told or not
-    mse                per pixel, of images scaled to [0, 1] by the extremes of the training rows
-    ssim               the published one, on those images; ssim_mean_image for the mean training image
-    ssim_asinh         on asinh(c / 10) against the noise-free truth where the store has it, else as ssim_asinh_noisy
-    ssim_asinh_noisy   the same against the noisy image; its ceiling is what the truth itself scores
-    lds ...            auxvae.metrics.alignment
+nats, nats_floor   -log p of the images given the reconstruction, and given the noise-free truth where it is known
+kl                 nats of the posterior against N(0, 1) per image: how much the code says, told or not
+mse                per pixel, of images scaled to [0, 1] by the extremes of the training rows
+ssim               the published one, on those images; ssim_mean_image for the mean training image
+ssim_asinh         on asinh(c / 10) against the noise-free truth where the store has it, else as ssim_asinh_noisy
+ssim_asinh_noisy   the same against the noisy image; its ceiling is what the truth itself scores
+lds ...            auxvae.metrics.alignment
 """
 
 from __future__ import annotations
@@ -101,7 +101,9 @@ def latent_names(run: Run) -> list[str]:
     return told + [f"z{j + 1}" for j in range(len(told), run.network.latents)]
 
 
-def codes_dataset(run: Run, model: Model, mean: Array | NDArray[np.float32], log_variance: NDArray[np.float32]) -> xr.Dataset:
+def codes_dataset(
+    run: Run, model: Model, mean: Array | NDArray[np.float32], log_variance: NDArray[np.float32]
+) -> xr.Dataset:
     """Codes and factors of the test rows, and the correlation matrix of the two."""
     factors = model.part.factors
     values = np.stack(list(factors.values()), 1)

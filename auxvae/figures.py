@@ -1,11 +1,12 @@
 """Figures from labelled data sets and tables, never from a run: matplotlib without a screen, one PDF and one PNG each.
 
-Colours are Okabe & Ito's, which the colour-blind tell apart; every axis has its unit; bars and bands are 95 % intervals.
+Colours are Okabe & Ito's, which the colour-blind tell apart; every axis has its unit; bands are 95 % intervals.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -21,7 +22,13 @@ from matplotlib.figure import Figure
 from foundation.files import finished
 
 COLOURS = {"aux": "#0072B2", "recon": "#D55E00"}
-STYLE = {"font.size": 8, "axes.titlesize": 8, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 160}
+STYLE: dict[Any, Any] = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.dpi": 160,
+}
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -90,12 +97,12 @@ def traversal_figure(traversal: xr.Dataset, title: str) -> Figure:
         images = np.arcsinh(traversal["image"].isel(start=0).values / 10)
         latents, steps = images.shape[:2]
         figure, axes = plt.subplots(latents, steps, figsize=(0.62 * steps + 1.2, 0.62 * latents + 0.4))
-        for (j, step), ax in np.ndenumerate(axes):
+        for (j, step), ax in np.ndenumerate(np.asarray(axes)):
             ax.imshow(images[j, step], cmap="magma", vmin=0, vmax=images.max())
             ax.set_xticks([], [])
             ax.set_yticks([], [])
             ax.set_xlabel(f"{float(traversal['value'][j, step]):.2g}", size=5, labelpad=1)
-        for name, ax in zip(traversal["latent"].values, axes[:, 0], strict=True):
+        for name, ax in zip(traversal["latent"].values, np.asarray(axes)[:, 0], strict=True):
             ax.set_ylabel(str(name), rotation=0, ha="right", va="center")
         figure.suptitle(f"{title}: each latent from its 1 % to its 99 % quantile")
     return figure

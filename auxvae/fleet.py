@@ -58,7 +58,9 @@ class Objective:
         return torch.stack(terms)
 
 
-def train_fleet(runs: Sequence[Run], train: Callable[[Run], None], workers: int) -> Iterator[tuple[Run, Refused | None]]:
+def train_fleet(
+    runs: Sequence[Run], train: Callable[[Run], None], workers: int
+) -> Iterator[tuple[Run, Refused | None]]:
     """Train every run, so many at a time, and give each with what stopped it, as it ends."""
     if workers < 2 or len(runs) < 2:
         for run in runs:
@@ -95,7 +97,7 @@ def _end_with(sentinel: int) -> None:
 
 
 def choose_device(wanted: str) -> torch.device:
-    """cuda where it is asked for or, on `auto`, where there is one; else the CPU."""
+    """The device by name; `auto` is a CUDA GPU where there is one, else the CPU."""
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(wanted)

@@ -6,7 +6,7 @@ from auxvae.spec import Run
 
 
 def labels(chosen: tuple[Run, ...]) -> dict[str, str]:
-    """A name per run id; runs that differ in their seed alone share one, those that differ in weights are told apart."""
+    """A name per run id; runs that differ in their seed alone share one, weights that vary are named."""
     same_words: dict[str, list[dict[str, float]]] = {}
     for run in chosen:
         known = same_words.setdefault(_words(run), [])

@@ -1,6 +1,6 @@
 """Encoder and decoder: four convolutions down, four up (methods of arXiv 2507.00298, released galaxy network).
 
-    encoder  C -> 32 -> 64 -> 128 -> 256 channels, kernel 4, stride 2, padding 1; two linear heads for mu and log sigma^2
+    encoder  C -> 32 -> 64 -> 128 -> 256 channels, kernel 4, stride 2, padding 1; linear heads mu and log sigma^2
     decoder  z (d_Z x 1 x 1) -> m -> 2m -> 4m -> S pixels, 128, 64, 32, C channels
 
 with m = max(2, round(S / 16)) and a last layer of stride floor(S / 4m) and the kernel that ends at S pixels exactly:
@@ -91,7 +91,8 @@ def build(run: Run, mean: float, std: float, bounded: bool) -> Conv4:
     for layer in network.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             _initialise(layer, source)
-    return network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 def _initialise(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, source: torch.Generator) -> None:

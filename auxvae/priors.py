@@ -1,6 +1,6 @@
 """The prior p(z|u): a diagonal Gaussian whose told latents are centred on their factors (arXiv 2507.00298, eq. 3).
 
-    p(z|u) = prod_{j told} N(z_j; u_j, v) * prod_{j not told} N(z_j; 0, 1)
+p(z|u) = prod_{j told} N(z_j; u_j, v) * prod_{j not told} N(z_j; 0, 1)
 """
 
 from __future__ import annotations

@@ -79,7 +79,13 @@ def _damage(folder: Path, spec: dict[str, Any]) -> Iterator[Fault]:
 
 
 def finish(
-    folder: Path, work: Path, run: Run, scaling: Scaling, kept: dict[str, Tensor], last: dict[str, Tensor], rows: History
+    folder: Path,
+    work: Path,
+    run: Run,
+    scaling: Scaling,
+    kept: dict[str, Tensor],
+    last: dict[str, Tensor],
+    rows: History,
 ) -> None:
     """Write the run beside its place and rename it there; its unfinished state goes last."""
     made = work / "finished"

@@ -21,7 +21,6 @@ from foundation.files import digest_of
 T = TypeVar("T")
 
 
-
 @dataclass(frozen=True)
 class Network:
     """The network by name, its latent dimension d_Z, and the activation between its layers."""

@@ -55,7 +55,9 @@ class Study:
     def estimate(self) -> str:
         """Size and cost in a line."""
         counts = f"{len(self.runs)} runs in {len(self.fleets)} fleets"
-        return f"{counts}, {self.store_bytes() / 1e9:.2g} GB of images, {self.core_hours():.2g} core hours without a GPU"
+        return (
+            f"{counts}, {self.store_bytes() / 1e9:.2g} GB of images, {self.core_hours():.2g} core hours without a GPU"
+        )
 
 
 def _named(identity: str, known: Mapping[str, T], where: str) -> T:
@@ -195,7 +197,9 @@ def _coverages(config: Config, group: Group, where: str) -> Iterator[Fault]:
             yield Fault(place, name, text, guess(name, config.coverages, "declare it under coverages"))
         elif not config.coverages[name]:
             text = f"{group.method} must be told at least one factor"
-            yield Fault(f"coverages.{name}", Absent("an empty coverage"), text, "add a factor or take it out of the runs")
+            yield Fault(
+                f"coverages.{name}", Absent("an empty coverage"), text, "add a factor or take it out of the runs"
+            )
         elif len(config.coverages[name]) > config.network.latents:
             text = f"coverage {name} needs a latent for each of its {len(config.coverages[name])} factors"
             yield Fault("network.latents", config.network.latents, text, "raise it or take a smaller coverage")
@@ -215,7 +219,9 @@ def _fit(config: Config, group: Group, where: str, known: Mapping[str, Any]) -> 
         yield Fault("training.batch", config.training.batch, text, "lower it or simulate more")
     if config.analyses.sensitivity.images > known["test"]:
         text = f"{name} has {known['test']} test rows"
-        yield Fault("analyses.sensitivity.images", config.analyses.sensitivity.images, text, "lower it or simulate more")
+        yield Fault(
+            "analyses.sensitivity.images", config.analyses.sensitivity.images, text, "lower it or simulate more"
+        )
 
 
 def _twice(runs: tuple[Run, ...]) -> Iterator[Fault]:

@@ -73,7 +73,13 @@ def _escape(text: str) -> str:
 
 def sensitivity_table(analysis: xr.Dataset, labels: dict[str, str]) -> pd.DataFrame:
     """Loss of each measure per run, block and scale, tidy: drop and drop per latent with their intervals."""
-    tidy = analysis[["drop", "drop_per_latent"]].to_dataframe().dropna().unstack("bound")
-    tidy.columns = [f"{name}_{bound}" for name, bound in tidy.columns]
-    tidy = tidy.reset_index()
+    tidy = pd.concat(
+        [
+            analysis[name].sel(bound=bound, drop=True).to_series().rename(f"{name}_{bound}")
+            for name in ("drop", "drop_per_latent")
+            for bound in ("mean", "low", "high")
+        ],
+        axis=1,
+    )
+    tidy = tidy.dropna().reset_index()
     return tidy.assign(run=tidy["run"].map(lambda run: labels.get(run, run)))

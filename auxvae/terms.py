@@ -1,4 +1,4 @@
-r"""The terms of the losses: pure functions of ONE run's tensors, each a scalar in nats per image, averaged over the batch.
+r"""The terms of the losses: pure functions of ONE run's tensors, each a scalar: nats per image, a mean over the batch.
 
     reconstruction  -log p(x|z)                                                            (auxvae.likelihoods)
     kl              1/2 sum_j [ (sigma_j^2 + (mu_j - m_j)^2) / v_j - 1 - log(sigma_j^2 / v_j) ]     eq. 4

@@ -97,7 +97,7 @@ class Trainer:
         self.objective = Objective.of(run, options, device)
         self.train_rows = self._rows(train, store, extremes)
         self.validation_rows = self._rows(validation, store, extremes)
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=run.training.learning_rate)
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=run.training.learning_rate, fused=True)
         self.steps = len(self.train_rows.images) // run.training.batch
         self.state, self.best = State(), _weights(self.network)
         self._resume()
@@ -125,7 +125,9 @@ class Trainer:
         terms = " ".join(f"{name} {row[f'train_{name}']:.4g}" for name in self.run.terms)
         speed = epochs * self.steps * self.run.training.batch / seconds
         head = f"{self.run.title}: epoch {self.state.epoch} of {self.run.training.epochs}"
-        return f"{head}, {terms}, validation loss {row['validation_loss']:.5g}, {speed:,.0f} images/s, {span(left)} left"
+        return (
+            f"{head}, {terms}, validation loss {row['validation_loss']:.5g}, {speed:,.0f} images/s, {span(left)} left"
+        )
 
     def _patience_ended(self) -> bool:
         patience = self.run.training.patience

@@ -1,4 +1,4 @@
-"""python -m simulations: draw a data set, check a store or a config, tell the facts of a config, convert your images."""
+"""python -m simulations: draw a data set, check a store or a config, tell its facts, convert your own images."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def check(path: Path, log: Log = None) -> None:
     elif path.suffix in (".yaml", ".yml"):
         declared(path)
     else:
-        raise Refused(Fault(str(path), Absent("no store"), "a store's folder or a YAML file is checked", "mend the path"))
+        raise Refused(
+            Fault(str(path), Absent("no store"), "a store's folder or a YAML file is checked", "mend the path")
+        )
 
 
 @app.command()
@@ -94,7 +96,9 @@ def convert(
     images: Annotated[str, typer.Option(help="Name of the images.")] = "image",
     factors: Annotated[str, typer.Option(help="Names of the factors, with commas; all other columns if empty.")] = "",
     unit: Annotated[Optional[list[str]], typer.Option(help="Unit of a factor, as radius=arcsec; repeat it.")] = None,
-    noise: Annotated[str, typer.Option(help="none, poisson, poisson:SKY or gaussian:SIGMA, in the image's unit.")] = "none",
+    noise: Annotated[
+        str, typer.Option(help="none, poisson, poisson:SKY or gaussian:SIGMA, in the image's unit.")
+    ] = "none",
     seed: Annotated[int, typer.Option(help="Of the random split into training, validation and test rows.")] = 0,
     log: Log = None,
 ) -> None:

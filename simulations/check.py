@@ -3,7 +3,8 @@
 1. The seal: every file is there, of the size and the SHA-256 that the seal says.
 2. The rows: factors and split are those of the design; all numbers are finite.
 3. The images: the noise-free stamp m drawn from the stored factors explains the stored image x,
-   mean (x - m)^2 / var = 1 within 5 standard errors (without noise, x = m to 1e-5 of its peak).
+   mean (x - m)^2 / var = 1 within 5 standard errors (without noise, x = m to 1e-5 of its peak), and all sampled images
+   together are as bright as their factors say, sum (x - m) m / var = 0 within 5 standard errors.
 4. The physics, re-measured on noise-free drawings of the same rows:
    flux    sum of the pixels of a drawing 100 half-light radii wide, within 2 %
    g1, g2  hollow adaptive moments before the PSF (`simulations.moments`), within 0.002
@@ -25,14 +26,15 @@ import zarr
 from foundation.console import log
 from foundation.faults import Absent, Fault, Refused
 from foundation.files import digest_file, read_json
-from simulations.facts import read_dataset
 from simulations.factors import draw_factors, draw_split
-from simulations.galaxy import Values, draw, parameters, profile, psf
+from simulations.facts import read_dataset
+from simulations.galaxy import Values, draw, half_light_of, parameters, profile, psf
 from simulations.moments import Moments, hollow_moments
 from simulations.noise import noise_std
 from simulations.spec import Dataset, Scene
 
 SAMPLE = 32  # rows that are drawn again
+FAINTEST = 0.1  # expected photons per pixel: below, Poisson noise is too far from normal
 REMAKE = "make the store again"
 
 
@@ -86,7 +88,10 @@ def _rows(path: Path, group: zarr.Group) -> Iterator[Fault]:
 
 
 def _design(path: Path, dataset: Dataset, columns: dict[str, Any]) -> Iterator[Fault]:
-    expected = {"split": draw_split(dataset, 0, dataset.galaxies), **draw_factors(dataset, 0, dataset.galaxies)}
+    expected: dict[str, Any] = {
+        "split": draw_split(dataset, 0, dataset.galaxies),
+        **draw_factors(dataset, 0, dataset.galaxies),
+    }
     for name, values in expected.items():
         off = np.flatnonzero(~np.isclose(columns[name], values, rtol=1e-9, atol=0))
         if off.size:
@@ -102,28 +107,39 @@ def _sampled(dataset: Dataset, columns: dict[str, Any]) -> Iterator[tuple[int, d
 
 
 def _images(path: Path, dataset: Dataset, group: zarr.Group, columns: dict[str, Any]) -> Iterator[Fault]:
+    """Images that the galaxy of their factors does not explain, one by one and, for their brightness, together."""
+    light, weight = 0.0, 0.0
     for row, values in _sampled(dataset, columns):
         stamp = draw(dataset.scene, values).astype(np.float64)
-        image = np.asarray(group["image"][row], dtype=np.float64)  # type: ignore[index]
-        excess = _excess(dataset, stamp, image)
+        residual = np.asarray(group["image"][row], dtype=np.float64) - stamp  # type: ignore[index]
+        variance = _variance(dataset, stamp)
+        bright = variance > FAINTEST * (dataset.noise.kind == "poisson")
+        stamp, residual, variance = stamp[bright], residual[bright], variance[bright]
+        light += float((residual * stamp / variance).sum())
+        weight += float((stamp**2 / variance).sum())
+        excess = _excess(dataset, residual, variance)
         if not abs(excess) < 5:
             found = Absent(f"an image {excess:.3g} standard errors off")
             yield Fault(f"{path}/image[{row}]", found, "it must show the galaxy of its factors within 5", REMAKE)
+    if not abs(light) < 5 * np.sqrt(weight):
+        found = Absent(f"images {1 + light / weight:.5g} times as bright as their factors say")
+        yield Fault(f"{path}/image", found, f"it must be 1 within {5 / np.sqrt(weight):.2g}", REMAKE)
 
 
-def _excess(dataset: Dataset, stamp: Any, image: Any) -> float:
-    """Standard errors by which mean (x - m)^2 / var exceeds 1; 0 or infinite where there is no noise."""
+def _variance(dataset: Dataset, stamp: Any) -> Any:
+    """Variance of the noise of each pixel; without noise, that of single-precision rounding."""
+    if dataset.noise.kind == "poisson":
+        return np.maximum(stamp, 0) + (dataset.noise.sky or 0.0)
+    sigma = noise_std(dataset.noise, stamp) if dataset.noise.kind == "gaussian" else 1e-5 * np.abs(stamp).max()
+    return np.full_like(stamp, sigma**2)
+
+
+def _excess(dataset: Dataset, residual: Any, variance: Any) -> float:
+    """Standard errors by which the mean of residual^2 / variance exceeds 1; without noise only an excess counts."""
     if dataset.noise.kind == "none":
-        return 0.0 if np.abs(image - stamp).max() <= 1e-5 * np.abs(stamp).max() else np.inf
-    if dataset.noise.kind == "gaussian":
-        variance = np.full_like(stamp, noise_std(dataset.noise, stamp) ** 2)
-        spread = np.full_like(stamp, 2.0)
-    else:
-        variance = np.maximum(stamp, 0) + (dataset.noise.sky or 0.0)
-        spread = 2 + 1 / np.maximum(variance, 1e-12)  # variance of (x - m)^2 / var for a Poisson x
-    bright = variance > 0.1
-    squares = (image - stamp)[bright] ** 2 / variance[bright] - 1
-    return float(squares.sum() / np.sqrt(spread[bright].sum()))
+        return 0.0 if (residual**2 <= variance).all() else np.inf
+    spread = 2 + 1 / variance if dataset.noise.kind == "poisson" else np.full_like(variance, 2.0)
+    return float((residual**2 / variance - 1).sum() / np.sqrt(spread.sum()))
 
 
 def _physics(path: Path, dataset: Dataset, columns: dict[str, Any]) -> Iterator[Fault]:
@@ -141,7 +157,7 @@ def measure(scene: Scene, values: Values) -> dict[str, tuple[float, float]]:
     if "bulge_radius" in values:
         round_one["bulge_radius"] = values["bulge_radius"] / radius
     reference = profile(scene, round_one)
-    half_light = reference.calculateHLR()
+    half_light = half_light_of(scene, round_one)
     one, seen = _moments(reference, half_light), _moments(galaxy, half_light * radius)
     whole = galsim.Convolve(galaxy, seeing).drawImage(nx=400, ny=400, scale=half_light * radius / 4)
     fwhm = seeing.drawImage(nx=301, ny=301, scale=values["psf_fwhm"] / 60, method="no_pixel").calculateFWHM()

@@ -22,8 +22,8 @@ from foundation.console import Progress, log
 from foundation.files import read_json, write_json
 from foundation.provenance import code_hash
 from simulations import store
-from simulations.facts import Facts
 from simulations.factors import draw_factors, draw_split
+from simulations.facts import Facts
 from simulations.galaxy import draw, parameters
 from simulations.noise import add_noise, noise_std
 from simulations.spec import PARAMETERS, Dataset, to_json

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from simulations.randomness import Floats, generator, permuted, uniforms
+from simulations.randomness import Floats, key, permuted, uniforms
 from simulations.spec import Dataset, Factor
 
 SERSIC_STEP = 0.05
@@ -52,7 +52,7 @@ def _column(dataset: Dataset, name: str, start: int, stop: int) -> Floats:
 
 
 def _sobol(dataset: Dataset, start: int, stop: int) -> Floats:
-    scramble = generator(dataset.seed, "sobol", 0)
+    scramble = np.random.default_rng(key(dataset.seed, "sobol").tolist())
     sequence = stats.qmc.Sobol(len(dataset.factors), scramble=True, rng=scramble)
     if start:
         sequence.fast_forward(start)

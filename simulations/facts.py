@@ -97,7 +97,9 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
     """Facts of a store that is there already, from its seal alone."""
     path = value["store"]
     for key in value.keys() - {"store"}:
-        faults.append(Fault(f"{where}.{key}", Absent("this key"), "an existing store takes no settings", "take it away"))
+        faults.append(
+            Fault(f"{where}.{key}", Absent("this key"), "an existing store takes no settings", "take it away")
+        )
     if not isinstance(path, str) or not Path(path, "seal.json").is_file():
         remedy = "make one with 'python -m simulations convert' or correct the path"
         faults.append(Fault(f"{where}.store", path, "a sealed store must be there", remedy))

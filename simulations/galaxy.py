@@ -32,12 +32,19 @@ def parameters(dataset: Dataset, factors: Mapping[str, float]) -> dict[str, floa
 
 def profile(scene: Scene, values: Values) -> galsim.GSObject:
     """The galaxy before its PSF: shape (reduced shear), size (arcsec) and flux (ph) as the row says."""
-    return GALAXIES[scene.galaxy](scene, values).shear(g1=values["g1"], g2=values["g2"])
+    galaxy: galsim.GSObject = GALAXIES[scene.galaxy](scene, values).shear(g1=values["g1"], g2=values["g2"])
+    return galaxy
 
 
 def psf(scene: Scene, values: Values) -> galsim.GSObject:
     """The PSF, of unit flux and the row's FWHM (arcsec)."""
     return PSFS[scene.psf](values)
+
+
+def half_light_of(scene: Scene, values: Values) -> float:
+    """Half-light radius (arcsec) of the galaxy before shear and PSF; of its disk, where there is a bulge."""
+    galaxy = GALAXIES[scene.galaxy](scene, values)
+    return float((galaxy.obj_list[1] if scene.galaxy == "bulge_disk" else galaxy).half_light_radius)
 
 
 def draw(scene: Scene, values: Values) -> Stamp:
@@ -72,7 +79,7 @@ def _bulge_disk(scene: Scene, values: Values) -> galsim.GSObject:
 
 
 def _airy(values: Values) -> galsim.GSObject:
-    """An Airy disk without obscuration; its FWHM is 1.028993969962188 lambda/D (first half-maximum of (2 J1(x)/x)^2)."""
+    """An Airy disk without obscuration: (2 J1(x) / x)^2 falls to half its maximum over 1.02899 lambda / D."""
     return galsim.Airy(lam_over_diam=values["psf_fwhm"] / AIRY_FWHM)
 
 

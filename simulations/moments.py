@@ -8,7 +8,7 @@ follows a shear of the image exactly, because the weight is sheared with it; for
 Deviation from the usual moments (Bernstein & Jarvis 2002, Hirata & Seljak 2003; `galsim.hsm`), whose weight is
 exp(-rho^2 / 2): the hole at the centre takes away the cusp of a Sérsic profile, which no pixel grid samples well,
 and the iteration then also converges at |g| = 0.7, where the usual one collapses. Measured on Sérsic profiles with
-n = 0.5 to 6, 8 pixels per half-light radius: g within 1e-4, size within 1e-3.
+n = 0.5 to 6 with |g| up to 0.7, 8 pixels per half-light radius: g within 1e-3, size within 0.4 % (a test says so).
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ def hollow_moments(image: NDArray[np.floating], scale: float, guess: float) -> M
     return _shape(matrix)
 
 
-def _step(matrix: NDArray[np.float64], products: NDArray[np.float64], light: NDArray[np.float64]) -> NDArray[np.float64]:
+def _step(
+    matrix: NDArray[np.float64], products: NDArray[np.float64], light: NDArray[np.float64]
+) -> NDArray[np.float64]:
     inverse = np.linalg.inv(matrix)
     rho2 = np.array([inverse[0, 0], 2 * inverse[0, 1], inverse[1, 1]]) @ products
     weighted = light * rho2 * np.exp(-rho2 / 2)

@@ -1,7 +1,7 @@
 """The noise of one image, addressed by (seed, row).
 
-    gaussian  x = m + sigma e,                        sigma given, or sqrt(sum m^2) / snr of the noise-free stamp m
-    poisson   x = Poisson(m + sky) - sky              sky in photons per pixel
+gaussian  x = m + sigma e,                        sigma given, or sqrt(sum m^2) / snr of the noise-free stamp m
+poisson   x = Poisson(m + sky) - sky              sky in photons per pixel
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def shard_rows(row_bytes: int, rows: int) -> int:
     return chunk * max(1, min(round(SHARD_BYTES / row_bytes / chunk), math.ceil(rows / chunk)))
 
 
-def create(path: Path, rows: int, image_shape: tuple[int, ...], columns: Mapping[str, dict[str, str]]) -> zarr.Group:
+def create(path: Path, rows: int, image_shape: tuple[int, ...], columns: Mapping[str, dict[str, Any]]) -> zarr.Group:
     """An empty store of that many rows: `image`, the columns with their attributes, and `split`.
 
     image_shape is (y, x) or (channel, y, x); a column named image_true is an image, every other one a number per row.
@@ -49,7 +49,8 @@ def create(path: Path, rows: int, image_shape: tuple[int, ...], columns: Mapping
     shard, chunk = shard_rows(row_bytes, rows), chunk_rows(row_bytes)
     group = zarr.create_group(path, overwrite=True)
     image_names = ("galaxy", "channel", "y", "x")[-len(image_shape) :]
-    for name, attributes in {"image": {"units": "ph", "long_name": "photons per pixel"}, **columns}.items():
+    described: dict[str, dict[str, Any]] = {"image": {"units": "ph", "long_name": "photons per pixel"}, **columns}
+    for name, attributes in described.items():
         is_image = name in ("image", "image_true")
         shape = image_shape if is_image else ()
         group.create_array(
@@ -65,8 +66,10 @@ def create(path: Path, rows: int, image_shape: tuple[int, ...], columns: Mapping
     return group
 
 
-IMAGE_TRUE = {"image_true": {"units": "ph", "long_name": "photons per pixel without noise"}}
-NOISE_STD = {"noise_std": {"units": "ph", "long_name": "standard deviation of the noise per pixel"}}
+IMAGE_TRUE: dict[str, dict[str, Any]] = {"image_true": {"units": "ph", "long_name": "photons per pixel without noise"}}
+NOISE_STD: dict[str, dict[str, Any]] = {
+    "noise_std": {"units": "ph", "long_name": "standard deviation of the noise per pixel"}
+}
 SPLIT: dict[str, dict[str, Any]] = {
     "split": {"long_name": "part of the row", "flag_values": [0, 1, 2], "flag_meanings": "train validation test"}
 }
@@ -81,9 +84,10 @@ def write_rows(group: zarr.Group, start: int, columns: Columns) -> None:
 
 def seal(path: Path, group: zarr.Group, attributes: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Make the store whole: its attributes, one consolidated metadata, the checksum of every file, last the seal."""
-    origin = {"versions": versions("galsim", "numpy", "zarr"), "code": code_hash("simulations.draw")}
+    origin: dict[str, Any] = {"versions": versions("galsim", "numpy", "zarr"), "code": code_hash("simulations.draw")}
     with room_told(path):
-        group.attrs.update({**attributes, **origin})
+        group.attrs.update(dict(attributes))
+        group.attrs.update(origin)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Consolidated metadata")
             zarr.consolidate_metadata(group.store)

@@ -61,7 +61,9 @@ def null_threshold(rows: int) -> float:
     return 1.96 / math.sqrt(rows)
 
 
-def alignment_scores(codes: Array, factors: dict[str, Array], told: tuple[str, ...], resamples: int) -> dict[str, Score]:
+def alignment_scores(
+    codes: Array, factors: dict[str, Array], told: tuple[str, ...], resamples: int
+) -> dict[str, Score]:
     """LDS over the told factors (all, where none is told) and over all, and the best |rho| of each factor."""
     names = list(factors)
     values = np.stack([factors[name] for name in names], 1)

@@ -2,7 +2,13 @@
 
 from auxvae.labels import first_of_label
 
-FIGURES = ("correlations", "history", "reconstructions", "sensitivity_ssim", "sensitivity_ssim_asinh")
+FIGURES = (
+    "correlations",
+    "history",
+    "reconstructions",
+    "sensitivity_ssim",
+    "sensitivity_ssim_asinh",
+)
 TABLES = ("alignment", "factors", "images")
 SHOWN = first_of_label(STUDY.runs)
 WHOLE = canonical({"config": dict(config), "facts": DECLARED.to_json()})
@@ -10,25 +16,30 @@ WHOLE = canonical({"config": dict(config), "facts": DECLARED.to_json()})
 
 rule collect:
     input:
-        expand("{results}/runs/{run}/{file}", results=RESULTS, run=[run.id for run in STUDY.runs],
-               file=["scores.json", "codes.nc", "sensitivity.nc"]),
+        expand(
+            "{results}/runs/{run}/{file}",
+            results=RESULTS,
+            run=[run.id for run in STUDY.runs],
+            file=["scores.json", "codes.nc", "sensitivity.nc"],
+        ),
     output:
         f"{RESULTS}/scores.parquet",
         f"{RESULTS}/analysis.nc",
-    params:
-        spec=WHOLE,
-        code=code_hash("auxvae.collect"),
     log:
         f"{RESULTS}/logs/collect.log",
     benchmark:
         f"{RESULTS}/benchmarks/collect.tsv"
+    conda:
+        "../../envs/report.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../../envs/report.yaml"
+    params:
+        spec=WHOLE,
+        results=lambda w, output: str(Path(output[0]).parent),
+        code=code_hash("auxvae.collect"),
     shell:
-        "{PYTHON} -m auxvae collect {params.spec:q} {RESULTS:q} --log {log:q}"
+        "python -m auxvae collect {params.spec:q} {params.results:q} --log {log:q}"
 
 
 rule report:
@@ -37,23 +48,43 @@ rule report:
         expand("{results}/runs/{run}/pictures.nc", results=RESULTS, run=SHOWN),
     output:
         report(f"{RESULTS}/report.html", category="Study", caption="../report/page.rst"),
-        [report(f"{RESULTS}/figures/{name}.png", category="Figures", caption=f"../report/{name}.rst") for name in FIGURES],
-        [report(f"{RESULTS}/tables/{name}.csv", category="Tables", caption=f"../report/{name}.rst") for name in TABLES],
+        [
+            report(
+                f"{RESULTS}/figures/{name}.png",
+                category="Figures",
+                caption=f"../report/{name}.rst",
+            )
+            for name in FIGURES
+        ],
+        [
+            report(
+                f"{RESULTS}/tables/{name}.csv",
+                category="Tables",
+                caption=f"../report/{name}.rst",
+            )
+            for name in TABLES
+        ],
         expand("{results}/figures/{name}.pdf", results=RESULTS, name=FIGURES),
-        expand("{results}/figures/traversal-{run}.{suffix}", results=RESULTS, run=SHOWN, suffix=["png", "pdf"]),
+        expand(
+            "{results}/figures/traversal-{run}.{suffix}",
+            results=RESULTS,
+            run=SHOWN,
+            suffix=["png", "pdf"],
+        ),
         expand("{results}/tables/{name}.tex", results=RESULTS, name=TABLES),
         f"{RESULTS}/tables/sensitivity.csv",
-    params:
-        spec=WHOLE,
-        code=code_hash("auxvae.report"),
     log:
         f"{RESULTS}/logs/report.log",
     benchmark:
         f"{RESULTS}/benchmarks/report.tsv"
+    conda:
+        "../../envs/report.yaml"
     resources:
         mem_mb=1500,
         runtime=10,
-    conda:
-        "../../envs/report.yaml"
+    params:
+        spec=WHOLE,
+        results=lambda w, output: str(Path(output[0]).parent),
+        code=code_hash("auxvae.report"),
     shell:
-        "{PYTHON} -m auxvae report {params.spec:q} {RESULTS:q} --log {log:q}"
+        "python -m auxvae report {params.spec:q} {params.results:q} --log {log:q}"

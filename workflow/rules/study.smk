@@ -1,13 +1,13 @@
 """The whole study, checked when the workflow is parsed: every fault at once, exit status 2, nothing written."""
 
-import json
+import math
 import os
+import shlex
 import sys
 from pathlib import Path
 
 ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT))
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
 
 from auxvae.study import read_study
 from foundation.declare import load_yaml
@@ -33,8 +33,17 @@ def checked(config):
 
 DECLARED, STUDY = checked(config)
 RESULTS = f"results/{STUDY.config.study}"
+FLEETS = {fleet.id: fleet for fleet in STUDY.fleets}
+DEVICE = STUDY.config.device
+
+# The rules' `python` is that of Snakemake, or of the rule's conda environment; both find this checkout's packages.
 USES_CONDA = "conda" in str(workflow.deployment_settings.deployment_method).lower()
-PYTHON = "python" if USES_CONDA else sys.executable
+OWN_PYTHON = (
+    ""
+    if USES_CONDA
+    else f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+)
+shell.prefix(f"{OWN_PYTHON}export PYTHONPATH={shlex.quote(str(ROOT))}; ")
 
 if workflow.is_main_process:
     print(f"{STUDY.config.study}: {STUDY.estimate()}", file=sys.stderr)
@@ -48,6 +57,19 @@ def store_of(dataset):
 def seal_of(dataset):
     """The file that says that a store is whole."""
     return f"{store_of(dataset)}/seal.json"
+
+
+def fleet_minutes(wildcards, threads):
+    """A bound for a cluster: three times the estimate on these cores, without a GPU."""
+    share = len(FLEETS[wildcards.fleet].runs) / len(STUDY.runs)
+    return 15 + math.ceil(3 * 60 * STUDY.core_hours() * share / threads)
+
+
+def run_inputs(wildcards):
+    """The fleet that trains a run and the store it is scored on."""
+    fleet = STUDY.fleet_of(wildcards.run)
+    dataset = STUDY.run(wildcards.run).dataset.name
+    return {"fleet": f"{RESULTS}/fleets/{fleet.id}.json", "seal": seal_of(dataset)}
 
 
 wildcard_constraints:

@@ -1,0 +1,35 @@
+# The two commands: `make study` and `make test`. Both set up .venv first; a second call installs nothing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CONFIG ?= config/config.yaml
+
+.PHONY: setup study test lint docs clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "auxvae needs Python 3.11 or later: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	@touch $(READY)
+
+study: setup
+	$(BIN)/snakemake --cores all --configfile $(CONFIG)
+
+test: setup lint
+	$(BIN)/pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check workflow
+	$(BIN)/snakemake --lint --configfile config/smoke.yaml
+
+docs: setup
+	$(BIN)/pdoc --math -o docs/api foundation simulations auxvae
+
+clean:
+	rm -rf results .snakemake

@@ -1,0 +1,251 @@
+"""Anyone's images into a store: npz, HDF5, FITS table or Zarr with images and named columns of factors.
+
+Images are (N, y, x) or (N, channel, y, x); every factor is one number per image. Units come from the file where it has
+them (FITS TUNITn, Zarr and HDF5 attribute `units`), else from `--unit NAME=UNIT`; astropy must know them. The rows are
+split at random by seed, 75 / 12.5 / 12.5 %, unless the file has a column `split` of 0, 1 and 2.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import zarr
+from astropy import units
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from foundation.console import Progress, log
+from foundation.declare import NAME
+from foundation.faults import Absent, Fault, Refused, guess, listed
+from foundation.files import digest_of
+from simulations import store
+from simulations.facts import Facts
+from simulations.randomness import permuted
+from simulations.spec import Split
+
+Columns = dict[str, Any]  # arrays that are read in slices: numpy, h5py, zarr
+RESERVED = ("image", "image_true", "split", "noise_std")
+
+
+def convert(source: Path, path: Path, images: str, factors: str, given: list[str], noise: str, seed: int) -> None:
+    """Read `source`, check all of it, and write a sealed store at `path`."""
+    with opened(source) as (columns, known_units):
+        names = _factor_names(source, columns, images, factors)
+        found_units = {**{n: known_units.get(n, "") for n in names}, **_given_units(given, names)}
+        declared_noise = _noise(noise)
+        _refuse([*_column_faults(source, columns, images, names), *_unit_faults(found_units)])
+        _write(source, path, columns, images, names, found_units, declared_noise, seed)
+    log.info(f"{path}: sealed, {listed(names)}; take it in a study with 'store: {path}'")
+
+
+def _refuse(faults: list[Fault]) -> None:
+    if faults:
+        raise Refused(faults)
+
+
+@contextmanager
+def opened(source: Path) -> Iterator[tuple[Columns, dict[str, str]]]:
+    """The columns of a file by name and the units that it knows."""
+    reader = READERS.get(source.suffix.lower())
+    if reader is None:
+        raise Refused(
+            Fault(str(source), source.suffix, f"the kinds are {listed(READERS)}", "convert it to one of them")
+        )
+    if not source.exists():
+        raise Refused(Fault(str(source), Absent("no file"), "images are read here", "check the path"))
+    try:
+        file, columns, known = reader(source)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        found = Absent(f"a file that cannot be read ({error})")
+        raise Refused(Fault(str(source), found, f"it must be whole {source.suffix}", "write it anew")) from None
+    try:
+        yield columns, known
+    finally:
+        if hasattr(file, "close"):
+            file.close()
+
+
+Read = tuple[Any, Columns, dict[str, str]]
+
+
+def _npz(source: Path) -> Read:
+    file = np.load(source, allow_pickle=False)
+    return file, {name: file[name] for name in file.files}, {}
+
+
+def _hdf5(source: Path) -> Read:
+    file = h5py.File(source, "r")
+    columns = {name: each for name, each in file.items() if isinstance(each, h5py.Dataset)}
+    return file, columns, {n: str(c.attrs["units"]) for n, c in columns.items() if "units" in c.attrs}
+
+
+def _fits(source: Path) -> Read:
+    file = fits.open(source, memmap=True)
+    table = next((unit for unit in file if isinstance(unit, fits.BinTableHDU)), None)
+    if table is None:
+        file.close()
+        raise ValueError("no table in it")
+    known = {c.name: c.unit for c in table.columns if c.unit}
+    return file, {c.name: table.data[c.name] for c in table.columns}, known
+
+
+def _zarr(source: Path) -> Read:
+    group = zarr.open_group(source, mode="r")
+    columns = dict(group.arrays())
+    return group, columns, {n: str(c.attrs["units"]) for n, c in columns.items() if "units" in c.attrs}
+
+
+READERS: dict[str, Callable[[Path], Read]] = {
+    ".npz": _npz,
+    ".h5": _hdf5,
+    ".hdf5": _hdf5,
+    ".fits": _fits,
+    ".fit": _fits,
+    ".zarr": _zarr,
+}
+
+
+def _factor_names(source: Path, columns: Columns, images: str, factors: str) -> list[str]:
+    if factors:
+        return [name.strip() for name in factors.split(",")]
+    return [n for n, c in columns.items() if n not in (images, *RESERVED) and len(c.shape) == 1]
+
+
+def _given_units(given: list[str], names: list[str]) -> dict[str, str]:
+    """NAME=UNIT pairs of the command line."""
+    pairs = [pair.partition("=") for pair in given]
+    for name, _, _ in pairs:
+        if name not in names:
+            raise Refused(Fault("--unit", name, f"the factors are {listed(names)}", guess(name, names, "name one")))
+    return {name: unit for name, _, unit in pairs}
+
+
+def _unit_faults(found: dict[str, str]) -> Iterator[Fault]:
+    for name, unit in found.items():
+        try:
+            units.Unit(unit)
+        except ValueError:
+            yield Fault(f"unit of {name}", unit, "astropy must know it", f"give another with --unit {name}=UNIT")
+
+
+def _column_faults(source: Path, columns: Columns, images: str, names: list[str]) -> Iterator[Fault]:
+    for name in (images, *names):
+        if name not in columns:
+            yield Fault(
+                f"{source}: {name}", Absent("nothing"), f"it holds {listed(columns)}", guess(name, columns, "-")
+            )
+    if images not in columns:
+        return
+    shape = columns[images].shape
+    if len(shape) not in (3, 4) or shape[-1] != shape[-2] or not shape[0]:
+        text = "images are (N, y, x) or (N, channel, y, x), square, one at least"
+        yield Fault(f"{source}: {images}", shape, text, "reshape or crop them")
+    if not names:
+        yield Fault(str(source), Absent("no factors"), "one column of factors is needed", "add one or name it")
+    for name in names:
+        if name in RESERVED or not NAME.fullmatch(name):
+            yield Fault(f"{source}: {name}", name, "it is no name for a factor", "rename the column")
+        elif name in columns:
+            yield from _values(f"{source}: {name}", columns[name], shape[0])
+
+
+def _values(where: str, column: Any, rows: int) -> Iterator[Fault]:
+    if column.shape != (rows,):
+        yield Fault(where, column.shape, f"one number per image is ({rows},)", "make it as long as the images")
+        return
+    values = np.asarray(column[:])
+    if values.dtype.kind not in "iufb" or not np.isfinite(values.astype(np.float64)).all():
+        yield Fault(where, Absent("values that are no finite numbers"), "all must be", "clean the column")
+
+
+def _noise(text: str) -> dict[str, Any]:
+    """The noise of the command line: none, poisson, poisson:SKY, gaussian:SIGMA."""
+    kind, _, value = text.partition(":")
+    try:
+        known: dict[str, dict[str, Any]] = {
+            "none": {"kind": "none"},
+            "poisson": {"kind": "poisson", "sky": float(value or 0)},
+            "gaussian": {"kind": "gaussian", "sigma": float(value or "nan")},
+        }
+        noise = known[kind]
+    except (KeyError, ValueError):
+        noise = {}
+    if not noise or any(isinstance(v, float) and not (v >= 0) for v in noise.values()):
+        text_allowed = "it is none, poisson, poisson:SKY or gaussian:SIGMA"
+        raise Refused(Fault("--noise", text, text_allowed, "write one of them, in the unit of the images"))
+    return noise
+
+
+def _write(
+    source: Path,
+    path: Path,
+    columns: Columns,
+    images: str,
+    names: list[str],
+    found: dict[str, str],
+    noise: dict[str, Any],
+    seed: int,
+) -> None:
+    rows, *shape = columns[images].shape
+    described = {n: {"units": found[n], "long_name": n} for n in names}
+    extra = store.NOISE_STD if noise["kind"] == "gaussian" else {}
+    group = store.create(path, rows, tuple(shape), {**described, **store.SPLIT, **extra})
+    split = np.asarray(columns["split"][:]) if "split" in columns else _split(rows, seed)
+    step, progress = store.shard_rows(4 * int(np.prod(shape)), rows), Progress(path.name, rows, "images")
+    for start in range(0, rows, step):
+        stop = min(start + step, rows)
+        block = {"image": _block(source, columns[images], start, stop), "split": split[start:stop]}
+        block |= {n: np.asarray(columns[n][start:stop], dtype=np.float64) for n in names}
+        if noise["kind"] == "gaussian":
+            block["noise_std"] = np.full(stop - start, noise["sigma"])
+        store.write_rows(group, start, block)
+        progress.advance(stop - start)
+    _seal(path, group, names, noise, split, tuple(shape), seed)
+
+
+def _block(source: Path, images: Any, start: int, stop: int) -> NDArray[np.float32]:
+    block = np.asarray(images[start:stop], dtype=np.float32)
+    bad = int((~np.isfinite(block)).sum())
+    if bad:
+        text = f"all pixels of rows {start} to {stop - 1} must be finite"
+        raise Refused(Fault(f"{source}: images", Absent(f"{bad} that are not"), text, "mend or drop those images"))
+    return block
+
+
+def _split(rows: int, seed: int) -> NDArray[np.int8]:
+    place = permuted(np.arange(rows, dtype=np.uint64), rows, seed, "split")
+    train, validation, _ = Split().counts(rows)
+    return ((place >= train).astype(np.int8) + (place >= train + validation)).astype(np.int8)
+
+
+def _seal(
+    path: Path,
+    group: zarr.Group,
+    names: list[str],
+    noise: dict[str, Any],
+    split: Any,
+    shape: tuple[int, ...],
+    seed: int,
+) -> None:
+    identity = digest_of({"files": store.manifest(path), "seed": seed})
+    facts = Facts(
+        name=path.stem,
+        digest=identity,
+        factors=tuple(names),
+        galaxies=len(split),
+        train=int((split == 0).sum()),
+        test=int((split == 2).sum()),
+        stamp=shape[-1],
+        channels=shape[0] if len(shape) == 3 else 1,
+        noise=noise["kind"],
+        image_true=False,
+        image_bytes=4 * len(split) * int(np.prod(shape)),
+    )
+    store.seal(path, group, {"factors": names, "noise": noise, "spec_digest": identity}, asdict(facts))

@@ -1,0 +1,67 @@
+"""What many tests share: a tiny real store, a tiny study on it, and the device and number type they run on."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+
+from auxvae.study import read_study
+from simulations.draw import simulate
+from simulations.facts import read_declared
+
+ROOT = Path(__file__).resolve().parent.parent
+
+TINY = {
+    "study": "tiny",
+    "datasets": {"galaxies": {"preset": "paper", "galaxies": 256, "image_true": True}},
+    "coverages": {"full": ["radius", "g1", "g2", "flux", "psf_fwhm"], "two": ["g1", "g2"]},
+    "training": {"epochs": 2, "batch": 32},
+    "runs": [{"method": "beta_vae"}, {"method": "aux_vae", "coverages": ["full", "two"]}],
+    "analyses": {"sensitivity": {"images": 16}, "bootstrap": 20, "traversal": {"steps": 3}},
+}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--device", default="cpu", help="torch device of the tests of terms and networks")
+    parser.addoption("--dtype", default="float32", help="their number type")
+
+
+@pytest.fixture(scope="session")
+def device(request):
+    return torch.device(request.config.getoption("--device"))
+
+
+@pytest.fixture(scope="session")
+def dtype(request):
+    return getattr(torch, request.config.getoption("--dtype"))
+
+
+def study_of(config):
+    """The study of a config given as a mapping, its data sets read by the simulations."""
+    faults = []
+    declared = read_declared(config, faults)
+    return declared, read_study(config, declared.to_json(), faults)
+
+
+@pytest.fixture
+def config():
+    """A tiny valid config that a test may spoil."""
+    return copy.deepcopy(TINY)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The tiny study."""
+    return study_of(copy.deepcopy(TINY))[1]
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tmp_path_factory):
+    """The tiny study's store; tests that spoil it copy it first."""
+    declared, _ = study_of(copy.deepcopy(TINY))
+    path = tmp_path_factory.mktemp("stores") / "galaxies.zarr"
+    simulate(declared.simulated["galaxies"], declared.facts["galaxies"], path)
+    return path

@@ -1,0 +1,118 @@
+"""A declaration is the only list of what is legal, and every fault is told at once, in a sentence with place and value."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from foundation.declare import Range, load_yaml, read
+from foundation.faults import Fault, Refused, guess
+
+
+@dataclass(frozen=True)
+class Inner:
+    share: Annotated[float, Range(0, 1)] = 0.5
+
+
+@dataclass(frozen=True)
+class Outer:
+    number: int
+    kind: Literal["one", "two"] = "one"
+    flag: bool = False
+    names: tuple[str, ...] = ()
+    inner: Inner = field(default_factory=Inner)
+    either: float | Literal["auto"] = "auto"
+    table: dict[str, int] = field(default_factory=dict)
+
+
+WHOLE = {"number": 3, "kind": "two", "flag": True, "names": ["a"], "inner": {"share": 1}, "either": 2, "table": {"a": 1}}
+
+WRONG = {
+    "number missing": ({}, "number: found nothing"),
+    "number as text": ({"number": "3"}, "write 3 without quotes"),
+    "exponent without a point": ({"number": 1, "either": "1e-3"}, "write 1.0e-3, since YAML takes 1e-3 for text"),
+    "fraction for a count": ({"number": 2.5}, "a whole number"),
+    "truth for a number": ({"number": True}, "a whole number"),
+    "not finite": ({"number": 1, "inner": {"share": float("nan")}}, "finite"),
+    "beyond its range": ({"number": 1, "inner": {"share": 1.5}}, "inner.share: found 1.5, but it must be at least 0"),
+    "unknown choice": ({"number": 1, "kind": "tow"}, "did you mean 'two'?"),
+    "unknown key": ({"number": 1, "nubmer": 1}, "did you mean 'number'?"),
+    "unknown inner key": ({"number": 1, "inner": {"shar": 1}}, "inner.shar"),
+    "no section": ({"number": 1, "inner": 4}, "a section of named settings"),
+    "list of numbers for names": ({"number": 1, "names": [1]}, "names[0]: found 1"),
+    "name with a slash": ({"number": 1, "table": {"../x": 1}}, "a name is letters"),
+    "yes for true": ({"number": 1, "flag": "yes"}, "true or false"),
+}
+
+
+def told(value):
+    faults = []
+    read(Outer, value, "", faults)
+    return [str(fault) for fault in faults]
+
+
+def test_what_is_declared_is_read():
+    made = read(Outer, WHOLE, "", [])
+    assert made == Outer(3, "two", True, ("a",), Inner(1.0), 2.0, {"a": 1})
+
+
+@pytest.mark.parametrize("case", WRONG, ids=str)
+def test_what_is_wrong_is_one_sentence_with_its_place(case):
+    value, expected = WRONG[case]
+    sentences = told(value)
+    assert len(sentences) == 1
+    assert expected in sentences[0]
+
+
+def test_all_faults_are_told_at_once():
+    assert len(told({"number": "x", "kind": 7, "flag": 0, "names": {}, "inner": {"share": -1}, "new": 1})) == 6
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3)
+                    | st.dictionaries(st.sampled_from([*WHOLE, "other"]), inner, max_size=4), max_leaves=8))  # fmt: skip
+def test_nothing_that_yaml_can_hold_raises(value):
+    faults = []
+    made = read(Outer, value, "", faults)
+    assert isinstance(made, Outer) != bool(faults)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "near"),
+    [("sheer1", ("radius", "g1", "g2"), "g1"), ("shear2", ("radius", "g1", "g2"), "g2"), ("fluks", ("flux", "g1"), "flux")],
+)
+def test_a_near_name_is_guessed(name, known, near):
+    assert guess(name, known, "no") == f"did you mean {near!r}?"
+
+
+def test_a_far_name_is_not_guessed():
+    assert guess("temperature", ("flux", "g1"), "no") == "no"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: 1\na: 2\n", "each name stands once"),
+        ("a: [1, 2\n", "the file must be YAML"),
+        ("- 1\n- 2\n", "a config is a mapping"),
+        ("a: !!python/object:os.system {}\n", "the file must be YAML"),
+    ],
+)
+def test_a_broken_yaml_file_is_refused_in_a_sentence(tmp_path, text, expected):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(Refused, match=expected):
+        load_yaml(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(Refused, match="no file"):
+        load_yaml(tmp_path / "absent.yaml")
+
+
+def test_a_refusal_crosses_processes_with_its_values():
+    import pickle
+
+    refused = Refused([Fault("a.b", 3, "it must be 4", "write 4")])
+    assert pickle.loads(pickle.dumps(refused)).faults == refused.faults

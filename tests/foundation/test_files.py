@@ -1,0 +1,72 @@
+"""Files are whole or absent, a full disk is a sentence, and code is known by its hash."""
+
+import subprocess
+import sys
+
+import pytest
+
+from foundation import provenance
+from foundation.faults import Refused
+from foundation.files import canonical, digest_of, finished, read_json, write_json
+
+
+def test_a_block_that_fails_leaves_the_old_file(tmp_path):
+    path = tmp_path / "value.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(ZeroDivisionError), finished(path) as part:
+        part.write_text("half")
+        1 / 0
+    assert read_json(path, "a value") == {"a": 1}
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path):
+    program = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from foundation.files import write_text; from foundation.console import told\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "told(lambda: write_text(Path(sys.argv[1]), 'x' * 5000))"
+    )
+    path = tmp_path / "large.txt"
+    ended = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "full disk" in ended.stderr
+    assert "start again" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not path.exists()
+
+
+def test_broken_json_is_refused(tmp_path):
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(Refused, match="a thing stands here"):
+        read_json(tmp_path / "x.json", "a thing")
+
+
+def test_canonical_json_does_not_depend_on_order():
+    assert canonical({"b": 1, "a": [1.5]}) == '{"a":[1.5],"b":1}'
+    assert digest_of({"b": 1, "a": 2}) == digest_of({"a": 2, "b": 1})
+
+
+def test_a_hash_follows_the_modules_that_are_used_and_no_others(tmp_path, monkeypatch):
+    (tmp_path / "auxvae").mkdir()
+    for name, text in {"__init__": "", "one": "from auxvae import two", "two": "", "three": ""}.items():
+        (tmp_path / "auxvae" / f"{name}.py").write_text(text)
+
+    def fresh():
+        provenance._closure.cache_clear()
+        provenance.imports.cache_clear()
+        return provenance.code_hash("auxvae.one")
+
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    before = fresh()
+    (tmp_path / "auxvae" / "three.py").write_text("x = 1")
+    assert fresh() == before
+    (tmp_path / "auxvae" / "two.py").write_text("x = 1")
+    assert fresh() != before
+    monkeypatch.undo()
+    provenance._closure.cache_clear()
+    provenance.imports.cache_clear()
+
+
+def test_editing_a_figure_does_not_retrain_and_editing_a_term_does():
+    assert "auxvae.figures" not in provenance._closure("auxvae.train")
+    assert {"auxvae.terms", "auxvae.dependence", "auxvae.networks"} <= provenance._closure("auxvae.train")

@@ -1,0 +1,112 @@
+"""One's own images come in from every kind of file, whole, and what cannot come in is told."""
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+from astropy.io import fits
+
+from foundation.faults import Refused
+from simulations.check import check
+from simulations.convert import convert
+from simulations.facts import read_declared
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.poisson(20, (40, 28, 28)).astype(np.float32)
+MASS, AGE = RNG.random(40), RNG.random(40)
+
+
+def write_npz(path, images=IMAGES, **more):
+    np.savez(path, image=images, mass=MASS, age=AGE, **more)
+
+
+def write_h5(path):
+    with h5py.File(path, "w") as file:
+        file["image"], file["mass"], file["age"] = IMAGES, MASS, AGE
+        file["mass"].attrs["units"] = "kg"
+
+
+def write_fits(path):
+    columns = [
+        fits.Column("image", format="784E", dim="(28,28)", array=IMAGES),
+        fits.Column("mass", format="D", unit="kg", array=MASS),
+        fits.Column("age", format="D", array=AGE),
+    ]
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)]).writeto(path)
+
+
+def write_zarr(path):
+    group = zarr.create_group(path)
+    for name, values in {"image": IMAGES, "mass": MASS, "age": AGE}.items():
+        group.create_array(name, data=values)
+    group["mass"].attrs["units"] = "kg"
+
+
+WRITERS = {"x.npz": write_npz, "x.h5": write_h5, "x.fits": write_fits, "x.zarr": write_zarr}
+
+
+def run(source, path, **changes):
+    settings = {"images": "image", "factors": "", "given": [], "noise": "none", "seed": 0, **changes}
+    convert(source, path, **settings)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_kind_of_file_becomes_the_same_store(tmp_path, name):
+    WRITERS[name](tmp_path / name)
+    given = ["mass=kg"] if name == "x.npz" else []
+    run(tmp_path / name, tmp_path / "s.zarr", given=[*given, "age=Gyr"], noise="gaussian:2.5")
+    made = xr.open_zarr(tmp_path / "s.zarr")
+    np.testing.assert_array_equal(made["image"], IMAGES)
+    np.testing.assert_array_equal(made["mass"], MASS)
+    assert (made["mass"].attrs["units"], made["age"].attrs["units"]) == ("kg", "Gyr")
+    assert (made["noise_std"] == 2.5).all()
+    assert np.bincount(made["split"]).tolist() == [30, 5, 5]
+    check(tmp_path / "s.zarr")
+    facts = read_declared({"datasets": {"mine": {"store": str(tmp_path / "s.zarr")}}}, []).facts["mine"]
+    assert (set(facts.factors), facts.stamp, facts.channels, facts.train) == ({"mass", "age"}, 28, 1, 30)
+
+
+def test_channels_and_a_split_of_ones_own_are_kept(tmp_path):
+    split = np.repeat([0, 1, 2], [20, 10, 10])
+    write_npz(tmp_path / "x.npz", images=RNG.random((40, 3, 32, 32)), split=split)
+    run(tmp_path / "x.npz", tmp_path / "s.zarr")
+    made = xr.open_zarr(tmp_path / "s.zarr")
+    assert made["image"].dims == ("galaxy", "channel", "y", "x")
+    assert np.array_equal(made["split"], split)
+
+
+def nan_image(path):
+    images = IMAGES.copy()
+    images[7, 0, 0] = np.nan
+    write_npz(path, images=images)
+
+
+REFUSED = {
+    "absent": (lambda path: None, {}, "no file"),
+    "truncated": (lambda path: path.write_bytes(b"PK\3\4 not all of it"), {}, "cannot be read"),
+    "no such images": (write_npz, {"images": "imag"}, "did you mean 'image'?"),
+    "no such factor": (write_npz, {"factors": "mas"}, "did you mean 'mass'?"),
+    "unknown unit": (write_npz, {"given": ["mass=parsnip"]}, "astropy must know it"),
+    "unit of nothing": (write_npz, {"given": ["mss=kg"]}, "did you mean 'mass'?"),
+    "unknown noise": (write_npz, {"noise": "loud"}, "it is none, poisson"),
+    "noise without sigma": (write_npz, {"noise": "gaussian"}, "it is none, poisson"),
+    "not finite": (nan_image, {}, "must be finite"),
+    "oblong": (lambda path: write_npz(path, images=IMAGES[:, :20]), {}, "square"),
+    "of other length": (lambda path: write_npz(path, images=IMAGES[:30]), {}, "as long as the images"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_come_in_is_told_in_a_sentence(tmp_path, case):
+    write, changes, expected = REFUSED[case]
+    write(tmp_path / "x.npz")
+    with pytest.raises(Refused) as refused:
+        run(tmp_path / "x.npz", tmp_path / "s.zarr", **changes)
+    assert expected in str(refused.value)
+    assert not (tmp_path / "s.zarr" / "seal.json").exists()
+
+
+def test_an_unknown_kind_of_file_is_refused(tmp_path):
+    with pytest.raises(Refused, match="the kinds are .npz"):
+        run(tmp_path / "x.csv", tmp_path / "s.zarr")

@@ -1,0 +1,97 @@
+"""Row i of every design comes from (seed, design, i) alone, and each design has the property it is named for."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from foundation.declare import read
+from simulations.facts import read_dataset
+from simulations.factors import draw_factors, draw_split, quantile, unit_cube
+from simulations.spec import Factor
+
+DESIGNS = ("latin_hypercube", "sobol", "random", "grid")
+FACTORS = {
+    "flux": {"unit": "ph", "distribution": "log_uniform", "low": 1e4, "high": 1e5, "levels": 8},
+    "radius": {"unit": "mas", "distribution": "truncated_normal", "low": 200, "high": 900, "mean": 500, "std": 200, "levels": 4},
+    "g1": {"distribution": "uniform", "low": -0.3, "high": 0.3, "levels": 4},
+    "offset_x": {"unit": "pix", "distribution": "uniform", "low": -0.5, "high": 0.5, "levels": 2},
+}
+
+
+def dataset(design="latin_hypercube", galaxies=256, seed=1, **changes):
+    faults = []
+    scene = {"constants": {"psf_fwhm": 0.3}}
+    value = {"factors": FACTORS, "galaxies": galaxies, "design": design, "seed": seed, "scene": scene, **changes}
+    made = read_dataset(value, "d", faults)
+    assert made is not None, faults
+    return made
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_rows_do_not_depend_on_how_they_are_cut(design):
+    made = dataset(design)
+    whole = unit_cube(made, 0, 256)
+    parts = [unit_cube(made, a, b) for a, b in ((0, 1), (1, 37), (37, 130), (130, 256))]
+    assert np.array_equal(np.concatenate(parts), whole)
+    assert ((whole >= 0) & (whole < 1)).all()
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_factors_follow_their_distributions(design):
+    drawn = draw_factors(dataset(design, seed=3), 0, 256)
+    assert 1e4 <= drawn["flux"].min() < drawn["flux"].max() <= 1e5
+    assert abs(np.median(np.log(drawn["flux"])) - np.log(10**4.5)) < 0.25
+    assert 200 <= drawn["radius"].min() < drawn["radius"].max() <= 900
+
+
+def test_a_latin_hypercube_has_one_row_in_each_stratum():
+    cube = unit_cube(dataset(), 0, 256)
+    assert all(np.array_equal(np.sort(np.floor(column * 256)), np.arange(256)) for column in cube.T)
+    rho = np.corrcoef(cube.T)
+    assert np.abs(rho[~np.eye(4, dtype=bool)]).max() < 0.3
+
+
+def test_a_sobol_design_is_more_even_than_a_random_one():
+    even, random = (stats.qmc.discrepancy(unit_cube(dataset(d), 0, 256)) for d in ("sobol", "random"))
+    assert even < 0.5 * random
+
+
+def test_a_grid_holds_every_combination_once():
+    cube = unit_cube(dataset("grid"), 0, 256)
+    assert len(np.unique(cube, axis=0)) == 256
+    assert [len(np.unique(column)) for column in cube.T] == [8, 4, 4, 2]
+
+
+def test_seeds_share_no_row():
+    one, two = (unit_cube(dataset("random", seed=s), 0, 256) for s in (1, 2))
+    assert not np.intersect1d(one, two).size
+
+
+@pytest.mark.parametrize(
+    ("factor", "exact"),
+    [
+        ({"distribution": "uniform", "low": 2, "high": 5}, stats.uniform(2, 3)),
+        ({"distribution": "log_uniform", "low": 2, "high": 5}, stats.loguniform(2, 5)),
+        ({"distribution": "normal", "mean": 1, "std": 3}, stats.norm(1, 3)),
+        ({"distribution": "truncated_normal", "mean": 1, "std": 3, "low": 0, "high": 4},
+         stats.truncnorm(-1 / 3, 1, 1, 3)),
+    ],
+    ids=lambda x: x.get("distribution") if isinstance(x, dict) else "",
+)  # fmt: skip
+def test_quantiles_are_those_of_scipy(factor, exact):
+    u = np.linspace(0.001, 0.999, 50)
+    np.testing.assert_allclose(quantile(read(Factor, factor, "f", []), u), exact.ppf(u), rtol=1e-12)
+
+
+def test_a_sersic_index_is_rounded_so_that_tables_are_reused():
+    index = {"distribution": "uniform", "low": 0.5, "high": 4, "levels": 1}
+    made = dataset(factors={**FACTORS, "sersic_index": index}, scene={"galaxy": "sersic", "constants": {"psf_fwhm": 0.3}})
+    drawn = draw_factors(made, 0, 256)["sersic_index"]
+    np.testing.assert_allclose(drawn / 0.05, np.round(drawn / 0.05), atol=1e-9)
+
+
+def test_a_split_has_exact_counts_and_follows_the_row():
+    made = dataset(galaxies=1000)
+    split = draw_split(made, 0, 1000)
+    assert np.bincount(split).tolist() == [750, 125, 125]
+    assert np.array_equal(draw_split(made, 300, 400), split[300:400])
