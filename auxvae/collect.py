@@ -20,7 +20,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from auxvae.metrics.alignment import alignment_scores, control_codes
+from auxvae.metrics.alignment import Score, alignment_scores, control_codes
 from auxvae.spec import Run
 from foundation.files import finished, read_json
 
@@ -43,7 +43,7 @@ def collect(chosen: tuple[Run, ...], results: Path, resamples: int) -> None:
 def _scores(run: Run, folder: Path) -> Iterator[Row]:
     head = {"run": run.id, "dataset": run.dataset.name, "method": run.method, "coverage": run.coverage}
     for metric, score in read_json(folder / "scores.json", "the scores of a run").items():
-        yield {**head, "seed": run.seed, "metric": metric, **score}
+        yield {**head, "seed": run.seed, "metric": metric, **Score(**score)._asdict()}
 
 
 def _one_per_dataset(chosen: tuple[Run, ...]) -> list[Run]:

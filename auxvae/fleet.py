@@ -83,9 +83,8 @@ def _attempt(train: Callable[[Run], None], run: Run) -> Refused | None:
 
 
 def _start_worker(log_path: Path | None) -> None:
-    """One thread and the common log for this worker, and an end when the process that started it is killed."""
+    """The common log for this worker, and an end when the process that started it is killed."""
     open_log(log_path)
-    torch.set_num_threads(1)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()

@@ -120,7 +120,7 @@ def _unfold(config: Config, group: Group, facts: Facts) -> Iterator[Run]:
 
 def _dataset(config: Config, group: Group) -> str:
     """The data set of a group: the one it names, or the only one there is."""
-    return group.dataset or next(iter(config.datasets))
+    return group.dataset or next(iter(config.datasets), "")
 
 
 def _study_faults(config: Config, facts: Facts) -> Iterator[Fault]:

@@ -72,7 +72,9 @@ def train(fleet: Fleet, store: Path, results: Path, device: torch.device, worker
 
 
 def train_run(run: Run, store: Path, results: Path, device: torch.device) -> None:
-    """Train one run from where it stands to its folder."""
+    """Train one run from where it stands to its folder; on a CPU with one thread, since sums depend on their order."""
+    if device.type == "cpu":
+        torch.set_num_threads(1)
     work = results / "work" / run.id
     with runs.claimed(work, run):
         trainer = Trainer(run, Store(store, run.dataset), work, device)
@@ -205,12 +207,18 @@ class Trainer:
         self.state = State(**state)
         self.network.load_state_dict(_below("network.", tensors))
         self.best = _below("best.", tensors)
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in _below("adam.", tensors).items():
-            index, key = name.split(".")
-            moments.setdefault(int(index), {})[key] = tensor
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
+        self._resume_moments(_below("adam.", tensors))
         log.info(f"{self.run.title}: goes on after epoch {self.state.epoch}")
+
+    def _resume_moments(self, saved: dict[str, Tensor]) -> None:
+        """Put Adam's moments back in the memory layout of their weights, which the fused step takes for granted."""
+        moments: dict[int, dict[str, Tensor]] = {}
+        weights = list(self.network.parameters())
+        for name, tensor in saved.items():
+            index, key = name.split(".")
+            laid = torch.empty_like(weights[int(index)].detach()).copy_(tensor) if tensor.ndim else tensor
+            moments.setdefault(int(index), {})[key] = laid
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
 
 
 def rate(schedule: str, step: int, steps: int) -> float:

@@ -70,7 +70,9 @@ def reference_dependence(name, o, u, told, mu, z):
     r0 = lambda a, b, k: [abs(rho(unit(a) ** p, unit(b) ** q)) for p in range(1, k + 1) for q in range(1, k + 1)]  # noqa: E731
     fold = np.mean if o.normalise else np.sum
     if name == "explicitness":
-        return sum(fold([1 - rho(unit(z[:, j]) ** p, unit(u[:, j]) ** p) for p in range(1, o.aux_degree + 1)]) for j in known)
+        return sum(
+            fold([1 - rho(unit(z[:, j]) ** p, unit(u[:, j]) ** p) for p in range(1, o.aux_degree + 1)]) for j in known
+        )
     if name == "intra":
         return sum(fold(r0(z[:, j], u[:, k], o.aux_degree)) for j in known for k in known if j != k)
     total = sum(fold(r0(mu[:, i], u[:, k], o.degree)) for i in free for k in known)
@@ -89,7 +91,9 @@ def test_every_term_equals_its_equation(name, prior, options, told, dtype, devic
     found = value(name, OPTIONS[options], prior, *sample)
     tight = dtype == torch.float64
     assert found.shape == ()
-    assert float(found) == pytest.approx(exact(name, OPTIONS[options], prior, *sample), rel=1e-6 if tight else 2e-4, abs=2e-5)
+    assert float(found) == pytest.approx(
+        exact(name, OPTIONS[options], prior, *sample), rel=1e-6 if tight else 2e-4, abs=2e-5
+    )
 
 
 @pytest.mark.parametrize("options", OPTIONS)

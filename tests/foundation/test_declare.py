@@ -27,7 +27,15 @@ class Outer:
     table: dict[str, int] = field(default_factory=dict)
 
 
-WHOLE = {"number": 3, "kind": "two", "flag": True, "names": ["a"], "inner": {"share": 1}, "either": 2, "table": {"a": 1}}
+WHOLE = {
+    "number": 3,
+    "kind": "two",
+    "flag": True,
+    "names": ["a"],
+    "inner": {"share": 1},
+    "either": 2,
+    "table": {"a": 1},
+}
 
 WRONG = {
     "number missing": ({}, "number: found nothing"),
@@ -80,7 +88,11 @@ def test_nothing_that_yaml_can_hold_raises(value):
 
 @pytest.mark.parametrize(
     ("name", "known", "near"),
-    [("sheer1", ("radius", "g1", "g2"), "g1"), ("shear2", ("radius", "g1", "g2"), "g2"), ("fluks", ("flux", "g1"), "flux")],
+    [
+        ("sheer1", ("radius", "g1", "g2"), "g1"),
+        ("shear2", ("radius", "g1", "g2"), "g2"),
+        ("fluks", ("flux", "g1"), "flux"),
+    ],
 )
 def test_a_near_name_is_guessed(name, known, near):
     assert guess(name, known, "no") == f"did you mean {near!r}?"

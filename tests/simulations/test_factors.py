@@ -5,14 +5,22 @@ import pytest
 from scipy import stats
 
 from foundation.declare import read
-from simulations.facts import read_dataset
 from simulations.factors import draw_factors, draw_split, quantile, unit_cube
+from simulations.facts import read_dataset
 from simulations.spec import Factor
 
 DESIGNS = ("latin_hypercube", "sobol", "random", "grid")
 FACTORS = {
     "flux": {"unit": "ph", "distribution": "log_uniform", "low": 1e4, "high": 1e5, "levels": 8},
-    "radius": {"unit": "mas", "distribution": "truncated_normal", "low": 200, "high": 900, "mean": 500, "std": 200, "levels": 4},
+    "radius": {
+        "unit": "mas",
+        "distribution": "truncated_normal",
+        "low": 200,
+        "high": 900,
+        "mean": 500,
+        "std": 200,
+        "levels": 4,
+    },
     "g1": {"distribution": "uniform", "low": -0.3, "high": 0.3, "levels": 4},
     "offset_x": {"unit": "pix", "distribution": "uniform", "low": -0.5, "high": 0.5, "levels": 2},
 }
@@ -85,7 +93,9 @@ def test_quantiles_are_those_of_scipy(factor, exact):
 
 def test_a_sersic_index_is_rounded_so_that_tables_are_reused():
     index = {"distribution": "uniform", "low": 0.5, "high": 4, "levels": 1}
-    made = dataset(factors={**FACTORS, "sersic_index": index}, scene={"galaxy": "sersic", "constants": {"psf_fwhm": 0.3}})
+    made = dataset(
+        factors={**FACTORS, "sersic_index": index}, scene={"galaxy": "sersic", "constants": {"psf_fwhm": 0.3}}
+    )
     drawn = draw_factors(made, 0, 256)["sersic_index"]
     np.testing.assert_allclose(drawn / 0.05, np.round(drawn / 0.05), atol=1e-9)
 

@@ -35,7 +35,12 @@ def fourier_exponential(values, stamp, pixel):
     sx, sy = ((1 + g1) * kx + g2 * ky) / norm, (g2 * kx + (1 - g1) * ky) / norm
     s = values["psf_fwhm"] / np.sqrt(8 * np.log(2))
     light = values["flux"] * (1 + values["radius"] ** 2 * (sx**2 + sy**2)) ** -1.5
-    light = light * np.exp(-(s**2) * (kx**2 + ky**2) / 2) * np.sinc(kx * pixel / 2 / np.pi) * np.sinc(ky * pixel / 2 / np.pi)
+    light = (
+        light
+        * np.exp(-(s**2) * (kx**2 + ky**2) / 2)
+        * np.sinc(kx * pixel / 2 / np.pi)
+        * np.sinc(ky * pixel / 2 / np.pi)
+    )
     image = np.fft.fftshift(np.fft.ifft2(light).real) * over**2
     middle = size // 2
     reach = over * (stamp // 2)

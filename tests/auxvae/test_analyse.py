@@ -1,0 +1,145 @@
+"""What is computed from a trained run: labelled, repeatable, and right where the answer is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray as xr
+
+from auxvae import train as training
+from auxvae.analyse import analyse
+from auxvae.collect import collect, contrasts
+from auxvae.data import Store
+from auxvae.labels import first_of_label, labels
+from auxvae.model import Model
+from auxvae.report import draw, page, tabulate
+from auxvae.sensitivity import sensitivity
+from auxvae.spec import Sensitivity
+from foundation.files import read_json
+
+METRICS = {"nats", "nats_floor", "mse", "ssim", "ssim_mean_image", "ssim_asinh", "ssim_asinh_mean_image", "kl", "lds",
+           "lds_ceiling", "lds_corrected", "lds_all", "lds_all_corrected", "rho_flux"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def results(tiny, tiny_store, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    training.train(tiny.fleets[0], tiny_store, folder, torch.device("cpu"), workers=2)
+    for run in tiny.runs:
+        analyse(run, tiny.config.analyses, "cpu", tiny_store, folder)
+    collect(tiny.runs, folder, 20)
+    return folder
+
+
+@pytest.fixture
+def model(tiny, tiny_store, results):
+    run = tiny.runs[2]
+    store = Store(tiny_store, run.dataset)
+    return run, Model(results / "runs" / run.id, run, store, store.part("test", truth=True), torch.device("cpu"))
+
+
+def test_every_score_has_its_interval_and_its_number(tiny, results):
+    for run in tiny.runs:
+        scores = read_json(results / "runs" / run.id / "scores.json", "scores")
+        assert scores.keys() >= METRICS
+        for name, score in scores.items():
+            assert score["n"] == 32
+            assert name == "lds_sampled" or score["low"] <= score["value"] <= score["high"]
+
+
+def test_scores_are_one_tidy_table_with_controls(tiny, results):
+    table = pd.read_parquet(results / "scores.parquet")
+    assert list(table.columns) == [
+        "run",
+        "dataset",
+        "method",
+        "coverage",
+        "seed",
+        "metric",
+        "value",
+        "low",
+        "high",
+        "n",
+    ]
+    assert set(table["run"]) >= {run.id for run in tiny.runs} | {"control-identity", "control-noise"}
+    assert not table.duplicated(["run", "metric"]).any()
+
+
+def test_analysis_is_labelled(tiny, results):
+    with xr.open_dataset(results / "analysis.nc") as analysis:
+        assert analysis["rho"].dims == ("run", "latent", "factor")
+        assert set(analysis["drop"].dims) == {"run", "block", "scale", "measure", "bound"}
+        assert float(abs(analysis["rho"]).max()) <= 1
+
+
+def test_a_perturbation_of_no_size_loses_nothing_and_larger_ones_lose_more(model):
+    run, made = model
+    codes, _ = made.encode()
+    found = sensitivity(run, made, codes, Sensitivity(scales=(1e-6, 1.0, 30.0), images=16))
+    drop = found["drop"].sel(bound="mean", measure="ssim_asinh")
+    assert float(abs(drop.sel(scale=1e-6)).max()) < 1e-4
+    assert found["latents_in_block"].values.tolist() == [2, 8]
+    np.testing.assert_allclose(found["drop_per_latent"].sel(block="recon") * 8, found["drop"].sel(block="recon"))
+
+
+def test_a_block_that_the_decoder_does_not_read_loses_nothing(model):
+    run, made = model
+    with torch.no_grad():
+        made.network.decoder[0].weight[2:] = 0
+    codes, _ = made.encode()
+    found = sensitivity(run, made, codes, Sensitivity(scales=(1.0, 2.0), images=16))
+    assert float(abs(found["drop"].sel(block="recon")).max()) == 0
+    assert float(abs(found["drop_latent"].isel(latent=slice(2, None))).max()) == 0
+
+
+def test_codes_and_pictures_of_a_run_are_repeatable(tiny, tiny_store, results):
+    run = tiny.runs[1]
+    folder = results / "runs" / run.id
+    with xr.open_dataset(folder / "codes.nc") as codes, xr.open_dataset(folder / "sensitivity.nc") as drops:
+        before = codes["mean"].values.copy(), drops["drop"].values.copy()
+    analyse(run, tiny.config.analyses, "cpu", tiny_store, results)
+    with xr.open_dataset(folder / "codes.nc") as codes, xr.open_dataset(folder / "sensitivity.nc") as drops:
+        np.testing.assert_array_equal(codes["mean"], before[0])
+        np.testing.assert_array_equal(drops["drop"], before[1])
+
+
+def test_the_report_is_one_file_that_asks_nothing_of_a_network(tiny, results):
+    tabulate(tiny, results)
+    draw(tiny, results)
+    page(tiny, results)
+    text = (results / "report.html").read_text()
+    assert "http://" not in text and "https://" not in text and "<script" not in text
+    assert text.count("data:image/png;base64,") >= 5 + len(tiny.runs)
+    assert "\\pm" in (results / "tables" / "alignment.tex").read_text()
+    assert {p.suffix for p in (results / "figures").iterdir()} == {".png", ".pdf"}
+
+
+def test_seeds_share_a_label_and_weights_are_told_apart(config):
+    from tests.conftest import study_of
+
+    config["runs"] = [{"method": "beta_vae", "weights": {"kl": [1, 4]}, "seeds": [0, 1]}]
+    runs = study_of(config)[1].runs
+    assert set(labels(runs).values()) == {"beta_vae, kl 1", "beta_vae, kl 4"}
+    assert len(first_of_label(runs)) == 2
+
+
+def test_a_contrast_over_seeds_is_a_paired_t_interval():
+    from scipy import stats
+
+    g = np.random.default_rng(0)
+    one, two = g.normal(1, 0.1, 6), g.normal(0, 0.1, 6)
+    rows = [
+        {"run": f"{c}{s}", "dataset": "d", "method": "m", "coverage": c, "seed": s, "metric": "nats",
+         "value": v[s], "low": v[s] - 1, "high": v[s] + 1, "n": 9}
+        for c, v in (("full", one), ("two", two)) for s in range(6)
+    ]  # fmt: skip
+    found = contrasts_of(rows)
+    low, high = stats.ttest_rel(two, one).confidence_interval(0.95)
+    assert found == pytest.approx((np.mean(two - one), low, high))
+
+
+def contrasts_of(rows):
+    metrics = ("lds_corrected", "lds_all_corrected", "ssim_asinh", "nats")
+    table = pd.concat([pd.DataFrame(rows).assign(metric=m) for m in metrics])
+    contrast = contrasts(table)["contrast"].sel(metric="nats").isel(pair=0)
+    return tuple(float(contrast.sel(bound=b)) for b in ("mean", "low", "high"))

@@ -1,0 +1,74 @@
+"""A store is read whole or not at all: another one, a broken one or an unsealed one is a sentence, never wrong numbers."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from auxvae.data import Store, scaling
+from foundation.faults import Refused
+
+
+@pytest.fixture
+def copy(tiny_store, tmp_path):
+    return Path(shutil.copytree(tiny_store, tmp_path / "s.zarr"))
+
+
+@pytest.fixture
+def run(tiny):
+    return tiny.runs[1]
+
+
+def shard(path, name):
+    return next(file for file in sorted((path / name / "c").rglob("*")) if file.is_file())
+
+
+def flip(path, name):
+    data = bytearray(shard(path, name).read_bytes())
+    data[len(data) // 3] ^= 1
+    shard(path, name).write_bytes(data)
+
+
+SPOILT = {
+    "a flipped bit in the images": (lambda p: flip(p, "image"), "every chunk must match its checksum"),
+    "a flipped bit in a factor": (lambda p: flip(p, "flux"), "not the sealed ones"),
+    "a truncated shard": (lambda p: shard(p, "image").write_bytes(b"short"), "not the sealed ones"),
+    "a missing shard": (lambda p: shard(p, "image").unlink(), "found no file"),
+    "a missing column": (lambda p: shutil.rmtree(p / "g1"), "found no file"),
+    "no seal": (lambda p: (p / "seal.json").unlink(), "an unfinished store is not read"),
+    "changed attributes": (lambda p: (p / "zarr.json").write_text("{}"), "not the sealed ones"),
+}
+
+
+@pytest.mark.parametrize("case", SPOILT)
+def test_a_spoilt_store_is_refused(copy, run, case, monkeypatch):
+    spoil, expected = SPOILT[case]
+    monkeypatch.setattr("auxvae.data.SMALL", 100_000)  # the tiny store's image shard is below a megabyte
+    spoil(copy)
+    with pytest.raises(Refused, match=expected):
+        Store(copy, run.dataset).part("train")
+
+
+def test_a_store_of_another_study_is_refused(tiny_store, run):
+    with pytest.raises(Refused, match="the run was declared for"):
+        Store(tiny_store, replace(run.dataset, digest="0" * 64))
+
+
+def test_constants_come_from_the_training_rows_alone(tiny_store, run):
+    store = Store(tiny_store, run.dataset)
+    train = store.part("train")
+    known = scaling(run, store, train)
+    whole = xr.open_zarr(tiny_store)
+    rows = whole["split"].values == 0
+    assert known.factor_low["flux"] == whole["flux"].values[rows].min()
+    assert known.count_high == whole["image"].values[rows].max()
+    told = train.told(run.told, known)
+    assert float(told.min()) == 0 and float(told.max()) == 1
+    held = store.part("test").told(run.told, known)
+    expected = (whole["radius"].values[whole["split"].values == 2] - known.factor_low["radius"]) / (
+        known.factor_high["radius"] - known.factor_low["radius"]
+    )
+    np.testing.assert_allclose(held[:, 0], expected, atol=1e-6)

@@ -1,0 +1,121 @@
+"""Alignment and image scores: closed forms, controls, invariances, and the field's own implementation."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage.metrics import structural_similarity
+
+from auxvae.metrics.alignment import (
+    alignment_scores,
+    control_codes,
+    correlation_matrix,
+    lds,
+    lds_ceiling,
+    mean_score,
+    null_threshold,
+)
+from auxvae.metrics.images import asinh_scale, ssim_to
+
+RNG = np.random.default_rng(0)
+N, D, F = 2000, 10, 5
+FACTORS = RNG.random((N, F))
+NAMED = {f"f{k}": FACTORS[:, k] for k in range(F)}
+
+
+def scores(codes, told=()):
+    return alignment_scores(codes, NAMED, told, 40)
+
+
+def test_correlations_are_those_of_numpy_and_zero_for_a_constant():
+    codes = np.hstack([RNG.normal(size=(N, 3)), np.ones((N, 1))])
+    expected = np.corrcoef(codes[:, :3], FACTORS, rowvar=False)[:3, 3:]
+    np.testing.assert_allclose(correlation_matrix(codes, FACTORS), np.vstack([expected, np.zeros(F)]), atol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [1000, 2000, 10000])
+@pytest.mark.parametrize("latents", [5, 10, 20])
+def test_a_perfect_code_scores_the_ceiling(rows, latents):
+    values = []
+    for seed in range(6):
+        g = np.random.default_rng(seed)
+        factors = g.random((rows, 5))
+        codes = np.hstack([factors, g.normal(size=(rows, latents - 5))])
+        values.append(lds(correlation_matrix(codes, factors)))
+    assert np.mean(values) == pytest.approx(lds_ceiling(rows, latents), abs=0.012)
+
+
+def test_controls_score_what_they_must():
+    found = {name: scores(codes) for name, codes in control_codes(FACTORS, D).items()}
+    assert found["identity"]["lds_corrected"].value > 0.97
+    assert found["identity"]["rho_f0"].value == pytest.approx(1)
+    assert found["noise"]["lds_corrected"].value < 0.75
+    assert found["noise"]["rho_f0"].value < 0.08
+    assert found["duplicated"]["lds_corrected"].value == pytest.approx(0.5, abs=0.03)
+    assert 0.2 < found["rotated"]["lds_corrected"].value < 0.6
+
+
+def test_a_factor_that_nothing_says_counts_zero_in_the_corrected_score():
+    rho = np.array([[0.9, 0.01], [0.02, 0.01]])
+    assert lds(rho, 0.05) == pytest.approx(0.5)
+    assert lds(np.zeros((4, 3)), 0.1) == 0
+
+
+@given(st.permutations(range(D)), st.lists(st.sampled_from([-1.0, 1.0]), min_size=D, max_size=D))
+def test_order_and_sign_of_the_latents_do_not_matter(order, signs):
+    codes = np.hstack([FACTORS @ RNG_MIX, FACTORS])
+    assert lds(correlation_matrix(codes[:, order] * signs, FACTORS)) == pytest.approx(
+        lds(correlation_matrix(codes, FACTORS))
+    )
+
+
+RNG_MIX = np.random.default_rng(5).normal(size=(F, F))
+
+
+def test_lds_lies_between_one_over_the_latents_and_one():
+    assert lds(np.full((D, F), 0.4)) == pytest.approx(1 / D)
+    assert lds(np.eye(D, F)) == 1
+
+
+def test_given_factors_are_scored_apart_from_all():
+    codes = np.hstack([FACTORS[:, :2], RNG.normal(size=(N, D - 2))])
+    found = scores(codes, told=("f0", "f1"))
+    assert found["lds_corrected"].value > 0.95
+    assert found["lds_all_corrected"].value < 0.9
+
+
+def test_chance_exceeds_the_threshold_in_one_case_of_twenty():
+    rho = correlation_matrix(RNG.normal(size=(N, 200)), RNG.normal(size=(N, 50)))
+    assert (abs(rho) > null_threshold(N)).mean() == pytest.approx(0.05, abs=0.01)
+
+
+def test_intervals_cover_the_truth():
+    inside = 0
+    for seed in range(40):
+        g = np.random.default_rng(seed)
+        u = g.normal(size=(400, 1))
+        codes = 0.8 * u + 0.6 * g.normal(size=(400, 1))
+        found = alignment_scores(codes, {"u": u[:, 0]}, (), 60)["rho_u"]
+        inside += found.low <= 0.8 <= found.high
+    assert inside >= 34
+
+
+def test_a_mean_has_its_interval_and_its_number():
+    found = mean_score(np.arange(100.0))
+    assert (found.value, found.n) == (49.5, 100)
+    assert found.high - found.value == pytest.approx(1.96 * np.arange(100).std(ddof=1) / 10)
+
+
+@pytest.mark.parametrize("data_range", [1.0, 7.3])
+@pytest.mark.parametrize("side", [16, 33])
+def test_ssim_is_that_of_scikit_image(data_range, side):
+    x = RNG.random((6, 1, side, side)) * data_range
+    y = x + 0.2 * RNG.normal(size=x.shape)
+    expected = [structural_similarity(a[0], b[0], data_range=data_range) for a, b in zip(x, y, strict=True)]
+    np.testing.assert_allclose(ssim_to(x, data_range)(y), expected, atol=1e-7)
+    np.testing.assert_allclose(ssim_to(x, data_range)(x), 1)
+
+
+def test_the_asinh_scale_is_linear_when_faint_and_logarithmic_when_bright():
+    assert asinh_scale(np.array(0.1)) == pytest.approx(0.01, rel=1e-3)
+    assert asinh_scale(np.array(1e5)) - asinh_scale(np.array(1e4)) == pytest.approx(np.log(10), rel=1e-3)

@@ -1,0 +1,176 @@
+"""A config unfolds to runs and fleets, and every fault of it is one sentence, all at once, before anything runs."""
+
+import copy
+
+import pytest
+
+from auxvae.spec import Fleet, read_run
+from foundation.faults import Refused
+from tests.conftest import study_of
+
+
+def spoil(path, value, remove=False):
+    def apply(config):
+        *outer, last = path
+        for step in outer:
+            config = config[step]
+        if remove:
+            del config[last]
+        else:
+            config[last] = value
+
+    return apply
+
+
+GALAXIES = ("datasets", "galaxies")
+
+
+def factors(**changes):
+    """The paper's factors with one of them changed."""
+    from simulations.presets import PAPER
+
+    return {**copy.deepcopy(PAPER["factors"]), **changes}
+
+
+def uniform(low, high, **more):
+    return {"distribution": "uniform", "low": low, "high": high, **more}
+
+
+ARCSEC = {"unit": "arcsec"}
+BAD = {
+    "unknown factor in a coverage": (spoil(("coverages", "two"), ["sheer1", "g2"]), "did you mean 'g1'?"),
+    "unknown key": (spoil(("training", "epoch"), 3), "did you mean 'epochs'?"),
+    "unknown section": (spoil(("trainin",), {}), "did you mean 'training'?"),
+    "unknown method": (spoil(("runs", 0, "method"), "beta_va"), "did you mean 'beta_vae'?"),
+    "unknown coverage": (spoil(("runs", 1, "coverages"), ["ful"]), "did you mean 'full'?"),
+    "unknown data set": (spoil(("runs", 0, "dataset"), "galaxie"), "did you mean 'galaxies'?"),
+    "unknown preset": (spoil((*GALAXIES, "preset"), "papr"), "did you mean 'paper'?"),
+    "unknown parameter": (spoil((*GALAXIES, "factors"), factors(fluks=uniform(1, 2))), "did you mean 'flux'?"),
+    "unknown unit": (spoil((*GALAXIES, "factors"), factors(radius=uniform(1, 2, unit="km"))), "is measured in"),
+    "a term the method has not": (spoil(("runs", 0, "weights"), {"inter": 3}), "beta_vae has the terms"),
+    "a negative weight": (spoil(("runs", 0, "weights"), {"kl": -1}), "it must be at least 0"),
+    "low above high": (spoil((*GALAXIES, "factors"), factors(radius=uniform(1, 0.5, **ARCSEC))), "must be less than high"),
+    "a shear of one in reach": (spoil((*GALAXIES, "factors"), factors(g1=uniform(-0.9, 0.9))), "|g| must stay below 1"),
+    "negative flux": (spoil((*GALAXIES, "factors"), factors(flux=uniform(-5, 9, unit="ph"))), "flux must be above 0"),
+    "negative radius": (spoil((*GALAXIES, "factors"), factors(radius=uniform(-1, 1, **ARCSEC))), "radius must be above 0"),
+    "a normal radius": (
+        spoil((*GALAXIES, "factors"), factors(radius={"distribution": "normal", "mean": 1, "std": 1, **ARCSEC})),
+        "take truncated_normal",
+    ),
+    "a factor that is missing": (
+        spoil((*GALAXIES, "factors"), {k: v for k, v in factors().items() if k != "flux"}),
+        "add flux or a constant for it",
+    ),
+    "a factor and a constant": (spoil((*GALAXIES, "scene"), {"radius": "scale", "constants": {"g1": 0}}), "it is a factor as well"),
+    "an empty coverage": (spoil(("coverages", "two"), []), "at least one factor"),
+    "no coverage": (spoil(("runs", 1, "coverages"), []), "must be told factors"),
+    "a coverage for a method that takes none": (spoil(("runs", 0, "coverages"), ["two"]), "told no factors"),
+    "a factor told twice": (spoil(("coverages", "two"), ["g1", "g1"]), "a factor is told once"),
+    "too few latents": (spoil(("network",), {"latents": 3}), "needs a latent for each of its 5 factors"),
+    "no latents": (spoil(("network",), {"latents": 0}), "it must be at least 1"),
+    "a stamp that is too small": (spoil((*GALAXIES, "scene"), {"radius": "scale", "stamp": 14}), "write 17 or more"),
+    "a stamp beyond the network": (spoil((*GALAXIES, "scene"), {"radius": "scale", "stamp": 130}), "28 to 128 pixels"),
+    "duplicate runs": (spoil(("runs", 0, "seeds"), [1, 1]), "every run stands once"),
+    "zero galaxies": (spoil((*GALAXIES, "galaxies"), 0), "it must be at least 1"),
+    "too few galaxies": (spoil((*GALAXIES, "galaxies"), 3), "each part needs one"),
+    "a number as text": (spoil(("training", "learning_rate"), "1e-3"), "write 1.0e-3"),
+    "a batch larger than the data": (spoil(("training", "batch"), 1000), "has 192 training rows"),
+    "a batch of one": (spoil(("training", "batch"), 1), "it must be at least 2"),
+    "more images than test rows": (spoil(("analyses", "sensitivity", "images"), 500), "has 32 test rows"),
+    "no runs": (spoil(("runs",), []), "at least one group of runs"),
+    "no study": (spoil(("study",), None, remove=True), "add 'study:'"),
+    "a study that is a path": (spoil(("study",), "../x"), "letters, digits and _"),
+    "no data sets": (spoil(("datasets",), {}), "at least one named data set"),
+    "a data set that is a path": (spoil(("datasets",), {"../x": {"preset": "paper"}}), "letters, digits and _"),
+    "a store that is not there": (spoil(("datasets", "galaxies"), {"store": "absent.zarr"}), "a sealed store must be there"),
+    "no noise to take a likelihood from": (spoil((*GALAXIES, "noise"), {"kind": "none"}), "has no noise"),
+    "a likelihood without its sigma": (spoil(("runs", 0, "likelihood"), "gaussian"), "the gaussian likelihood needs it"),
+    "noise of two kinds": (spoil((*GALAXIES, "noise"), {"kind": "gaussian", "sigma": 1, "snr": 2}), "one of the two"),
+    "a split that does not add up": (spoil((*GALAXIES, "split"), {"train": 0.9}), "must add up to 1"),
+    "sobol of an uneven number": (
+        lambda c: c["datasets"]["galaxies"].update(design="sobol", galaxies=300),
+        "powers of 2",
+    ),
+    "a grid without levels": (spoil((*GALAXIES, "design"), "grid"), "a grid needs levels"),
+    "no weights in the list": (spoil(("runs", 0, "weights"), {"kl": []}), "a weight is needed"),
+}  # fmt: skip
+
+
+def refusal(config):
+    with pytest.raises(Refused) as refused:
+        study_of(config)
+    return [str(fault) for fault in refused.value.faults]
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_config_is_refused_in_sentences(config, case):
+    apply, expected = BAD[case]
+    apply(config)
+    sentences = refusal(config)
+    assert any(expected in sentence for sentence in sentences), sentences
+    assert all("\n" not in sentence and ": found " in sentence for sentence in sentences)
+
+
+def test_all_faults_are_told_at_once(config):
+    cases = ["unknown factor in a coverage", "unknown key", "unknown method", "a number as text", "no latents"]
+    for case in cases:
+        BAD[case][0](config)
+    together = "\n".join(refusal(config))
+    assert all(BAD[case][1] in together for case in cases), together
+
+
+def test_a_group_is_the_product_of_its_lists(config):
+    config["runs"] = [
+        {"method": "aux_vae", "coverages": ["full", "two"], "weights": {"kl": [1, 2, 4]}, "seeds": [0, 1]}
+    ]
+    study = study_of(config)[1]
+    assert len({run.id for run in study.runs}) == 12
+    assert len(study.fleets) == 1
+    assert {run.weights["kl"] for run in study.runs} == {1, 2, 4}
+
+
+def test_a_fleet_holds_no_more_than_it_may(config):
+    config["runs_per_fleet"] = 2
+    study = study_of(config)[1]
+    assert [len(fleet.runs) for fleet in study.fleets] == [2, 1]
+
+
+def test_ids_follow_all_that_decides_the_bytes_and_nothing_else(config):
+    before = [run.id for run in study_of(copy.deepcopy(config))[1].runs]
+    config["analyses"]["bootstrap"] = 50
+    config["study"] = "other"
+    assert [run.id for run in study_of(copy.deepcopy(config))[1].runs] == before
+    config["training"]["epochs"] = 3
+    assert not set(before) & {run.id for run in study_of(config)[1].runs}
+
+
+def test_runs_come_back_from_json(tiny):
+    import json
+
+    for fleet in tiny.fleets:
+        value = json.loads(json.dumps(fleet.to_json(), sort_keys=True))
+        assert Fleet(tuple(read_run(run) for run in value["runs"])) == fleet
+
+
+def test_the_published_setting_is_a_preset(config):
+    config["runs"] = [{"method": "aux_vae", "preset": "paper", "coverages": ["full"]}]
+    run = study_of(config)[1].runs[0]
+    assert run.weights == {"reconstruction": 1, "kl": 20, "explicitness": 544.5, "intra": 544.5, "inter": 0.4 * 1089}
+    assert (run.likelihood, run.prior_variance, run.aux_degree, run.normalise) == ("log10", 1, 1, False)
+
+
+def test_one_over_n_is_that_of_the_training_rows(tiny):
+    assert tiny.runs[1].prior_variance == pytest.approx(1 / 192)
+
+
+def test_a_study_says_what_it_costs(tiny):
+    assert "3 runs in 1 fleets" in tiny.estimate()
+    assert tiny.store_bytes() == 256 * 33 * 33 * 4 * 2
+
+
+def test_the_configs_that_ship_are_sound():
+    from foundation.declare import load_yaml
+    from tests.conftest import ROOT
+
+    for path in sorted((ROOT / "config").glob("*.yaml")):
+        assert study_of(load_yaml(path))[1].runs

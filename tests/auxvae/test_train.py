@@ -1,0 +1,212 @@
+"""Training: killed or not it ends in the same bytes, alone or in a fleet too, and what goes wrong is said."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from auxvae import runs
+from auxvae import train as training
+from auxvae.data import Store
+from auxvae.spec import Fleet
+from foundation.faults import Refused
+from tests.conftest import ROOT
+
+CPU = torch.device("cpu")
+
+
+def fresh(run, **changes):
+    return replace(run, training=replace(run.training, **changes))
+
+
+def bytes_of(folder):
+    return {name: (folder / name).read_bytes() for name in ("model.safetensors", "last.safetensors", "history.parquet")}
+
+
+@pytest.fixture(scope="module")
+def trained(tiny, tiny_store, tmp_path_factory):
+    """All runs of the tiny study, trained as one fleet by two workers."""
+    results = tmp_path_factory.mktemp("results")
+    training.train(tiny.fleets[0], tiny_store, results, CPU, workers=2)
+    return results
+
+
+def test_a_run_in_a_fleet_equals_the_run_alone(tiny, tiny_store, trained, tmp_path):
+    for run in tiny.runs:
+        training.train_run(run, tiny_store, tmp_path, CPU)
+        assert bytes_of(tmp_path / "runs" / run.id) == bytes_of(trained / "runs" / run.id)
+
+
+PROGRAM = """
+import json, sys; from pathlib import Path; import torch
+from auxvae import train; from auxvae.spec import read_run; from auxvae.fleet import choose_device
+train.CHECKPOINT_SECONDS = 0.0
+torch.set_num_threads(1)
+train.train_run(read_run(json.loads(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]), choose_device("cpu"))
+"""
+
+
+def test_killed_and_started_again_it_ends_in_the_same_bytes(tiny, tiny_store, tmp_path):
+    from dataclasses import asdict
+
+    run = fresh(tiny.runs[1], epochs=6)
+    arguments = [sys.executable, "-c", PROGRAM, json.dumps(asdict(run)), str(tiny_store)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    checkpoint = tmp_path / "killed" / "work" / run.id / "checkpoint.safetensors"
+    killed = subprocess.Popen([*arguments, str(tmp_path / "killed")], env=environment)
+    until = time.monotonic() + 120
+    while not checkpoint.exists() and killed.poll() is None and time.monotonic() < until:
+        time.sleep(0.002)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert checkpoint.exists() and not (tmp_path / "killed" / "runs").exists()
+    for name in ("killed", "whole"):
+        subprocess.run([*arguments, str(tmp_path / name)], env=environment, check=True)
+    assert bytes_of(tmp_path / "killed" / "runs" / run.id) == bytes_of(tmp_path / "whole" / "runs" / run.id)
+    assert not (tmp_path / "killed" / "work" / run.id).exists()
+
+
+def test_the_workers_of_a_killed_fleet_end_with_it(tiny, tiny_store, tmp_path):
+    fleet = Fleet(tuple(fresh(run, epochs=5000) for run in tiny.runs[:2]))
+    program = (
+        "import json, sys; from pathlib import Path\n"
+        "from auxvae.train import train_all; from auxvae.spec import Fleet, read_run\n"
+        "if __name__ == '__main__':\n"
+        "    fleet = Fleet(tuple(map(read_run, json.loads(sys.argv[1])['runs'])))\n"
+        "    train_all(fleet, Path(sys.argv[2]), Path(sys.argv[3]), 'cpu', 2)\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    arguments = [
+        sys.executable,
+        str(tmp_path / "program.py"),
+        json.dumps(fleet.to_json()),
+        str(tiny_store),
+        str(tmp_path),
+    ]
+    parent = subprocess.Popen(arguments, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    works = [tmp_path / "work" / run.id for run in fleet.runs]
+    wait_for(lambda: all((work / "lock").exists() for work in works))
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    wait_for(lambda: all(is_free(work, run) for work, run in zip(works, fleet.runs, strict=True)))
+
+
+def is_free(work, run):
+    try:
+        with runs.claimed(work, run):
+            return True
+    except Refused:
+        return False
+
+
+def wait_for(condition, seconds=60):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(tiny, tiny_store, tmp_path):
+    run = tiny.runs[0]
+    with runs.claimed(tmp_path / "work" / run.id, run), pytest.raises(Refused, match="trained once at a time"):
+        training.train_run(run, tiny_store, tmp_path, CPU)
+
+
+def test_a_term_that_is_not_finite_stops_its_run_and_no_other(tiny, tiny_store, tmp_path):
+    broken = replace(tiny.runs[1], training=replace(tiny.runs[1].training, learning_rate=1e30))
+    sound = tiny.runs[0]
+    with pytest.raises(Refused) as refused:
+        training.train(Fleet((broken, sound)), tiny_store, tmp_path, CPU, workers=1)
+    [fault] = refused.value.faults
+    assert broken.id in fault.where and "step" in fault.where
+    assert any(term in str(fault.found) for term in broken.terms)
+    assert runs.is_finished(tmp_path / "runs" / sound.id, sound)
+
+
+def test_finished_runs_are_not_trained_again(tiny, tiny_store, trained):
+    before = {run.id: (trained / "runs" / run.id / "spec.json").stat().st_mtime_ns for run in tiny.runs}
+    training.train(tiny.fleets[0], tiny_store, trained, CPU, workers=2)
+    assert before == {run.id: (trained / "runs" / run.id / "spec.json").stat().st_mtime_ns for run in tiny.runs}
+
+
+def test_the_loss_falls_and_the_best_epoch_is_kept(tiny, tiny_store, tmp_path):
+    run = fresh(tiny.runs[0], epochs=6, learning_rate=1e-3)
+    training.train_run(run, tiny_store, tmp_path, CPU)
+    history = pd.read_parquet(tmp_path / "runs" / run.id / "history.parquet")
+    assert list(history["epoch"]) == [1, 2, 3, 4, 5, 6]
+    assert history["train_reconstruction"].iloc[-1] < 0.5 * history["train_reconstruction"].iloc[0]
+
+
+def test_patience_ends_a_run_early(tiny, tiny_store, tmp_path):
+    run = fresh(tiny.runs[0], epochs=50, patience=2, learning_rate=0.3, schedule="constant")
+    training.train_run(run, tiny_store, tmp_path, CPU)
+    assert len(pd.read_parquet(tmp_path / "runs" / run.id / "history.parquet")) < 50
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "constant"])
+def test_a_schedule_stays_in_its_bounds(schedule):
+    rates = [training.rate(schedule, step, 1000) for step in range(1000)]
+    assert min(rates) > 0 and max(rates) == pytest.approx(1, abs=1e-3)
+    assert schedule == "constant" or rates[-1] < 1e-4
+
+
+def test_clipping_bounds_the_step(tiny, tiny_store, tmp_path):
+    run = fresh(tiny.runs[0], clip=1.0)
+    trainer = training.Trainer(run, Store(tiny_store, run.dataset), tmp_path, CPU)
+    trainer._step(torch.arange(32), 0)
+    norm = torch.cat([p.grad.flatten() for p in trainer.network.parameters()]).norm()
+    assert float(norm) <= 1.001
+
+
+def spoil_weights(folder):
+    data = bytearray((folder / "model.safetensors").read_bytes())
+    data[-5] ^= 1
+    (folder / "model.safetensors").write_bytes(data)
+
+
+BROKEN = {
+    "a flipped bit in the weights": (spoil_weights, "SHA-256 must be that of spec.json"),
+    "no weights": (lambda f: (f / "model.safetensors").unlink(), "found no file"),
+    "no spec": (lambda f: (f / "spec.json").unlink(), "the spec of a finished run"),
+    "a broken spec": (lambda f: (f / "spec.json").write_text('{"run"'), "the spec of a finished run"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_run_is_refused(tiny, trained, tmp_path, case):
+    spoil, expected = BROKEN[case]
+    run = tiny.runs[0]
+    folder = Path(shutil.copytree(trained / "runs" / run.id, tmp_path / run.id))
+    spoil(folder)
+    with pytest.raises(Refused, match=expected):
+        runs.load(folder, run)
+
+
+def test_another_runs_folder_is_refused(tiny, trained):
+    with pytest.raises(Refused, match="another run"):
+        runs.load(trained / "runs" / tiny.runs[0].id, tiny.runs[1])
+
+
+def test_another_runs_checkpoint_is_refused(tiny, tiny_store, tmp_path):
+    one, two = tiny.runs[:2]
+    runs.save_checkpoint(tmp_path / "work" / one.id, two, {"x": torch.zeros(2)}, {})
+    with pytest.raises(Refused, match="another run"):
+        training.train_run(one, tiny_store, tmp_path, CPU)
+
+
+def test_a_truncated_checkpoint_is_refused(tiny, tiny_store, tmp_path):
+    run = tiny.runs[0]
+    runs.save_checkpoint(tmp_path / "work" / run.id, run, {"x": torch.zeros(200)}, {})
+    path = tmp_path / "work" / run.id / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(Refused, match="a broken checkpoint"):
+        training.train_run(run, tiny_store, tmp_path, CPU)
