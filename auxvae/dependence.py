@@ -10,18 +10,19 @@ added to their variance, so that a dead latent gives 0 and not NaN. `normalise=F
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 EPSILON = 1e-8
 
 
-def standardise(a: Tensor) -> Tensor:
+def standardise(a: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
     """Columns of (B, D) with mean 0 and variance 1; a constant column becomes 0."""
     centred = a - a.mean(0)
     return centred / (centred.square().mean(0) + EPSILON).sqrt()
 
 
-def powers(a: Tensor, degree: int) -> Tensor:
+def powers(a: Float[Tensor, "B D"], degree: int) -> Float[Tensor, "K B D"]:
     """Standardised powers 1..K of the standardised columns, shape (K, B, D)."""
     once = standardise(a)
     raised = torch.stack([once**p for p in range(1, degree + 1)])
@@ -29,18 +30,18 @@ def powers(a: Tensor, degree: int) -> Tensor:
     return centred / (centred.square().mean(1, keepdim=True) + EPSILON).sqrt()
 
 
-def correlations(a: Tensor, b: Tensor) -> Tensor:
+def correlations(a: Float[Tensor, "B D"], b: Float[Tensor, "B F"]) -> Float[Tensor, "D F"]:
     """Pearson's rho of every column of a (B, D) with every column of b (B, F), shape (D, F)."""
     return standardise(a).T @ standardise(b) / len(a)
 
 
-def r0(a: Tensor, b: Tensor, degree: int, normalise: bool = True) -> Tensor:
+def r0(a: Float[Tensor, "B D"], b: Float[Tensor, "B F"], degree: int, normalise: bool = True) -> Float[Tensor, "D F"]:
     """R_0^K of every column of a (B, D) with every column of b (B, F), shape (D, F)."""
     rho = torch.einsum("pbd,qbf->pqdf", powers(a, degree), powers(b, degree)) / len(a)
     return rho.abs().mean((0, 1)) if normalise else rho.abs().sum((0, 1))
 
 
-def r1(a: Tensor, b: Tensor, degree: int, normalise: bool = True) -> Tensor:
+def r1(a: Float[Tensor, "B D"], b: Float[Tensor, "B D"], degree: int, normalise: bool = True) -> Float[Tensor, " D"]:
     """R_1^K of each column of a (B, D) with the same column of b (B, D), shape (D,)."""
     lost = 1 - (powers(a, degree) * powers(b, degree)).mean(1)
     return lost.mean(0) if normalise else lost.sum(0)

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from foundation.faults import Absent, Fault, Refused
@@ -29,14 +30,14 @@ class Likelihood(ABC):
     bounded = False
 
     @abstractmethod
-    def to_scale(self, counts: Tensor) -> Tensor:
+    def to_scale(self, counts: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Photons per pixel, any shape, on the scale of the comparison."""
 
     @abstractmethod
-    def to_counts(self, scaled: Tensor) -> Tensor:
+    def to_counts(self, scaled: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The inverse of `to_scale`."""
 
-    def nats(self, images: Tensor, reconstruction: Tensor) -> Tensor:
+    def nats(self, images: Float[Tensor, "B C H W"], reconstruction: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
         """-log p(images | reconstruction) per image, shape (B,), from two of shape (B, C, H, W) on the scale."""
         return 0.5 * (images - reconstruction).square().flatten(1).sum(1)
 
@@ -48,11 +49,11 @@ class Poisson(Likelihood):
         """Keep the sky."""
         self.sky = sky
 
-    def to_scale(self, counts: Tensor) -> Tensor:
+    def to_scale(self, counts: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Anscombe's square root."""
         return 2 * ((counts + self.sky).clamp(min=0) + 0.375).sqrt()
 
-    def to_counts(self, scaled: Tensor) -> Tensor:
+    def to_counts(self, scaled: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The algebraic inverse, no less than no photon."""
         return ((scaled.clamp(min=0) / 2).square() - 0.375).clamp(min=0) - self.sky
 
@@ -64,11 +65,11 @@ class Gaussian(Likelihood):
         """Keep the standard deviation (photons per pixel)."""
         self.sigma = sigma
 
-    def to_scale(self, counts: Tensor) -> Tensor:
+    def to_scale(self, counts: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """In units of the noise."""
         return counts / self.sigma
 
-    def to_counts(self, scaled: Tensor) -> Tensor:
+    def to_counts(self, scaled: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Back to photons."""
         return scaled * self.sigma
 
@@ -82,15 +83,15 @@ class Log10(Likelihood):
         """Keep the extremes of the training images (photons per pixel)."""
         self.low, self.high = low, high
 
-    def to_scale(self, counts: Tensor) -> Tensor:
+    def to_scale(self, counts: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Global min-max."""
         return (counts - self.low) / (self.high - self.low)
 
-    def to_counts(self, scaled: Tensor) -> Tensor:
+    def to_counts(self, scaled: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Back to photons."""
         return scaled * (self.high - self.low) + self.low
 
-    def nats(self, images: Tensor, reconstruction: Tensor) -> Tensor:
+    def nats(self, images: Float[Tensor, "B C H W"], reconstruction: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
         """Squared difference of log10, summed over the pixels of each image."""
         logs = [torch.log10(x.clamp(min=0) + EPSILON) for x in (reconstruction, images)]
         return (logs[0] - logs[1]).square().flatten(1).sum(1)

@@ -15,6 +15,7 @@ import math
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from auxvae.randomness import generator
@@ -27,9 +28,9 @@ CHANNELS = (32, 64, 128, 256)
 class Posterior(NamedTuple):
     """q(z|x) of a batch and a sample of it, each of shape (B, d_Z)."""
 
-    mean: Tensor
-    log_variance: Tensor
-    sample: Tensor
+    mean: Float[Tensor, "B d"]
+    log_variance: Float[Tensor, "B d"]
+    sample: Float[Tensor, "B d"]
 
 
 class Conv4(nn.Module):
@@ -48,18 +49,20 @@ class Conv4(nn.Module):
         self.decoder = nn.Sequential(*_up(channels, stamp, latents, act))
         self.mean, self.std = mean, std
 
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def encode(self, images: Float[Tensor, "B C S S"]) -> tuple[Float[Tensor, "B d"], Float[Tensor, "B d"]]:
         """Mean and log variance of q(z|x), each (B, d_Z), from images (B, C, S, S) on the likelihood's scale."""
         seen = (images - self.mean) / self.std if self.std else images
         mean, log_variance = self.encoder(seen).chunk(2, dim=1)
         return mean, log_variance.clamp(-20, 10)
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Float[Tensor, "B d"]) -> Float[Tensor, "B C S S"]:
         """Images (B, C, S, S) on the likelihood's scale from latents (B, d_Z)."""
         made = self.decoder(latents[:, :, None, None])
         return made * self.std + self.mean if self.std else torch.sigmoid(made)
 
-    def forward(self, images: Tensor, noise: Tensor) -> tuple[Posterior, Tensor]:
+    def forward(
+        self, images: Float[Tensor, "B C S S"], noise: Float[Tensor, "B d"]
+    ) -> tuple[Posterior, Float[Tensor, "B C S S"]]:
         """Posterior and reconstruction of a sample z = mu + sigma * noise."""
         mean, log_variance = self.encode(images)
         sample = mean + noise * (0.5 * log_variance).exp()

@@ -18,12 +18,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from auxvae.dependence import correlations, r0, r1
 from auxvae.likelihoods import Likelihood
 from auxvae.networks import Posterior
 from auxvae.priors import Gaussian
+
+Images = Float[Tensor, "B C H W"]
+Nats = Float[Tensor, ""]
 
 
 class Batch(NamedTuple):
@@ -32,9 +36,9 @@ class Batch(NamedTuple):
     Column j of u is the factor told to latent j, in [0, 1]; it is 0 where told[j] is 0.
     """
 
-    images: Tensor
-    u: Tensor
-    told: Tensor
+    images: Images
+    u: Float[Tensor, "B d"]
+    told: Float[Tensor, " d"]
 
 
 class Options(NamedTuple):
@@ -47,31 +51,31 @@ class Options(NamedTuple):
     interactions: bool = False
 
 
-def reconstruction(batch: Batch, prior: Gaussian, posterior: Posterior, image: Tensor, options: Options) -> Tensor:
+def reconstruction(batch: Batch, prior: Gaussian, posterior: Posterior, image: Images, options: Options) -> Nats:
     """Negative log-likelihood of the images."""
     return options.likelihood.nats(batch.images, image).mean()
 
 
-def kl(batch: Batch, prior: Gaussian, posterior: Posterior, image: Tensor, options: Options) -> Tensor:
+def kl(batch: Batch, prior: Gaussian, posterior: Posterior, image: Images, options: Options) -> Nats:
     """Kullback-Leibler divergence of the posterior from the prior."""
     ratio = posterior.log_variance - prior.variance.log()
     distance = (posterior.mean - prior.mean).square() / prior.variance
     return 0.5 * (ratio.exp() + distance - 1 - ratio).sum(1).mean()
 
 
-def explicitness(batch: Batch, prior: Gaussian, posterior: Posterior, image: Tensor, options: Options) -> Tensor:
+def explicitness(batch: Batch, prior: Gaussian, posterior: Posterior, image: Images, options: Options) -> Nats:
     """What each told latent misses of its own factor."""
     lost = r1(posterior.sample, batch.u, options.aux_degree, options.normalise)
     return (batch.told * lost).sum()
 
 
-def intra(batch: Batch, prior: Gaussian, posterior: Posterior, image: Tensor, options: Options) -> Tensor:
+def intra(batch: Batch, prior: Gaussian, posterior: Posterior, image: Images, options: Options) -> Nats:
     """What each told latent says of the factors of the others."""
     both = batch.told[:, None] * batch.told * (1 - torch.eye(len(batch.told), device=batch.told.device))
     return (both * r0(posterior.sample, batch.u, options.aux_degree, options.normalise)).sum()
 
 
-def inter(batch: Batch, prior: Gaussian, posterior: Posterior, image: Tensor, options: Options) -> Tensor:
+def inter(batch: Batch, prior: Gaussian, posterior: Posterior, image: Images, options: Options) -> Nats:
     """What the free latents say of the told factors, per free latent."""
     free = 1 - batch.told
     said = r0(posterior.mean, batch.u, options.degree, options.normalise) @ batch.told
@@ -80,14 +84,14 @@ def inter(batch: Batch, prior: Gaussian, posterior: Posterior, image: Tensor, op
     return (free * said).sum() / free.sum().clamp(min=1)
 
 
-def _products(batch: Batch, posterior: Posterior) -> Tensor:
+def _products(batch: Batch, posterior: Posterior) -> Float[Tensor, " d"]:
     """sum_{k<l told} |rho(mu_i, u_k u_l)| of every latent i, shape (d_Z,)."""
     first, second = torch.triu_indices(len(batch.told), len(batch.told), 1, device=batch.told.device)
     rho = correlations(posterior.mean, batch.u[:, first] * batch.u[:, second])
     return rho.abs() @ (batch.told[first] * batch.told[second])
 
 
-Term = Callable[[Batch, Gaussian, Posterior, Tensor, Options], Tensor]
+Term = Callable[[Batch, Gaussian, Posterior, Images, Options], Nats]
 TERMS: dict[str, Term] = {
     "reconstruction": reconstruction,
     "kl": kl,

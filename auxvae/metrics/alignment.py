@@ -18,6 +18,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -32,7 +34,7 @@ class Score(NamedTuple):
     n: int
 
 
-def correlation_matrix(codes: Array, factors: Array) -> Array:
+def correlation_matrix(codes: Float[ndarray, "N D"], factors: Float[ndarray, "N F"]) -> Float[ndarray, "D F"]:
     """Pearson's rho of every latent with every factor, (D, F), from (N, D) and (N, F); 0 for a constant column."""
     return _standard(codes).T @ _standard(factors) / len(codes)
 
@@ -43,7 +45,7 @@ def _standard(columns: Array) -> Array:
     return np.asarray(np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0))
 
 
-def lds(rho: Array, threshold: float = 0.0) -> float:
+def lds(rho: Float[ndarray, "D F"], threshold: float = 0.0) -> float:
     """LDS of a correlation matrix (D, F); correlations below the threshold count as 0."""
     c = np.abs(rho)
     c = np.where(c < threshold, 0.0, c)
@@ -102,7 +104,7 @@ def interval(value: float, drawn: Array, n: int) -> Score:
     return Score(value, max(0.0, value - half), min(1.0, value + half), n)
 
 
-def mean_score(values: Array) -> Score:
+def mean_score(values: Float[ndarray, " N"]) -> Score:
     """Mean of one number per image, with its 95 % interval."""
     mean, half = float(np.mean(values)), 1.96 * float(np.std(values, ddof=1)) / math.sqrt(len(values))
     return Score(mean, mean - half, mean + half, len(values))
