@@ -33,16 +33,16 @@ class Network:
 class Training:
     """How long and how a run is trained; every run of a fleet alike.
 
-    schedule: one_cycle rises linearly over the first quarter and falls with a cosine; cosine only falls; constant
+    schedule: one_cycle rises linearly over the first tenth and falls with a cosine; cosine only falls; constant
     stays. clip bounds the norm of a run's gradient. patience stops a run after so many epochs without a better
     validation loss. keep says which weights are scored: those of the best validation epoch or the last.
     """
 
-    epochs: Count = 14
+    epochs: Count = 18
     batch: Annotated[int, Range(2)] = 64
-    learning_rate: Positive = 2e-3
+    learning_rate: Positive = 4e-3
     schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
-    clip: Positive | None = None
+    clip: Positive | None = 2e4
     patience: Count | None = None
     keep: Literal["best", "last"] = "best"
 

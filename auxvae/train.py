@@ -29,7 +29,7 @@ from foundation.faults import Absent, Fault, Refused
 from foundation.files import write_json
 
 CHECKPOINT_SECONDS = 15.0
-WARM_UP = 0.25  # share of the steps over which one_cycle rises
+WARM_UP = 0.1  # share of the steps over which one_cycle rises
 
 
 @dataclass
