@@ -7,6 +7,7 @@ are compared first.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -63,6 +64,7 @@ class Store:
         self.path, self.source = path, source
         _verify(path, source)
         self.dataset: xr.Dataset = xr.open_zarr(path)
+        _fits(path, self.dataset["image"].nbytes)
         self.noise: dict[str, Any] = self.dataset.attrs.get("noise", {"kind": "none"})
 
     @cached_property
@@ -108,6 +110,15 @@ def _verify(path: Path, source: Source) -> None:
         found = Absent(f"data set {seal['facts']['digest'][:8]}")
         text = f"the run was declared for {source.name} {source.digest[:8]}"
         raise Refused(Fault(str(path), found, text, "simulate that data set, or name the right store"))
+
+
+def _fits(path: Path, image_bytes: int) -> None:
+    """Refuse images that the machine's memory cannot hold twice, as photons and on the likelihood's scale."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if 2 * image_bytes > memory:
+        text = f"they are held in memory twice, and the machine has {memory / 1e9:.3g} GB"
+        found = Absent(f"{image_bytes / 1e9:.3g} GB of images")
+        raise Refused(Fault(str(path), found, text, "train on a larger machine or simulate fewer galaxies"))
 
 
 def run_likelihood(run: Run, store: Store, part: Part, extremes: tuple[float, float]) -> Likelihood:

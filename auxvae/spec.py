@@ -92,7 +92,7 @@ class Group:
     sigma: Positive | None = None
     prior_variance: Positive | Literal["1/n"] = "1/n"
     degree: Annotated[int, Range(1, 6)] = 3
-    aux_degree: Annotated[int, Range(1, 6)] = 3
+    aux_degree: Annotated[int, Range(1, 6)] = 1
     normalise: bool = True
     interactions: bool = False
     activation: Literal["silu", "gelu", "relu"] = "silu"

@@ -54,10 +54,14 @@ class Study:
 
     def estimate(self) -> str:
         """Size and cost in a line."""
-        counts = f"{len(self.runs)} runs in {len(self.fleets)} fleets"
+        counts = f"{_counted(len(self.runs), 'run')} in {_counted(len(self.fleets), 'fleet')}"
         return (
             f"{counts}, {self.store_bytes() / 1e9:.2g} GB of images, {self.core_hours():.2g} core hours without a GPU"
         )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _named(identity: str, known: Mapping[str, T], where: str) -> T:

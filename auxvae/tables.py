@@ -57,7 +57,9 @@ def _text(mean: float, half: float) -> str:
     if not half > 0:
         return f"{mean:.4g}"
     digits = max(0, 1 - int(np.floor(np.log10(half))))
-    return f"{mean:.{digits}f} ± {half:.{digits}f}" if digits < 6 else f"{mean:.3g} ± {half:.1g}"
+    if digits < 6:
+        return f"{mean:.{digits}f} ± {half:.{digits}f}"
+    return f"{mean:.6f} ± {half:.1g}" if abs(mean) > 1e-3 else f"{mean:.3g} ± {half:.1g}"
 
 
 def write(table: pd.DataFrame, path: Path) -> None:

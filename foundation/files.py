@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 from foundation.faults import Absent, Fault, Refused
 
+SCARCE = 100_000  # bytes left on a disk that is as good as full
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -35,11 +37,19 @@ def room_told(path: Path) -> Iterator[None]:
     """Turn 'no space left' into a sentence that names the file and says that a restart goes on."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in _FULL:
+    except Exception as error:  # libraries wrap the system's error in their own, or hide it
+        if not _is_full(error, path):
             raise
-        found = Absent(f"a full disk ({os.strerror(error.errno or 0)})")
+        found = Absent("a full disk")
         raise Refused(Fault(str(path), found, "the file needs room", "free some and start again: it goes on")) from None
+
+
+def _is_full(error: Exception, path: Path) -> bool:
+    """Whether an error comes of a full disk: by its number, by its words, or by what the disk has left."""
+    known = isinstance(error, OSError) and error.errno in _FULL
+    told = "No space left" in str(error)
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    return known or told or shutil.disk_usage(there).free < SCARCE
 
 
 def flush(path: Path) -> None:

@@ -205,7 +205,7 @@ def _write(
         block |= {n: np.asarray(columns[n][start:stop], dtype=np.float64) for n in names}
         if noise["kind"] == "gaussian":
             block["noise_std"] = np.full(stop - start, noise["sigma"])
-        store.write_rows(group, start, block)
+        store.write_rows(path, group, start, block)
         progress.advance(stop - start)
     _seal(path, group, names, noise, split, tuple(shape), seed)
 

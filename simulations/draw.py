@@ -57,7 +57,7 @@ def simulate(dataset: Dataset, facts: Facts, path: Path, workers: int = 1) -> No
     with _pool(min(workers, -(-dataset.galaxies // BLOCK))) as pool:
         for start in range(0, dataset.galaxies, shard):
             if start not in done:
-                _write_shard(dataset, group, start, min(start + shard, dataset.galaxies), pool, progress)
+                _write_shard(dataset, path, group, start, pool, progress)
                 done.append(start)
                 write_json(journal, {**identity, "shards": done})
     attributes = {"spec": to_json(dataset), "spec_digest": dataset.digest, "noise": asdict(dataset.noise)}
@@ -110,13 +110,14 @@ def _pool(workers: int) -> Iterator[Pool]:
         yield pool
 
 
-def _write_shard(dataset: Dataset, group: zarr.Group, start: int, stop: int, pool: Pool, progress: Progress) -> None:
+def _write_shard(dataset: Dataset, path: Path, group: zarr.Group, start: int, pool: Pool, progress: Progress) -> None:
+    stop = min(start + store.shard_rows(4 * dataset.scene.stamp**2, dataset.galaxies), dataset.galaxies)
     edges = [(first, min(first + BLOCK, stop)) for first in range(start, stop, BLOCK)]
     blocks = []
     for block in pool.imap(partial(_draw_block, dataset), edges):
         blocks.append(block)
         progress.advance(len(block["split"]))
-    store.write_rows(group, start, {name: np.concatenate([b[name] for b in blocks]) for name in blocks[0]})
+    store.write_rows(path, group, start, {name: np.concatenate([b[name] for b in blocks]) for name in blocks[0]})
 
 
 def _draw_block(dataset: Dataset, edges: tuple[int, int]) -> Columns:

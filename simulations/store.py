@@ -75,9 +75,9 @@ SPLIT: dict[str, dict[str, Any]] = {
 }
 
 
-def write_rows(group: zarr.Group, start: int, columns: Columns) -> None:
+def write_rows(path: Path, group: zarr.Group, start: int, columns: Columns) -> None:
     """Write rows from `start` on; a block that covers whole shards is written as whole files."""
-    with room_told(Path(str(group.store_path))):
+    with room_told(path):
         for name, values in columns.items():
             group[name][start : start + len(values)] = values  # type: ignore[index]
 

@@ -164,7 +164,7 @@ def test_one_over_n_is_that_of_the_training_rows(tiny):
 
 
 def test_a_study_says_what_it_costs(tiny):
-    assert "3 runs in 1 fleets" in tiny.estimate()
+    assert "3 runs in 1 fleet," in tiny.estimate()
     assert tiny.store_bytes() == 256 * 33 * 33 * 4 * 2
 
 
