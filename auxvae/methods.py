@@ -8,7 +8,7 @@
 
 Deviation for aux_vae: the published loss divides reconstruction and KL by the number of pixels; here every term is in
 nats per image, so a published weight lambda becomes lambda times the number of pixels (preset `paper`). The default
-weights were found on the paper's galaxies with the noise likelihood; docs/default_weights.md has the measurements.
+weights were found on the paper's galaxies with the noise likelihood; LOG.md has the measurements.
 """
 
 from __future__ import annotations

@@ -46,9 +46,13 @@ class Model:
         rows = torch.from_numpy(np.ascontiguousarray(codes, dtype=np.float32)).split(ROWS)
         return torch.cat([self.network.decode(each.to(self.device)).cpu() for each in rows])
 
-    def decode_counts(self, codes: Array) -> Array:
-        """Reconstructions (N, C, H, W) in photons per pixel; row i of the codes belongs to image i of the part."""
-        scaled, kind = self.decode(codes), self.likelihood
+    def decode_counts(self, codes: Array, images: NDArray[np.intp] | None = None) -> Array:
+        """Reconstructions (N, C, H, W) in photons per pixel.
+
+        `images` says which image of the part each row of codes belongs to, by default the first N in order; it matters
+        where the noise, and so the scale, differs from image to image.
+        """
+        kind = self.likelihood
         if isinstance(kind, Gaussian) and isinstance(kind.sigma, Tensor):
-            kind = Gaussian(kind.sigma[: len(codes)])
-        return np.asarray(kind.to_counts(scaled).numpy())
+            kind = Gaussian(kind.sigma[np.arange(len(codes)) if images is None else images])
+        return np.asarray(kind.to_counts(self.decode(codes)).numpy())

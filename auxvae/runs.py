@@ -23,7 +23,7 @@ from typing import Any
 
 import pandas as pd
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from auxvae.data import Scaling
@@ -92,8 +92,8 @@ def finish(
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
     with room_told(folder):
-        save_file(kept, made / "model.safetensors")
-        save_file(last, made / "last.safetensors")
+        (made / "model.safetensors").write_bytes(save(kept))
+        (made / "last.safetensors").write_bytes(save(last))
         pd.DataFrame(rows).to_parquet(made / "history.parquet", index=False)
         for file in made.iterdir():
             flush(file)
@@ -111,7 +111,7 @@ def save_checkpoint(work: Path, run: Run, tensors: dict[str, Tensor], state: dic
     """Replace the unfinished state by a newer one, in one rename."""
     identity = {"run": _plain(run), "code": training_code(), "state": state}
     with finished(work / "checkpoint.safetensors") as part:
-        save_file(tensors, part, metadata={"json": json.dumps(identity)})
+        part.write_bytes(save(tensors, metadata={"json": json.dumps(identity)}))
 
 
 def load_checkpoint(work: Path, run: Run) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

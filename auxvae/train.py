@@ -138,8 +138,8 @@ class Trainer:
     def _epoch(self) -> None:
         """One pass over the training rows, one look at the validation rows, one row of history."""
         values = self._pass()
-        self._guard(values)
         validation = self._validate()
+        self._guard(torch.cat([values, validation[None]]))
         self.state.epoch += 1
         loss = float(validation @ self.objective.weights.cpu())
         if loss < self.state.best_loss:
@@ -174,7 +174,7 @@ class Trainer:
         return values.detach()
 
     def _guard(self, values: Tensor) -> None:
-        """Refuse an epoch in which a term was not finite."""
+        """Refuse an epoch in which a term was not finite, on a training batch or, as the last row, in validation."""
         broken = (~values.isfinite()).nonzero()
         if len(broken):
             i, term = broken[0].tolist()

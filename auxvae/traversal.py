@@ -19,9 +19,9 @@ def traversal(run: Run, model: Model, codes: NDArray[np.float32], asked: Travers
     """Images (start, latent, step, y, x) in photons, summed over channels, and the walked values (latent, step)."""
     values = np.stack(list(model.part.factors.values()), 1)
     middle = np.abs((values - values.mean(0)) / values.std(0)).max(1)
-    starts = np.argsort(middle)[: asked.images]
+    starts = np.argsort(middle)[: asked.images].tolist()
     walked = np.quantile(codes, np.linspace(0.01, 0.99, asked.steps), axis=0).T.astype(np.float32)
-    drawn = np.stack([[_walk(model, codes[i], j, along) for j, along in enumerate(walked)] for i in starts])
+    drawn = np.stack([[_walk(model, codes, i, j, along) for j, along in enumerate(walked)] for i in starts])
     return xr.Dataset(
         {
             "image": (("start", "latent", "step", "y", "x"), drawn, {"units": "ph"}),
@@ -33,7 +33,10 @@ def traversal(run: Run, model: Model, codes: NDArray[np.float32], asked: Travers
     )
 
 
-def _walk(model: Model, code: NDArray[np.float32], latent: int, along: NDArray[np.float32]) -> NDArray[np.float32]:
-    codes = np.repeat(code[None], len(along), axis=0)
-    codes[:, latent] = along
-    return np.asarray(model.decode_counts(codes).sum(1))
+def _walk(
+    model: Model, codes: NDArray[np.float32], image: int, latent: int, along: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    row = np.full(len(along), image)
+    walked = codes[row]
+    walked[:, latent] = along
+    return np.asarray(model.decode_counts(walked, row).sum(1))

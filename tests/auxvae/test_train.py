@@ -147,7 +147,7 @@ def test_the_loss_falls_and_the_best_epoch_is_kept(tiny, tiny_store, tmp_path):
 
 
 def test_patience_ends_a_run_early(tiny, tiny_store, tmp_path):
-    run = fresh(tiny.runs[0], epochs=50, patience=2, learning_rate=0.3, schedule="constant")
+    run = fresh(tiny.runs[0], epochs=50, patience=2, learning_rate=1e-30, schedule="constant")
     training.train_run(run, tiny_store, tmp_path, CPU)
     assert len(pd.read_parquet(tmp_path / "runs" / run.id / "history.parquet")) < 50
 
