@@ -33,7 +33,7 @@ METHODS = {
     "beta_vae": Method("normal", {"reconstruction": 1, "kl": 4}, False, "Higgins et al., ICLR 2017"),
     "aux_vae": Method(
         "auxiliary",
-        {"reconstruction": 1, "kl": 1, "explicitness": 500, "intra": 20, "inter": 12000},
+        {"reconstruction": 1, "kl": 1, "explicitness": 2000, "intra": 20, "inter": 12000},
         True,
         "arXiv:2507.00298",
     ),

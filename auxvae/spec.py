@@ -40,7 +40,7 @@ class Training:
 
     epochs: Count = 18
     batch: Annotated[int, Range(2)] = 64
-    learning_rate: Positive = 4e-3
+    learning_rate: Positive = 5e-3
     schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
     clip: Positive | None = 2e4
     patience: Count | None = None
