@@ -11,12 +11,10 @@ workflow declares: weights, Adam's moments and the history in one file, replaced
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -128,19 +126,6 @@ def load_checkpoint(work: Path, run: Run) -> tuple[dict[str, Tensor], dict[str, 
     if identity["run"] != _plain(run):
         raise Refused(Fault(str(path), Absent("another run"), f"{run.id} lies here", RETRAIN))
     return (tensors, identity["state"]) if identity["code"] == training_code() else None
-
-
-@contextmanager
-def claimed(work: Path, run: Run) -> Iterator[None]:
-    """Hold the run's working folder; a second process that trains the same run is refused."""
-    work.mkdir(parents=True, exist_ok=True)
-    with open(work / "lock", "w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            found = Absent("a process at work")
-            raise Refused(Fault(str(work), found, f"{run.id} is trained once at a time", "wait for it")) from None
-        yield
 
 
 def _plain(run: Run) -> Any:

@@ -26,7 +26,7 @@ from auxvae.spec import Fleet, Run
 from auxvae.terms import Options
 from foundation.console import log, span
 from foundation.faults import Absent, Fault, Refused
-from foundation.files import write_json
+from foundation.files import claimed, write_json
 
 CHECKPOINT_SECONDS = 15.0
 WARM_UP = 0.1  # share of the steps over which one_cycle rises
@@ -76,7 +76,7 @@ def train_run(run: Run, store: Path, results: Path, device: torch.device) -> Non
     if device.type == "cpu":
         torch.set_num_threads(1)
     work = results / "work" / run.id
-    with runs.claimed(work, run):
+    with claimed(work / "lock", run.id):
         trainer = Trainer(run, Store(store, run.dataset), work, device)
         trainer.train()
         kept = trainer.best if run.training.keep == "best" else _weights(trainer.network)

@@ -6,6 +6,7 @@ Whoever is killed while writing leaves a `.part` file, which nobody reads. A ful
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -56,6 +57,19 @@ def flush(path: Path) -> None:
     """Force a file's bytes to the disk, so that the rename after it cannot overtake them."""
     with open(path, "rb") as stream:
         os.fsync(stream.fileno())
+
+
+@contextmanager
+def claimed(lock: Path, what: str) -> Iterator[None]:
+    """Hold a lock file while working on something; a second process at the same work is refused, a dead one is not."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(lock, "w", encoding="utf-8") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found = Absent("another process at work")
+            raise Refused(Fault(str(lock.parent), found, f"{what} is made once at a time", "wait for it")) from None
+        yield
 
 
 def write_text(path: Path, text: str) -> None:

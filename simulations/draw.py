@@ -19,7 +19,7 @@ import numpy as np
 import zarr
 
 from foundation.console import Progress, log
-from foundation.files import read_json, write_json
+from foundation.files import claimed, read_json, write_json
 from foundation.provenance import code_hash
 from simulations import store
 from simulations.factors import draw_factors, draw_split
@@ -47,7 +47,13 @@ def draw_rows(dataset: Dataset, start: int, stop: int) -> Columns:
 
 
 def simulate(dataset: Dataset, facts: Facts, path: Path, workers: int = 1) -> None:
-    """Make the whole store at `path`, or finish one that was left unfinished; a sealed store of this spec stays."""
+    """Make the whole store at `path`, or finish one that was left unfinished."""
+    with claimed(path.with_name(path.name + ".lock"), facts.name):
+        _simulate(dataset, facts, path, workers)
+    path.with_name(path.name + ".lock").unlink(missing_ok=True)
+
+
+def _simulate(dataset: Dataset, facts: Facts, path: Path, workers: int) -> None:
     journal = path.with_name(path.name + ".journal.json")
     shard = store.shard_rows(4 * dataset.scene.stamp**2, dataset.galaxies)
     identity = {"spec": dataset.digest, "code": code_hash("simulations.draw")}

@@ -19,6 +19,7 @@ from auxvae import train as training
 from auxvae.data import Store
 from auxvae.spec import Fleet
 from foundation.faults import Refused
+from foundation.files import claimed
 from tests.conftest import ROOT
 
 CPU = torch.device("cpu")
@@ -102,7 +103,7 @@ def test_the_workers_of_a_killed_fleet_end_with_it(tiny, tiny_store, tmp_path):
 
 def is_free(work, run):
     try:
-        with runs.claimed(work, run):
+        with claimed(work / "lock", run.id):
             return True
     except Refused:
         return False
@@ -117,7 +118,8 @@ def wait_for(condition, seconds=60):
 
 def test_a_run_is_trained_by_one_process_at_a_time(tiny, tiny_store, tmp_path):
     run = tiny.runs[0]
-    with runs.claimed(tmp_path / "work" / run.id, run), pytest.raises(Refused, match="trained once at a time"):
+    lock = tmp_path / "work" / run.id / "lock"
+    with claimed(lock, run.id), pytest.raises(Refused, match="made once at a time"):
         training.train_run(run, tiny_store, tmp_path, CPU)
 
 
