@@ -5,6 +5,7 @@ import itertools
 import galsim
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from foundation.declare import read
 from simulations.check import measure
@@ -12,6 +13,7 @@ from simulations.galaxy import GALAXIES, PSFS, draw, parameters, profile, psf
 from simulations.moments import hollow_moments
 from simulations.reach import HALF_LIGHT_OF_EXPONENTIAL
 from simulations.spec import PARAMETERS, Scene
+from tests.conftest import ROOT
 
 VALUES = {
     "flux": 5e4, "radius": 0.5, "g1": 0.2, "g2": -0.3, "psf_fwhm": 0.3, "psf_beta": 2.5, "sersic_index": 2.5,
@@ -121,3 +123,21 @@ def test_a_factor_in_another_unit_draws_the_same():
 
     made = dataset()
     assert parameters(made, {"radius": 500.0, "flux": 1.0, "g1": 0.1, "offset_x": 0.0})["radius"] == pytest.approx(0.5)
+
+
+GALFIT = ROOT.parent / "shared" / "data" / "galfit_sersic"
+# n, stamp, and how near: GalSim folds the wings of n = 4 (folding_threshold 0.005 of the flux) back into the stamp
+RENDERED = {"tests_galfit_sersic_n1.fits.gz": (1, 512, 0.01), "tests_galfit_n4_psf0.fits.gz": (4, 200, 0.02)}
+
+
+@pytest.mark.parametrize("name", [name for name in RENDERED if (GALFIT / name).exists()])
+def test_a_sersic_galaxy_is_that_of_galfit(name):
+    """Against an independent renderer, where its images lie beside the checkout: radius 30 pixels, magnitude 20."""
+    n, stamp, near = RENDERED[name]
+    image = fits.getdata(GALFIT / name).astype(np.float64)
+    values = {**VALUES, "flux": 10 ** (0.4 * (26.563 - 20)), "radius": 6.0, "sersic_index": n, "g1": 0, "g2": 0,
+              "psf_fwhm": 0.05, "offset_x": -0.5, "offset_y": -0.5}  # fmt: skip
+    drawn = draw(scene("sersic", stamp=stamp), values)
+    y, x = np.indices(image.shape) - (stamp // 2 - 1)
+    ring = (np.hypot(x, y) > 4) & (np.hypot(x, y) < 60)
+    np.testing.assert_allclose(drawn[ring], image[ring], rtol=near)

@@ -60,12 +60,39 @@ def test_a_changed_setting_reruns_what_reads_it_and_no_more(smoke, tmp_path, cha
     path = tmp_path / "changed.yaml"
     path.write_text(yaml.safe_dump(config))
     ended = snakemake(smoke, "-n", "--cores", "2", "--quiet", "rules", "--configfile", str(path))
-    text = ended.stdout + ended.stderr
-    assert ended.returncode == 0, text
-    jobs = {line.split()[0] for line in text.splitlines() if line.split()[1:] and line.split()[1].isdigit()}
-    assert "evaluate" in jobs and "report" in jobs
-    assert ("train" in jobs) == (changed == "training")
-    assert "simulate" not in jobs
+    assert ended.returncode == 0, ended.stderr
+    assert {"evaluate", "report"} <= jobs(ended)
+    assert ("train" in jobs(ended)) == (changed == "training")
+    assert "simulate" not in jobs(ended)
+
+
+@pytest.mark.parametrize(
+    ("edited", "rerun"),
+    [("auxvae/figures.py", {"report"}), ("auxvae/terms.py", {"train", "evaluate", "collect", "report"})],
+)
+def test_edited_code_reruns_what_uses_it_and_no_more(smoke, tmp_path, edited, rerun):
+    for room in ("foundation", "simulations", "auxvae", "workflow"):
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    with open(tmp_path / edited, "a", encoding="utf-8") as module:
+        module.write("# another comment\n")
+    config = str(ROOT / "config" / "smoke.yaml")
+    workflow = [
+        "--snakefile",
+        str(tmp_path / "workflow" / "Snakefile"),
+        "--directory",
+        str(smoke),
+        "--configfile",
+        config,
+    ]
+    ended = subprocess.run([SNAKEMAKE[0], *workflow, "-n", "--quiet", "rules"], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert jobs(ended) - {"all"} == rerun
+
+
+def jobs(ended):
+    """Names of the rules that a dry run would run."""
+    lines = (line.split() for line in (ended.stdout + ended.stderr).splitlines())
+    return {words[0] for words in lines if len(words) == 2 and words[1].isdigit()} - {"total"}
 
 
 def test_a_bad_config_ends_before_the_first_job_with_status_2(tmp_path):
