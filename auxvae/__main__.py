@@ -15,7 +15,7 @@ from auxvae.spec import Fleet, read_analyses, read_run
 from auxvae.study import Study, read_study
 from foundation.console import log, open_log, told
 from foundation.declare import load_yaml
-from foundation.faults import Absent, Fault
+from foundation.faults import Absent, Fault, Refused, listed
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 Log = Annotated[Optional[Path], typer.Option("--log", help="Write the lines to this file too.")]
@@ -26,7 +26,7 @@ Results = Annotated[Path, typer.Argument(help="The study's results folder.")]
 def study_of(spec: str) -> Study:
     """The study of a config file or of the workflow's JSON; all that is wrong with it is refused at once."""
     if is_json(spec):
-        both = json.loads(spec)
+        both = from_json(spec, "config", "facts")
         return read_study(both["config"], both["facts"], [])
     config = load_yaml(Path(spec))
     facts, faults = _facts(Path(spec))
@@ -36,6 +36,20 @@ def study_of(spec: str) -> Study:
 def is_json(spec: str) -> bool:
     """Whether a spec is given as JSON, as the workflow does, or as the path of a config."""
     return spec.lstrip().startswith("{")
+
+
+def from_json(spec: str, *keys: str) -> dict[str, Any]:
+    """The mapping that the workflow passes as JSON, with all its keys."""
+    try:
+        value: dict[str, Any] = json.loads(spec)
+    except ValueError as error:
+        raise Refused(Fault("the spec", Absent(str(error)), "it must be JSON", "name a config file instead")) from None
+    for key in keys:
+        if key not in value:
+            raise Refused(
+                Fault(f"the spec: {key}", Absent("nothing"), f"it holds {listed(keys)}", "name a config file")
+            )
+    return value
 
 
 def _facts(config: Path) -> tuple[Mapping[str, Any], list[Fault]]:
@@ -71,7 +85,7 @@ def train(
     from auxvae.train import train_all
 
     if is_json(spec):
-        value = json.loads(spec)
+        value = from_json(spec, "runs", "device")
         chosen, device = Fleet(tuple(read_run(run) for run in value["runs"])), value["device"]
     else:
         study = study_of(spec)
@@ -92,7 +106,7 @@ def evaluate(
     from auxvae.analyse import analyse
 
     if is_json(spec):
-        value = json.loads(spec)
+        value = from_json(spec, "run", "analyses", "device")
         chosen, analyses, device = read_run(value["run"]), read_analyses(value["analyses"]), value["device"]
     else:
         study = study_of(spec)

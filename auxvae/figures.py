@@ -74,7 +74,8 @@ def sensitivity_figure(analysis: xr.Dataset, titles: dict[str, str], measure: st
         axes[0, 0].set_ylabel(f"loss of {measure}\nper block")
         axes[1, 0].set_ylabel(f"loss of {measure}\nper latent of the block")
         figure.supxlabel("perturbation (standard deviations of the latent)")
-        axes[0, 0].legend(frameon=False)
+        if axes[0, 0].lines:
+            axes[0, 0].legend(*axes[0, -1].get_legend_handles_labels(), frameon=False)
     return figure
 
 

@@ -31,8 +31,8 @@ MEASURES = ("ssim", "ssim_asinh")
 
 def sensitivity(run: Run, model: Model, codes: Codes, asked: Sensitivity) -> xr.Dataset:
     """Drops of both measures per block and per single latent, over the first `images` test rows."""
-    codes = codes[: asked.images]
-    measure = _measures(model, asked.images)
+    codes = codes[: asked.rows(len(codes))]
+    measure = _measures(model, len(codes))
     whole = measure(codes)
     shift = codes.std(0) * normal(run.seed, "sensitivity", 0, codes.shape).numpy()
     latents = np.arange(codes.shape[1])

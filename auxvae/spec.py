@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from auxvae.methods import METHODS, default_weights
 from foundation.declare import Count, NonNegative, Positive, Range, read
-from foundation.faults import Fault, Refused
+from foundation.faults import Absent, Fault, Refused
 from foundation.files import digest_of
 
 T = TypeVar("T")
@@ -49,10 +49,22 @@ class Training:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Scales of the latent perturbations, in standard deviations of each latent, and how many images they see."""
+    """Scales of the latent perturbations, in standard deviations of each latent, and how many images they see.
+
+    Without a number, 1,024 images or all test rows where there are fewer.
+    """
 
     scales: tuple[Positive, ...] = (0.25, 0.5, 1.0, 2.0)
-    images: Annotated[int, Range(2)] = 1024
+    images: Annotated[int, Range(2)] | None = None
+
+    def rows(self, test: int) -> int:
+        """Number of images out of so many test rows."""
+        return min(1024, test) if self.images is None else self.images
+
+    def faults(self, where: str) -> list[Fault]:
+        """An empty list of scales."""
+        empty = Fault(f"{where}.scales", Absent("an empty list"), "at least one scale is needed", "write [1.0]")
+        return [] if self.scales else [empty]
 
 
 @dataclass(frozen=True)

@@ -214,18 +214,18 @@ def _fit(config: Config, group: Group, where: str, known: Mapping[str, Any]) -> 
     stamp, name = known["stamp"], known["name"]
     if not SMALLEST_STAMP <= stamp <= LARGEST_STAMP:
         text = f"{config.network.name} takes stamps of {SMALLEST_STAMP} to {LARGEST_STAMP} pixels"
-        yield Fault(f"datasets.{name}.scene.stamp", stamp, text, "change the stamp")
+        where_stamp = f"datasets.{name}" if known["store"] else f"datasets.{name}.scene.stamp"
+        yield Fault(where_stamp, Absent(f"{stamp} pixels"), text, "change the size of the images")
     if group.likelihood == "noise" and known["noise"] == "none":
         text = f"{name} has no noise, so no likelihood follows from it"
         yield Fault(f"{where}.likelihood", "noise", text, "write gaussian with a sigma, or log10")
     if config.training.batch > known["train"]:
         text = f"{name} has {known['train']} training rows"
         yield Fault("training.batch", config.training.batch, text, "lower it or simulate more")
-    if config.analyses.sensitivity.images > known["test"]:
+    images = config.analyses.sensitivity.rows(known["test"])
+    if not 2 <= images <= known["test"]:
         text = f"{name} has {known['test']} test rows"
-        yield Fault(
-            "analyses.sensitivity.images", config.analyses.sensitivity.images, text, "lower it or simulate more"
-        )
+        yield Fault("analyses.sensitivity.images", images, text, "lower it or give more test rows")
 
 
 def _twice(runs: tuple[Run, ...]) -> Iterator[Fault]:

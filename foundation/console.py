@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from foundation.faults import Refused
+from foundation.faults import Absent, Fault, Refused
 
 log = logging.getLogger("auxvae")
 
@@ -33,14 +33,22 @@ def log_file() -> Path | None:
 
 
 def told(app: Callable[[], object]) -> None:
-    """Run a command; a refusal is printed sentence by sentence and ends it with status 2."""
+    """Run a command; a refusal, or a path that cannot be used, is a sentence each and ends it with status 2."""
     try:
         app()
     except Refused as refused:
-        open_log(None) if not log.handlers else None
-        for fault in refused.faults:
-            log.error(str(fault))
-        sys.exit(2)
+        _say(refused.faults)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError) as error:
+        found = Absent(error.strerror or type(error).__name__)
+        _say([Fault(str(error.filename), found, "this path is needed here", "check the paths of the command")])
+
+
+def _say(faults: Iterable[Fault]) -> None:
+    if not log.handlers:
+        open_log(None)
+    for fault in faults:
+        log.error(str(fault))
+    sys.exit(2)
 
 
 class Progress:

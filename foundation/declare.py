@@ -27,6 +27,9 @@ T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")  # names become folders: no separators, no dots
 
 
+LARGEST = 1e300  # beyond it a number is a slip of the hand, and some do not fit a float
+
+
 class Wrong:
     """What a reader returns beside its faults, in place of a value."""
 
@@ -162,7 +165,7 @@ def _number(whole: bool, _: tuple[Any, ...], value: object, where: str, faults: 
     wanted = "a whole number" if whole else "a number"
     if isinstance(value, str):
         return _fault(faults, where, value, f"{wanted} stands here, not text", _unquoted(value))
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST:
         return _fault(faults, where, value, f"{wanted} stands here", "write a finite number")
     if whole and value != int(value):
         return _fault(faults, where, value, f"{wanted} stands here", f"write {round(value)}")
@@ -170,9 +173,10 @@ def _number(whole: bool, _: tuple[Any, ...], value: object, where: str, faults: 
 
 
 def _unquoted(text: str) -> str:
-    """How to write the number that a text seems to mean; YAML reads 1e-3 as text, 1.0e-3 as a number."""
-    if re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", text):
-        return f"write {re.sub('[eE]', '.0e', text)}, since YAML takes {text} for text"
+    """How to write the number that a text seems to mean; YAML wants a point and a signed exponent: 1.0e+4, not 1e4."""
+    if found := re.fullmatch(r"([-+]?\d+)(\.\d*)?[eE]([-+]?)(\d+)", text):
+        whole, point, sign, power = found.groups()
+        return f"write {whole}{point or '.0'}e{sign or '+'}{power}, since YAML takes {text} for text"
     return f"write {text} without quotes" if re.fullmatch(r"[-+]?[\d.]+", text) else "write a number"
 
 
@@ -230,9 +234,10 @@ def _mapping(loader: _Strict, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        place = f"{key_node.start_mark.name}, line {key_node.start_mark.line + 1}"
+        if not isinstance(key, (str, int, float, bool, type(None))):
+            raise Refused(Fault(place, key, "a name is a word", "write 'name: value'"))
         if key in seen:
-            mark = key_node.start_mark
-            place = f"{mark.name}, line {mark.line + 1}"
             raise Refused(Fault(place, key, "each name stands once in its section", "rename or remove one of the two"))
         seen.add(key)
     return loader.construct_mapping(node, deep=True)
@@ -250,9 +255,9 @@ def load_yaml(path: Path) -> dict[str, Any]:
         raise Refused(Fault(str(path), Absent("no file"), "a config file is read here", "check the path")) from None
     except IsADirectoryError:
         raise Refused(Fault(str(path), Absent("a folder"), "a config file is read here", "name a file")) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        told = Absent("; ".join(line.strip() for line in str(error).splitlines()))
-        raise Refused(Fault(str(path), told, "the file must be YAML", "mend the line named here")) from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        told = Absent("text that YAML refuses (" + "; ".join(line.strip() for line in str(error).splitlines()) + ")")
+        raise Refused(Fault(str(path), told, "the file must be YAML", "mend the place named here")) from None
     if not isinstance(loaded, dict):
         raise Refused(Fault(str(path), loaded, "a config is a mapping of sections", "start from config/config.yaml"))
     return loaded

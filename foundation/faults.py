@@ -31,7 +31,8 @@ class Refused(Exception):
 
     def __init__(self, faults: Fault | Iterable[Fault]) -> None:
         """Keep the faults; the message is their sentences, one a line."""
-        self.faults = (faults,) if isinstance(faults, Fault) else tuple(faults)
+        several = (faults,) if isinstance(faults, Fault) else tuple(faults)
+        self.faults = tuple({str(fault): fault for fault in several}.values())  # one sentence once
         super().__init__("\n".join(map(str, self.faults)))
 
     def __reduce__(self) -> tuple[type[Refused], tuple[tuple[Fault, ...]]]:
@@ -40,8 +41,10 @@ class Refused(Exception):
 
 
 def shown(value: object) -> str:
-    """A value as a reader would write it, cut to a line."""
-    text = value if isinstance(value, Absent) else repr(value)
+    """A value as a reader would write it, cut to a line; what is said in words is not cut."""
+    if isinstance(value, Absent):
+        return value
+    text = "nothing (null)" if value is None else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 

@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread per worker: GalSim's
 
 import typer
 
-from foundation.console import open_log, told
+from foundation.console import log, open_log, told
 from foundation.declare import load_yaml
 from foundation.faults import Absent, Fault, Refused, shown
 from simulations.facts import Declared, Facts, read_declared
@@ -32,15 +32,15 @@ def declared(config: Path) -> Declared:
 
 
 @app.command()
-def check(path: Path, log: Log = None) -> None:
+def check(path: Path, log_to: Log = None) -> None:
     """Let a store prove itself, or check the data sets of a config; exit status 2 with a sentence per fault."""
-    open_log(log)
+    open_log(log_to)
     if path.is_dir():
         from simulations.check import check as check_store
 
         check_store(path)
     elif path.suffix in (".yaml", ".yml"):
-        declared(path)
+        log.info(f"{path}: {', '.join(declared(path).facts)} can be drawn")
     else:
         raise Refused(
             Fault(str(path), Absent("no store"), "a store's folder or a YAML file is checked", "mend the path")
@@ -64,10 +64,10 @@ def draw(
     store: Annotated[Path, typer.Argument(help="The Zarr store to make.")],
     name: Annotated[str, typer.Option(help="Which data set of the config.")] = "",
     workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
-    log: Log = None,
+    log_to: Log = None,
 ) -> None:
     """Draw a data set into a store; finishes one that was left unfinished."""
-    open_log(log)
+    open_log(log_to)
     from simulations.draw import simulate
 
     dataset, known = _named(spec, name or store.stem)
@@ -80,7 +80,11 @@ def _named(spec: str, name: str) -> tuple[Dataset, Facts]:
         found = declared(Path(spec))
     else:
         faults: list[Fault] = []
-        found = read_declared({"datasets": {name: json.loads(spec)}}, faults)
+        try:
+            value = json.loads(spec)
+        except ValueError as error:
+            raise Refused(Fault("the spec", Absent(str(error)), "it must be JSON", "name a config file")) from None
+        found = read_declared({"datasets": {name: value}}, faults)
         if faults:
             raise Refused(faults)
     if name not in found.simulated:
@@ -100,10 +104,10 @@ def convert(
         str, typer.Option(help="none, poisson, poisson:SKY or gaussian:SIGMA, in the image's unit.")
     ] = "none",
     seed: Annotated[int, typer.Option(help="Of the random split into training, validation and test rows.")] = 0,
-    log: Log = None,
+    log_to: Log = None,
 ) -> None:
     """Make a store of your own images, so that a study can take it with `store: PATH`."""
-    open_log(log)
+    open_log(log_to)
     from simulations.convert import convert as convert_file
 
     convert_file(source, store, images, factors, unit or [], noise, seed)

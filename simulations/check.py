@@ -26,6 +26,7 @@ import zarr
 from foundation.console import log
 from foundation.faults import Absent, Fault, Refused
 from foundation.files import digest_file, read_json
+from simulations import store
 from simulations.factors import draw_factors, draw_split
 from simulations.facts import read_dataset
 from simulations.galaxy import Values, draw, half_light_of, parameters, profile, psf
@@ -43,17 +44,42 @@ def check(path: Path) -> None:
     if not (path / "seal.json").is_file():
         found = Absent("no seal.json")
         raise Refused(Fault(str(path), found, "a finished store has its seal", "finish it: run the simulation again"))
-    faults = list(_files(path, read_json(path / "seal.json", "the seal of a store")))
+    seal = read_json(path / "seal.json", "the seal of a store")
+    faults = list(_files(path, seal))
     if faults:
         raise Refused(faults)
     group = zarr.open_group(path, mode="r")
-    faults = [*_numbers(path, group), *_rows(path, group)]
+    faults = [*_facts(path, group, seal["facts"]), *_numbers(path, group), *_rows(path, group)]
     if faults:
         raise Refused(faults)
     log.info(f"{path}: {group['image'].shape[0]:,} galaxies agree with their seal, factors and physics")  # type: ignore[union-attr]
 
 
-def _files(path: Path, seal: dict[str, Any]) -> Iterator[Fault]:
+def _facts(path: Path, group: zarr.Group, facts: dict[str, Any]) -> Iterator[Fault]:
+    """What the seal says of the store, against the store."""
+    shape = group["image"].shape  # type: ignore[union-attr]
+    split = np.asarray(group["split"][:])  # type: ignore[index]
+    found = {
+        "digest": group.attrs.get("spec_digest"),
+        "factors": group.attrs.get("factors"),
+        "galaxies": shape[0],
+        "stamp": shape[-1],
+        "channels": shape[1] if len(shape) == 4 else 1,
+        "train": int((split == 0).sum()),
+        "test": int((split == 2).sum()),
+        "image_true": "image_true" in group,
+    }
+    for name, value in found.items():
+        if facts.get(name) != value:
+            yield Fault(f"{path}/seal.json: {name}", facts.get(name), f"the store says {value}", REMAKE)
+
+
+def _files(path: Path, seal: Any) -> Iterator[Fault]:
+    if not isinstance(seal, dict) or not isinstance(seal.get("files"), dict) or not isinstance(seal.get("facts"), dict):
+        yield Fault(f"{path}/seal.json", Absent("no facts and files"), "a seal holds both", REMAKE)
+        return
+    for name in sorted({str(f.relative_to(path)) for f in store.files(path)} - seal["files"].keys()):
+        yield Fault(f"{path}/{name}", Absent("a file"), "the seal knows nothing of it", "take it away")
     for name, known in seal["files"].items():
         file = path / name
         size = file.stat().st_size if file.is_file() else None

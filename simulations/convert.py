@@ -35,12 +35,15 @@ RESERVED = ("image", "image_true", "split", "noise_std")
 
 
 def convert(source: Path, path: Path, images: str, factors: str, given: list[str], noise: str, seed: int) -> None:
-    """Read `source`, check all of it, and write a sealed store at `path`."""
+    """Read `source`, check all of it, and write a sealed store at `path`, which must be new."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise Refused(Fault(str(path), Absent("something there"), "nothing is written over it", "name a new place"))
     with opened(source) as (columns, known_units):
         names = _factor_names(source, columns, images, factors)
         found_units = {**{n: known_units.get(n, "") for n in names}, **_given_units(given, names)}
         declared_noise = _noise(noise)
         _refuse([*_column_faults(source, columns, images, names), *_unit_faults(found_units)])
+        _refuse(list(_split_faults(source, columns, columns[images].shape[0])))
         _write(source, path, columns, images, names, found_units, declared_noise, seed)
     log.info(f"{path}: sealed, {listed(names)}; take it in a study with 'store: {path}'")
 
@@ -114,14 +117,16 @@ READERS: dict[str, Callable[[Path], Read]] = {
 
 def _factor_names(source: Path, columns: Columns, images: str, factors: str) -> list[str]:
     if factors:
-        return [name.strip() for name in factors.split(",")]
+        return list(dict.fromkeys(name.strip() for name in factors.split(",") if name.strip()))
     return [n for n, c in columns.items() if n not in (images, *RESERVED) and len(c.shape) == 1]
 
 
 def _given_units(given: list[str], names: list[str]) -> dict[str, str]:
     """NAME=UNIT pairs of the command line."""
     pairs = [pair.partition("=") for pair in given]
-    for name, _, _ in pairs:
+    for name, equals, _ in pairs:
+        if not equals:
+            raise Refused(Fault("--unit", name, "a unit is given as NAME=UNIT", f"write {name}=..."))
         if name not in names:
             raise Refused(Fault("--unit", name, f"the factors are {listed(names)}", guess(name, names, "name one")))
     return {name: unit for name, _, unit in pairs}
@@ -139,14 +144,20 @@ def _column_faults(source: Path, columns: Columns, images: str, names: list[str]
     for name in (images, *names):
         if name not in columns:
             yield Fault(
-                f"{source}: {name}", Absent("nothing"), f"it holds {listed(columns)}", guess(name, columns, "-")
+                f"{source}: {name}",
+                Absent("nothing"),
+                f"it holds {listed(columns)}",
+                guess(name, columns, "name what it holds"),
             )
     if images not in columns:
         return
-    shape = columns[images].shape
+    shape, kind = columns[images].shape, columns[images].dtype.kind
     if len(shape) not in (3, 4) or shape[-1] != shape[-2] or not shape[0]:
         text = "images are (N, y, x) or (N, channel, y, x), square, one at least"
         yield Fault(f"{source}: {images}", shape, text, "reshape or crop them")
+        return
+    if kind not in "iufb":
+        yield Fault(f"{source}: {images}", str(columns[images].dtype), "images are real numbers", "convert them")
     if not names:
         yield Fault(str(source), Absent("no factors"), "one column of factors is needed", "add one or name it")
     for name in names:
@@ -165,6 +176,17 @@ def _values(where: str, column: Any, rows: int) -> Iterator[Fault]:
         yield Fault(where, Absent("values that are no finite numbers"), "all must be", "clean the column")
 
 
+def _split_faults(source: Path, columns: Columns, rows: int) -> Iterator[Fault]:
+    """A split of one's own: 0, 1 and 2 for every image, each at least once."""
+    if "split" not in columns:
+        return
+    where, values = f"{source}: split", np.asarray(columns["split"][:])
+    whole = values.shape == (rows,) and values.dtype.kind in "iufb"
+    if not whole or set(np.unique(values).tolist()) != {0, 1, 2}:
+        text = "it is 0 (train), 1 (validation) or 2 (test) for every image, each at least once"
+        yield Fault(where, Absent(f"{values.shape} of {values.dtype}"), text, "mend it or take it away")
+
+
 def _noise(text: str) -> dict[str, Any]:
     """The noise of the command line: none, poisson, poisson:SKY, gaussian:SIGMA."""
     kind, _, value = text.partition(":")
@@ -177,7 +199,7 @@ def _noise(text: str) -> dict[str, Any]:
         noise = known[kind]
     except (KeyError, ValueError):
         noise = {}
-    if not noise or any(isinstance(v, float) and not (v >= 0) for v in noise.values()):
+    if not noise or not 0 <= noise.get("sky", 0) < np.inf or not 0 < noise.get("sigma", 1) < np.inf:
         text_allowed = "it is none, poisson, poisson:SKY or gaussian:SIGMA"
         raise Refused(Fault("--noise", text, text_allowed, "write one of them, in the unit of the images"))
     return noise
@@ -201,7 +223,7 @@ def _write(
     step, progress = store.shard_rows(4 * int(np.prod(shape)), rows), Progress(path.name, rows, "images")
     for start in range(0, rows, step):
         stop = min(start + step, rows)
-        block = {"image": _block(source, columns[images], start, stop), "split": split[start:stop]}
+        block = {"image": _block(source, columns[images], start, stop, noise), "split": split[start:stop]}
         block |= {n: np.asarray(columns[n][start:stop], dtype=np.float64) for n in names}
         if noise["kind"] == "gaussian":
             block["noise_std"] = np.full(stop - start, noise["sigma"])
@@ -210,12 +232,17 @@ def _write(
     _seal(path, group, names, noise, split, tuple(shape), seed)
 
 
-def _block(source: Path, images: Any, start: int, stop: int) -> NDArray[np.float32]:
+def _block(source: Path, images: Any, start: int, stop: int, noise: dict[str, Any]) -> NDArray[np.float32]:
     block = np.asarray(images[start:stop], dtype=np.float32)
     bad = int((~np.isfinite(block)).sum())
     if bad:
         text = f"all pixels of rows {start} to {stop - 1} must be finite"
         raise Refused(Fault(f"{source}: images", Absent(f"{bad} that are not"), text, "mend or drop those images"))
+    if noise["kind"] == "poisson" and block.min() < -noise["sky"]:
+        text = f"photons over a sky of {noise['sky']:g} are no less than {-noise['sky']:g}"
+        raise Refused(
+            Fault(f"{source}: images", float(block.min()), text, "give the sky as poisson:SKY or other noise")
+        )
     return block
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import zarr
 
 from foundation.console import Progress, log
+from foundation.faults import Absent, Fault, Refused
 from foundation.files import claimed, read_json, write_json
 from foundation.provenance import code_hash
 from simulations import store
@@ -55,6 +56,7 @@ def simulate(dataset: Dataset, facts: Facts, path: Path, workers: int = 1) -> No
 
 def _simulate(dataset: Dataset, facts: Facts, path: Path, workers: int) -> None:
     journal = path.with_name(path.name + ".journal.json")
+    _refuse_others(path, facts)
     shard = store.shard_rows(4 * dataset.scene.stamp**2, dataset.galaxies)
     identity = {"spec": dataset.digest, "code": code_hash("simulations.draw")}
     done = _shards_done(path, journal, identity)
@@ -70,6 +72,18 @@ def _simulate(dataset: Dataset, facts: Facts, path: Path, workers: int) -> None:
     store.seal(path, group, {**attributes, "factors": list(dataset.factors)}, asdict(facts))
     journal.unlink(missing_ok=True)
     log.info(f"{facts.name}: sealed {path}")
+
+
+def _refuse_others(path: Path, facts: Facts) -> None:
+    """Never write over a finished store of another data set, nor into a folder that holds anything but a store."""
+    if (path / "seal.json").is_file():
+        sealed = read_json(path / "seal.json", "the seal of a store")
+        if sealed.get("facts", {}).get("digest") != facts.digest:
+            found = Absent("a finished store of another data set")
+            raise Refused(Fault(str(path), found, "nothing is written over it", "remove it or name another place"))
+    elif path.exists() and (not path.is_dir() or (any(path.iterdir()) and not (path / "zarr.json").is_file())):
+        found = Absent("something that is no store")
+        raise Refused(Fault(str(path), found, "nothing is written over it", "name another place"))
 
 
 def _shards_done(path: Path, journal: Path, identity: dict[str, str]) -> list[int]:

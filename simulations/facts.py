@@ -72,7 +72,7 @@ def read_dataset(value: object, where: str, faults: list[Fault]) -> Dataset | No
     """A data set from a mapping; `preset: NAME` stands for a preset's settings, which the others then override."""
     if isinstance(value, Mapping) and "preset" in value:
         name = value["preset"]
-        if name not in PRESETS:
+        if not isinstance(name, str) or name not in PRESETS:
             remedy = guess(str(name), PRESETS, "take one of them")
             faults.append(Fault(f"{where}.preset", name, f"the presets are {listed(PRESETS)}", remedy))
             return None
@@ -107,5 +107,5 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
     try:
         known = read_json(Path(path, "seal.json"), "the seal of a store")["facts"]
         declared.facts[name] = Facts(**{**known, "name": name, "store": path, "factors": tuple(known["factors"])})
-    except (Refused, KeyError, TypeError) as error:
+    except (Refused, KeyError, TypeError, ValueError) as error:
         faults.append(Fault(f"{where}.store", Absent(f"a broken seal ({error})"), "it holds the facts", "remake it"))

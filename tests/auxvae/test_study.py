@@ -74,6 +74,7 @@ BAD = {
     "zero galaxies": (spoil((*GALAXIES, "galaxies"), 0), "it must be at least 1"),
     "too few galaxies": (spoil((*GALAXIES, "galaxies"), 3), "each part needs one"),
     "a number as text": (spoil(("training", "learning_rate"), "1e-3"), "write 1.0e-3"),
+    "text that only looks like a number": (spoil(("training", "clip"), "2.0e4"), "write 2.0e+4"),
     "a batch larger than the data": (spoil(("training", "batch"), 1000), "has 192 training rows"),
     "a batch of one": (spoil(("training", "batch"), 1), "it must be at least 2"),
     "more images than test rows": (spoil(("analyses", "sensitivity", "images"), 500), "has 32 test rows"),
@@ -91,6 +92,8 @@ BAD = {
         lambda c: c["datasets"]["galaxies"].update(design="sobol", galaxies=300),
         "powers of 2",
     ),
+    "no scales": (spoil(("analyses", "sensitivity", "scales"), []), "at least one scale"),
+    "a preset that is a list": (spoil((*GALAXIES, "preset"), ["paper"]), "the presets are"),
     "a grid without levels": (spoil((*GALAXIES, "design"), "grid"), "a grid needs levels"),
     "no weights in the list": (spoil(("runs", 0, "weights"), {"kl": []}), "a weight is needed"),
 }  # fmt: skip

@@ -41,6 +41,8 @@ WRONG = {
     "number missing": ({}, "number: found nothing"),
     "number as text": ({"number": "3"}, "write 3 without quotes"),
     "exponent without a point": ({"number": 1, "either": "1e-3"}, "write 1.0e-3, since YAML takes 1e-3 for text"),
+    "exponent without a sign": ({"number": 1, "either": "2.5e4"}, "write 2.5e+4, since YAML takes 2.5e4 for text"),
+    "a number beyond all": ({"number": 10**400}, "write a finite number"),
     "fraction for a count": ({"number": 2.5}, "a whole number"),
     "truth for a number": ({"number": True}, "a whole number"),
     "not finite": ({"number": 1, "inner": {"share": float("nan")}}, "finite"),
@@ -108,6 +110,7 @@ def test_a_far_name_is_not_guessed():
         ("a: 1\na: 2\n", "each name stands once"),
         ("a: [1, 2\n", "the file must be YAML"),
         ("- 1\n- 2\n", "a config is a mapping"),
+        ("? [a, b]\n: 1\n", "a name is a word"),
         ("a: !!python/object:os.system {}\n", "the file must be YAML"),
     ],
 )

@@ -38,6 +38,11 @@ def change(path, name, function):
     reseal(path)
 
 
+def restate(path, **facts):
+    seal = read_json(path / "seal.json", "a seal")
+    write_json(path / "seal.json", {**seal, "facts": {**seal["facts"], **facts}})
+
+
 def shard(path):
     return sorted((path / "image" / "c").rglob("*"))[-1]
 
@@ -58,6 +63,13 @@ SPOILT = {
     "a missing shard": (lambda path: shard(path).unlink(), "found no file"),
     "no seal": (lambda path: (path / "seal.json").unlink(), "a finished store has its seal"),
     "a broken seal": (lambda path: (path / "seal.json").write_text("{"), "the seal of a store stands here"),
+    "a seal of nothing": (lambda path: (path / "seal.json").write_text("[]"), "a seal holds both"),
+    "a seal that knows no file": (
+        lambda path: (path / "seal.json").write_text('{"facts": {}, "files": {}}'),
+        "the seal knows nothing of it",
+    ),
+    "a file too many": (lambda path: (path / "notes.txt").write_text("x"), "the seal knows nothing of it"),
+    "other facts": (lambda path: restate(path, stamp=7), "the store says"),
     "a scaled flux": (lambda path: change(path, "flux", lambda x: x * 1.01), "/flux"),
     "shuffled radii": (lambda path: change(path, "radius", lambda x: x[::-1]), "/radius"),
     "other images": (lambda path: change(path, "image", lambda x: x[::-1]), "it must show the galaxy of its factors"),

@@ -97,6 +97,25 @@ REFUSED = {
 }
 
 
+REFUSED |= {
+    "a split beyond its parts": (lambda path: write_npz(path, split=np.full(40, 5)), {}, "0 (train), 1 (validation)"),
+    "a split of other length": (lambda path: write_npz(path, split=np.arange(10) % 3), {}, "0 (train), 1 (validation)"),
+    "a split in fractions": (
+        lambda path: write_npz(path, split=np.linspace(0, 2, 40)),
+        {},
+        "0 (train), 1 (validation)",
+    ),
+    "a split of words": (lambda path: write_npz(path, split=np.array(["train"] * 40)), {}, "0 (train), 1 (validation)"),
+    "no sigma": (write_npz, {"noise": "gaussian:0"}, "it is none, poisson"),
+    "endless sigma": (write_npz, {"noise": "gaussian:inf"}, "it is none, poisson"),
+    "negative photons": (lambda path: write_npz(path, images=IMAGES - 100), {"noise": "poisson:5"}, "no less than -5"),
+    "complex images": (lambda path: write_npz(path, images=IMAGES * 1j), {}, "images are real numbers"),
+    "words for images": (lambda path: write_npz(path, images=IMAGES.astype(str)), {}, "images are real numbers"),
+    "one number for images": (lambda path: write_npz(path, images=np.float32(3)), {}, "square"),
+    "a unit without its name": (write_npz, {"given": ["mass"]}, "NAME=UNIT"),
+}
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_come_in_is_told_in_a_sentence(tmp_path, case):
     write, changes, expected = REFUSED[case]
@@ -105,6 +124,16 @@ def test_what_cannot_come_in_is_told_in_a_sentence(tmp_path, case):
         run(tmp_path / "x.npz", tmp_path / "s.zarr", **changes)
     assert expected in str(refused.value)
     assert not (tmp_path / "s.zarr" / "seal.json").exists()
+
+
+def test_nothing_is_written_over(tmp_path):
+    write_npz(tmp_path / "x.npz")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    for target in ("mine", "x.npz"):
+        with pytest.raises(Refused, match="nothing is written over it"):
+            run(tmp_path / "x.npz", tmp_path / target)
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
 
 
 def test_an_unknown_kind_of_file_is_refused(tmp_path):

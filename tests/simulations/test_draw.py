@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from foundation.faults import Refused
 from simulations import store
 from simulations.draw import simulate
 from simulations.facts import read_declared
@@ -110,6 +111,17 @@ def test_killed_and_started_again_it_ends_in_the_same_bytes(tmp_path, workers, m
     simulate(dataset, facts, tmp_path / "whole.zarr")
     assert sums(tmp_path / "d.zarr") == sums(tmp_path / "whole.zarr")
     assert not journal.exists()
+
+
+def test_nothing_is_written_over(tmp_path):
+    dataset, facts = declared("paper")
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(Refused, match="nothing is written over it"):
+        simulate(dataset, facts, tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "precious"
+    simulate(dataset, facts, tmp_path / "d.zarr")
+    with pytest.raises(Refused, match="a finished store of another data set"):
+        simulate(*declared("gaussian sersic sobol"), tmp_path / "d.zarr")
 
 
 def test_another_spec_begins_anew(tmp_path):
