@@ -177,3 +177,29 @@ def test_the_configs_that_ship_are_sound():
 
     for path in sorted((ROOT / "config").glob("*.yaml")):
         assert study_of(load_yaml(path))[1].runs
+
+
+def test_the_example_of_the_docs_is_sound(tmp_path):
+    import re
+
+    from foundation.declare import load_yaml
+    from tests.conftest import ROOT
+
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "own_factors.md").read_text(), re.DOTALL)
+    path = tmp_path / "mine.yaml"
+    path.write_text("\n".join(blocks))
+    study = study_of(load_yaml(path))[1]
+    assert len(study.runs) == 3
+    assert study.facts["ground"]["noise"] == "poisson"
+
+
+def test_the_docs_name_every_key():
+    from dataclasses import fields
+
+    from auxvae.spec import Config, Group, Network, Sensitivity, Training, Traversal
+    from tests.conftest import ROOT
+
+    text = (ROOT / "docs" / "config.md").read_text()
+    for kind in (Config, Group, Network, Training, Sensitivity, Traversal):
+        for field in fields(kind):
+            assert field.name in text, f"{kind.__name__}.{field.name}"
