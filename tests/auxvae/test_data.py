@@ -1,4 +1,4 @@
-"""A store is read whole or not at all: another one, a broken one or an unsealed one is a sentence, never wrong numbers."""
+"""A store is read whole or not at all: another, a broken or an unsealed one is a sentence, never wrong numbers."""
 
 import shutil
 from dataclasses import replace

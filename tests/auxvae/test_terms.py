@@ -1,4 +1,4 @@
-"""Every term: against an independent double-precision reference, under vmap as in a loop, with gradients that arrive."""
+"""Every term: against an independent double-precision reference, and under vmap as in a loop, with gradients."""
 
 import math
 

@@ -99,6 +99,7 @@ def test_the_workers_of_a_killed_fleet_end_with_it(tiny, tiny_store, tmp_path):
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     wait_for(lambda: all(is_free(work, run) for work, run in zip(works, fleet.runs, strict=True)))
+    assert not (tmp_path / "runs").exists()
 
 
 def is_free(work, run):

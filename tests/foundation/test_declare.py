@@ -1,4 +1,4 @@
-"""A declaration is the only list of what is legal, and every fault is told at once, in a sentence with place and value."""
+"""A declaration is the only list of what is legal; every fault is told at once, a sentence with place and value."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal

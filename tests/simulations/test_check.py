@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import zarr
 
+from foundation.console import open_log
 from foundation.faults import Refused
 from foundation.files import read_json, write_json
 from simulations import store
@@ -84,8 +85,10 @@ def spoil_pixel(images):
     return images
 
 
-def test_a_good_store_proves_itself(good, caplog):
+def test_a_good_store_proves_itself(good, capsys):
+    open_log(None)
     check(good)
+    assert "agree with their seal, factors and physics" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("case", SPOILT)

@@ -1,4 +1,4 @@
-"""Randomness by address: slices agree with the whole, seeds and purposes share nothing, permutations are permutations."""
+"""Randomness by address: slices agree with the whole, seeds and purposes share nothing, permutations permute."""
 
 import numpy as np
 import pytest

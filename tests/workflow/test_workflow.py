@@ -1,4 +1,4 @@
-"""The workflow end to end: the smoke study whole, nothing to do the second time, and a bad config before the first job."""
+"""The workflow end to end: the smoke study whole, nothing to do the second time, a bad config before any job."""
 
 import shutil
 import subprocess

@@ -1,0 +1,56 @@
+"""How well can any code know the factors? The largest |rho| that the noise of the paper's galaxies allows.
+
+    python benchmarks/fisher.py [GALAXIES]
+
+For Poisson noise the Fisher information of the factors theta in a noise-free stamp m is
+
+    F = sum_pixels (dm/dtheta) (dm/dtheta)^T / m,
+
+by central differences of drawings. With the prior's variance V added as V^-1 (a Gaussian in place of the uniform one, the
+approximation here), the best mean squared error is E[(F + V^-1)^-1], and the best correlation of an estimate with its
+factor sqrt(1 - error / V).
+"""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import sys
+
+import numpy as np
+
+from simulations.facts import read_declared
+from simulations.factors import draw_factors
+from simulations.galaxy import draw, parameters
+
+FAINTEST = 1e-6  # photons per pixel: below, rounding of the drawing rules
+
+
+def information(dataset, row, widths):
+    """F of one galaxy, (factors, factors)."""
+    names = list(row)
+    stamp = draw(dataset.scene, parameters(dataset, row)).astype(np.float64)
+    slopes = []
+    for name in names:
+        step = 1e-3 * widths[name]
+        ends = [draw(dataset.scene, parameters(dataset, {**row, name: row[name] + s * step})) for s in (1, -1)]
+        slopes.append((ends[0].astype(np.float64) - ends[1]) / (2 * step))
+    slopes = np.stack(slopes).reshape(len(names), -1)
+    return slopes / np.maximum(stamp.ravel(), FAINTEST) @ slopes.T
+
+
+def main(galaxies):
+    """Print the limit of every factor."""
+    declared = read_declared({"datasets": {"d": {"preset": "paper", "galaxies": 4096}}}, [])
+    dataset = declared.simulated["d"]
+    factors = draw_factors(dataset, 0, galaxies)
+    widths = {name: np.subtract(*dataset.factors[name].support()[::-1]) for name in factors}
+    prior = np.array([width**2 / 12 for width in widths.values()])
+    rows = [dict(zip(factors, values, strict=True)) for values in zip(*factors.values(), strict=True)]
+    errors = [np.diag(np.linalg.inv(information(dataset, row, widths) + np.diag(1 / prior))) for row in rows]
+    for name, error, variance in zip(factors, np.mean(errors, 0), prior, strict=True):
+        print(f"{name:9} {np.sqrt(1 - error / variance):.4f}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if sys.argv[1:] else 1000)
