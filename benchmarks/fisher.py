@@ -6,7 +6,7 @@ For Poisson noise the Fisher information of the factors theta in a noise-free st
 
     F = sum_pixels (dm/dtheta) (dm/dtheta)^T / m,
 
-by central differences of drawings. With the prior's variance V added as V^-1 (a Gaussian in place of the uniform one, the
+by central differences of drawings. With the variance V of the prior added as V^-1 (a Gaussian for the uniform prior, an
 approximation here), the best mean squared error is E[(F + V^-1)^-1], and the best correlation of an estimate with its
 factor sqrt(1 - error / V).
 """
@@ -19,8 +19,8 @@ import sys
 
 import numpy as np
 
-from simulations.facts import read_declared
 from simulations.factors import draw_factors
+from simulations.facts import read_declared
 from simulations.galaxy import draw, parameters
 
 FAINTEST = 1e-6  # photons per pixel: below, rounding of the drawing rules
