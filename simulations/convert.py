@@ -26,8 +26,8 @@ from foundation.declare import NAME
 from foundation.faults import Absent, Fault, Refused, guess, listed
 from foundation.files import digest_of
 from simulations import store
+from simulations.factors import split_rows
 from simulations.facts import Facts
-from simulations.randomness import permuted
 from simulations.spec import Split
 
 Columns = dict[str, Any]  # arrays that are read in slices: numpy, h5py, zarr
@@ -177,8 +177,10 @@ def _values(where: str, column: Any, rows: int) -> Iterator[Fault]:
 
 
 def _split_faults(source: Path, columns: Columns, rows: int) -> Iterator[Fault]:
-    """A split of one's own: 0, 1 and 2 for every image, each at least once."""
+    """Rows for each part; a split of one's own is 0, 1 or 2 for every image, each at least once."""
     if "split" not in columns:
+        if min(Split().counts(rows)) < 1:
+            yield Fault(str(source), Absent(f"{rows} images"), "each part of the split needs one", "give 8 or more")
         return
     where, values = f"{source}: split", np.asarray(columns["split"][:])
     whole = values.shape == (rows,) and values.dtype.kind in "iufb"
@@ -219,7 +221,7 @@ def _write(
     described = {n: {"units": found[n], "long_name": n} for n in names}
     extra = store.NOISE_STD if noise["kind"] == "gaussian" else {}
     group = store.create(path, rows, tuple(shape), {**described, **store.SPLIT, **extra})
-    split = np.asarray(columns["split"][:]) if "split" in columns else _split(rows, seed)
+    split = np.asarray(columns["split"][:]) if "split" in columns else split_rows(Split(), rows, seed, 0, rows)
     step, progress = store.shard_rows(4 * int(np.prod(shape)), rows), Progress(path.name, rows, "images")
     for start in range(0, rows, step):
         stop = min(start + step, rows)
@@ -244,12 +246,6 @@ def _block(source: Path, images: Any, start: int, stop: int, noise: dict[str, An
             Fault(f"{source}: images", float(block.min()), text, "give the sky as poisson:SKY or other noise")
         )
     return block
-
-
-def _split(rows: int, seed: int) -> NDArray[np.int8]:
-    place = permuted(np.arange(rows, dtype=np.uint64), rows, seed, "split")
-    train, validation, _ = Split().counts(rows)
-    return ((place >= train).astype(np.int8) + (place >= train + validation)).astype(np.int8)
 
 
 def _seal(

@@ -48,7 +48,7 @@ def draw_rows(dataset: Dataset, start: int, stop: int) -> Columns:
 
 
 def simulate(dataset: Dataset, facts: Facts, path: Path, workers: int = 1) -> None:
-    """Make the whole store at `path`, or finish one that was left unfinished."""
+    """Make the store at `path`, or finish an unfinished one; a sealed one of the same spec is drawn anew."""
     with claimed(path.with_name(path.name + ".lock"), facts.name):
         _simulate(dataset, facts, path, workers)
     path.with_name(path.name + ".lock").unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from simulations.randomness import Floats, key, permuted, uniforms
-from simulations.spec import Dataset, Factor
+from simulations.spec import Dataset, Factor, Split
 
 SERSIC_STEP = 0.05
 SPLITS = ("train", "validation", "test")
@@ -74,7 +74,12 @@ def quantile(factor: Factor, u: Floats) -> Floats:
 
 
 def draw_split(dataset: Dataset, start: int, stop: int) -> NDArray[np.int8]:
-    """Part of each row, 0 train, 1 validation, 2 test: a random permutation cut at exact counts."""
-    place = permuted(np.arange(start, stop, dtype=np.uint64), dataset.galaxies, dataset.seed, "split")
-    train, validation, _ = dataset.split.counts(dataset.galaxies)
+    """Part of each row of a data set, (rows,)."""
+    return split_rows(dataset.split, dataset.galaxies, dataset.seed, start, stop)
+
+
+def split_rows(split: Split, galaxies: int, seed: int, start: int, stop: int) -> NDArray[np.int8]:
+    """Part of rows start..stop-1, 0 train, 1 validation, 2 test: a random permutation cut at exact counts."""
+    place = permuted(np.arange(start, stop, dtype=np.uint64), galaxies, seed, "split")
+    train, validation, _ = split.counts(galaxies)
     return ((place >= train).astype(np.int8) + (place >= train + validation)).astype(np.int8)

@@ -106,6 +106,7 @@ REFUSED |= {
         "0 (train), 1 (validation)",
     ),
     "a split of words": (lambda path: write_npz(path, split=np.array(["train"] * 40)), {}, "0 (train), 1 (validation)"),
+    "too few to split": (lambda path: np.savez(path, image=IMAGES[:3], mass=MASS[:3]), {}, "each part of the split"),
     "no sigma": (write_npz, {"noise": "gaussian:0"}, "it is none, poisson"),
     "endless sigma": (write_npz, {"noise": "gaussian:inf"}, "it is none, poisson"),
     "negative photons": (lambda path: write_npz(path, images=IMAGES - 100), {"noise": "poisson:5"}, "no less than -5"),
