@@ -49,6 +49,10 @@ class Part:
     truth: Tensor | None
     noise_std: Tensor | None
 
+    def columns(self) -> dict[str, Tensor]:
+        """The factors as tensors, in their units."""
+        return {name: torch.tensor(values, dtype=torch.float32) for name, values in self.factors.items()}
+
     def told(self, names: tuple[str, ...], scaling: Scaling) -> Tensor:
         """Factors by name, min-max scaled to [0, 1] by the training rows, shape (N, names)."""
         low, high = scaling.factor_low, scaling.factor_high

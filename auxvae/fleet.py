@@ -1,4 +1,4 @@
-"""Runs trained together: the step of one run, and how the runs of a fleet share the machine.
+"""Runs trained together: how the runs of a fleet share the machine.
 
 The back-end here is the plain loop, the reference: on a GPU the runs of a fleet follow one another on it, on a CPU
 each core takes a run at a time with one thread. A run's bytes depend on its own spec alone, never on its fleet mates.
@@ -13,49 +13,14 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from auxvae.methods import METHODS
-from auxvae.networks import Conv4
-from auxvae.priors import PRIORS
 from auxvae.spec import Run
-from auxvae.terms import TERMS, Batch, Options
 from foundation.console import log_file, open_log
 from foundation.faults import Refused
-
-
-@dataclass(frozen=True)
-class Objective:
-    """The loss of one run as a function of its network, a batch and the latent noise."""
-
-    run: Run
-    options: Options
-    weights: Tensor
-    variance: Tensor
-    told: Tensor
-
-    @classmethod
-    def of(cls, run: Run, options: Options, device: torch.device) -> Objective:
-        """The objective of a run, its constants on the device."""
-        told = torch.zeros(run.network.latents)
-        told[: len(run.told)] = 1
-        weights = torch.tensor([run.weights[name] for name in run.terms])
-        variance = torch.tensor(run.prior_variance)
-        return cls(run, options, weights.to(device), variance.to(device), told.to(device))
-
-    def values(self, network: Conv4, images: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-        """Every term in nats per image, shape (terms,), in the order of the run's weights; u is (B, told)."""
-        padded = torch.nn.functional.pad(u, (0, len(self.told) - u.shape[1]))
-        posterior, image = network(images, noise)
-        batch = Batch(images, padded, self.told)
-        prior = PRIORS[METHODS[self.run.method].prior](padded, self.told, self.variance)
-        terms = [TERMS[name](batch, prior, posterior, image, self.options) for name in self.run.terms]
-        return torch.stack(terms)
 
 
 def train_fleet(

@@ -2,6 +2,7 @@ r"""What the reconstruction is compared in: images so scaled that their noise is
 
     poisson   x = 2 sqrt(max(c + sky, 0) + 3/8)        unit variance (Anscombe 1948)      nats = 1/2 sum (x - y)^2
     gaussian  x = c / sigma                            unit variance                      nats = 1/2 sum (x - y)^2
+    bernoulli x = c, in [0, 1]                         none          nats = -sum (x log y + (1 - x) log(1 - y))
     log10     x = (c - min) / (max - min)              the published loss      "nats" = sum (log10 y' - log10 x')^2
 
 c are photons per pixel, y the reconstruction, x' = x + 1e-10 (arXiv 2507.00298, released code). The constant of the
@@ -17,6 +18,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy
 
 from foundation.faults import Absent, Fault, Refused
 
@@ -97,12 +99,34 @@ class Log10(Likelihood):
         return (logs[0] - logs[1]).square().flatten(1).sum(1)
 
 
+class Bernoulli(Likelihood):
+    """Images in [0, 1] as the probabilities of black and white pixels."""
+
+    bounded = True
+
+    def to_scale(self, counts: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """As they are."""
+        return counts
+
+    def to_counts(self, scaled: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """As they are."""
+        return scaled
+
+    def nats(self, images: Float[Tensor, "B C H W"], reconstruction: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
+        """Cross entropy, summed over the pixels of each image; 0 for a black and white image that is met."""
+        return binary_cross_entropy(reconstruction, images, reduction="none").flatten(1).sum(1)
+
+
 def likelihood(
     name: str, sigma: float | None, noise: Mapping[str, Any], noise_std: Tensor | None, extremes: tuple[float, float]
 ) -> Likelihood:
     """The likelihood a run asks for: by name, from the store's noise, or from the extremes of the training images."""
     if name == "log10":
         return Log10(*extremes)
+    if name == "bernoulli":
+        return _bernoulli(extremes)
+    if name == "poisson":
+        return Poisson(0.0)
     if name == "gaussian" and sigma is not None:
         return Gaussian(sigma)
     if noise.get("kind") == "poisson":
@@ -111,3 +135,11 @@ def likelihood(
         return Gaussian(noise_std.float().view(-1, 1, 1, 1))
     found = Absent(f"{noise.get('kind', 'no')} noise")
     raise Refused(Fault("likelihood: noise", found, "the noise must be known", "write gaussian with a sigma"))
+
+
+def _bernoulli(extremes: tuple[float, float]) -> Bernoulli:
+    """Refuse images that are no probabilities."""
+    if extremes[0] < 0 or extremes[1] > 1:
+        found = Absent(f"pixels from {extremes[0]:g} to {extremes[1]:g}")
+        raise Refused(Fault("likelihood: bernoulli", found, "images must lie in [0, 1]", "write noise or gaussian"))
+    return Bernoulli()

@@ -36,7 +36,10 @@ class Model:
     def encode(self) -> tuple[Array, Array]:
         """Mean and log variance of the posterior of every image of the part, each (N, d_Z)."""
         scaled = self.likelihood.to_scale(self.part.images)
-        both = [self.network.encode(rows.to(self.device)) for rows in scaled.split(ROWS)]
+        told = self.part.told(self.trained.run.told, self.trained.scaling)
+        u = torch.nn.functional.pad(told, (0, self.trained.run.network.latents - told.shape[1]))
+        pieces = zip(scaled.split(ROWS), u.split(ROWS), strict=True)
+        both = [self.network.encode(rows.to(self.device), seen.to(self.device)) for rows, seen in pieces]
         mean, log_variance = (torch.cat(each).cpu().numpy() for each in zip(*both, strict=True))
         return mean, log_variance
 

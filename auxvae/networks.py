@@ -1,28 +1,28 @@
-"""Encoder and decoder: four convolutions down, four up (methods of arXiv 2507.00298, released galaxy network).
+"""Encoder and decoder of one run: images to a posterior of the latents, latents to images.
 
-    encoder  C -> 32 -> 64 -> 128 -> 256 channels, kernel 4, stride 2, padding 1; linear heads mu and log sigma^2
-    decoder  z (d_Z x 1 x 1) -> m -> 2m -> 4m -> S pixels, 128, 64, 32, C channels
+    q(z|x) = N(mu, diag sigma^2), mu and log sigma^2 linear in the encoder's features (auxvae.bodies); or z = mu(x), a
+    deterministic autoencoder. A method whose encoder sees the factors (auxvae.methods) appends u to the features,
+    before a layer of 256 units. Where the told latents are given, they are u itself.
 
-with m = max(2, round(S / 16)) and a last layer of stride floor(S / 4m) and the kernel that ends at S pixels exactly:
-1, 2, 4, 8, 33 as published for S = 33, and 1, 4, 8, 16, 64 for S = 64. Deviations: smooth activations by default, a
-linear output on standardised images where the likelihood's scale has no bounds (ReLU and sigmoid stall at the mean
-image on faint galaxies), and log sigma^2 held in [-20, 10].
+Deviations: a linear output on standardised images where the likelihood's scale has no bounds (a sigmoid stalls at the
+mean image on faint galaxies), and log sigma^2 held in [-20, 10], or in [-8, 2] where no KL divergence bounds it.
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from auxvae.bodies import ACTIVATIONS, BODIES, Shape, uniform_weights
 from auxvae.randomness import generator
+from auxvae.second import SECOND
 from auxvae.spec import Run
 
-ACTIVATIONS = {"silu": nn.SiLU, "gelu": nn.GELU, "relu": nn.ReLU}
-CHANNELS = (32, 64, 128, 256)
+WITH_FACTORS = 256  # units of the layer that joins features and factors
+FLOOR = -20.0  # log variance of a deterministic code
 
 
 class Posterior(NamedTuple):
@@ -33,74 +33,59 @@ class Posterior(NamedTuple):
     sample: Float[Tensor, "B d"]
 
 
-class Conv4(nn.Module):
-    """The 4-layer network for square stamps of 28 to 128 pixels and any number of channels."""
+class Autoencoder(nn.Module):
+    """The network of a run, and the second one where its method has one."""
 
-    def __init__(self, channels: int, stamp: int, latents: int, activation: str, mean: float, std: float) -> None:
+    def __init__(self, run: Run, mean: float, std: float) -> None:
         """`mean` and `std` standardise the images; a std of 0 stands for images in [0, 1] and a sigmoid output."""
         super().__init__()
-        act = ACTIVATIONS[activation]
-        widths = (channels, *CHANNELS)
-        down = [layer for a, b in zip(widths, CHANNELS, strict=False) for layer in (nn.Conv2d(a, b, 4, 2, 1), act())]
-        left = stamp
-        for _ in CHANNELS:
-            left //= 2
-        self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(256 * left * left, 2 * latents))
-        self.decoder = nn.Sequential(*_up(channels, stamp, latents, act))
+        shape = Shape(run.dataset.channels, run.dataset.stamp, run.network.latents, run.network.width)
+        act, method = ACTIVATIONS[run.activation], run.composition
+        self.encoder, self.decoder, features = BODIES[run.network.name](shape, act)
+        self.point, self.apart = run.encoder == "deterministic", method.decoder_apart
+        self.sees, self.given = method.sees_factors, len(run.told) if method.conditional == "given" else 0
+        outputs = shape.latents * (1 if self.point else 2)
+        joined = [nn.Linear(features + shape.latents, WITH_FACTORS), act(), nn.Linear(WITH_FACTORS, outputs)]
+        self.head = nn.Sequential(*joined) if self.sees else nn.Linear(features, outputs)
+        self.second = SECOND[method.second](shape.latents, len(run.told), run.network.second) if method.second else None
+        self.range = (FLOOR, 10.0) if {"kl", "capacity"} & {*run.terms} else (-8.0, 2.0)
         self.mean, self.std = mean, std
 
-    def encode(self, images: Float[Tensor, "B C S S"]) -> tuple[Float[Tensor, "B d"], Float[Tensor, "B d"]]:
-        """Mean and log variance of q(z|x), each (B, d_Z), from images (B, C, S, S) on the likelihood's scale."""
-        seen = (images - self.mean) / self.std if self.std else images
-        mean, log_variance = self.encoder(seen).chunk(2, dim=1)
-        return mean, log_variance.clamp(-20, 10)
+    def encode(
+        self, images: Float[Tensor, "B C S S"], u: Float[Tensor, "B d"]
+    ) -> tuple[Float[Tensor, "B d"], Float[Tensor, "B d"]]:
+        """Mean and log variance of q(z|x), each (B, d_Z), from images on the likelihood's scale and padded factors."""
+        seen = self.encoder((images - self.mean) / self.std if self.std else images)
+        made = self.head(torch.cat([seen, u], 1) if self.sees else seen)
+        if self.point:
+            return made, torch.full_like(made, FLOOR)
+        mean, log_variance = made.chunk(2, dim=1)
+        if self.given:
+            free = torch.arange(mean.shape[1], device=mean.device) >= self.given
+            mean, log_variance = torch.where(free, mean, u), torch.where(free, log_variance, 0.0)
+        return mean, log_variance.clamp(*self.range)
 
     def decode(self, latents: Float[Tensor, "B d"]) -> Float[Tensor, "B C S S"]:
         """Images (B, C, S, S) on the likelihood's scale from latents (B, d_Z)."""
-        made = self.decoder(latents[:, :, None, None])
+        made = self.decoder(latents)
         return made * self.std + self.mean if self.std else torch.sigmoid(made)
 
     def forward(
-        self, images: Float[Tensor, "B C S S"], noise: Float[Tensor, "B d"]
+        self, images: Float[Tensor, "B C S S"], u: Float[Tensor, "B d"], noise: Float[Tensor, "B d"]
     ) -> tuple[Posterior, Float[Tensor, "B C S S"]]:
-        """Posterior and reconstruction of a sample z = mu + sigma * noise."""
-        mean, log_variance = self.encode(images)
-        sample = mean + noise * (0.5 * log_variance).exp()
-        return Posterior(mean, log_variance, sample), self.decode(sample)
+        """Posterior and reconstruction of a sample z = mu + sigma * noise, or of the point z = mu."""
+        mean, log_variance = self.encode(images, u)
+        sample = mean if self.point else mean + noise * (0.5 * log_variance).exp()
+        if self.given:
+            sample = torch.cat([u[:, : self.given], sample[:, self.given :]], 1)
+        return Posterior(mean, log_variance, sample), self.decode(sample.detach() if self.apart else sample)
 
 
-def _up(channels: int, stamp: int, latents: int, act: type[nn.Module]) -> list[nn.Module]:
-    first = max(2, round(stamp / 16))
-    stride = stamp // (4 * first)
-    kernel = stamp - (4 * first - 1) * stride
-    return [
-        nn.ConvTranspose2d(latents, 128, first),
-        act(),
-        nn.ConvTranspose2d(128, 64, 4, 2, 1),
-        act(),
-        nn.ConvTranspose2d(64, 32, 4, 2, 1),
-        act(),
-        nn.ConvTranspose2d(32, channels, kernel, stride),
-    ]
-
-
-def build(run: Run, mean: float, std: float, bounded: bool) -> Conv4:
-    """The network of a run, its weights from the run's seed alone: uniform within +-1/sqrt(fan-in), as torch's own."""
+def build(run: Run, mean: float, std: float, bounded: bool) -> Autoencoder:
+    """The network of a run, its weights from the run's seed alone."""
     with torch.device("meta"):
-        shape = (run.dataset.channels, run.dataset.stamp, run.network.latents)
-        network = Conv4(*shape, run.activation, mean, 0.0 if bounded else std)
+        network = Autoencoder(run, mean, 0.0 if bounded else std)
     network = network.to_empty(device="cpu")
-    source = generator(run.seed, "weights")
-    for layer in network.modules():
-        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-            _initialise(layer, source)
+    uniform_weights(network, generator(run.seed, "weights"))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
-
-
-def _initialise(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, source: torch.Generator) -> None:
-    fan_in = layer.weight[0].numel()
-    bound = 1 / math.sqrt(fan_in)
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.uniform_(-bound, bound, generator=source)

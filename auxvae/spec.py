@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
-from auxvae.methods import METHODS, default_weights
+from auxvae.latents import Mmd, PriorSpec
+from auxvae.methods import METHODS, Method, default_weights
 from foundation.declare import Count, NonNegative, Positive, Range, read
 from foundation.faults import Absent, Fault, Refused
 from foundation.files import digest_of
@@ -23,10 +24,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Network:
-    """The network by name, its latent dimension d_Z, and the activation between its layers."""
+    """The network by name, its latent dimension d_Z, its width (auxvae.bodies), that of a second network."""
 
-    name: Literal["conv4"] = "conv4"
+    name: Literal["conv4", "residual", "mlp"] = "conv4"
     latents: Annotated[int, Range(1, 512)] = 10
+    width: Annotated[int, Range(4, 512)] = 32
+    second: Annotated[int, Range(1, 4096)] = 256
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,14 @@ class Training:
 
     schedule: one_cycle rises linearly over the first tenth and falls with a cosine; cosine only falls; constant
     stays. clip bounds the norm of a run's gradient. patience stops a run after so many epochs without a better
-    validation loss. keep says which weights are scored: those of the best validation epoch or the last.
+    validation loss. keep says which weights are scored: those of the best validation epoch or the last. A second
+    network (discriminator, critics, learned prior) has its own learning rate, on the same schedule.
     """
 
     epochs: Count = 18
     batch: Annotated[int, Range(2)] = 64
     learning_rate: Positive = 5e-3
+    second_learning_rate: Positive = 1e-3
     schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
     clip: Positive | None = 2e4
     patience: Count | None = None
@@ -88,10 +93,13 @@ class Analyses:
 class Group:
     """Runs of one method that differ in coverage, weights and seed: the product of the three lists.
 
-    likelihood: `noise` takes what the data set's noise says; `gaussian` takes `sigma` (ph); `log10` is the published
-    one. prior_variance is that of the told latents, a number or 1/n with n the training rows. degree is K of the
-    inter-independence, aux_degree that of explicitness and intra-independence; normalise means over powers in place
-    of sums; interactions adds products of factors.
+    likelihood: `noise` takes what the data set's noise says; `gaussian` takes `sigma` (in the image's unit), `poisson`
+    takes counts over no sky, `bernoulli` images in [0, 1]; `log10` is the published one. prior is that of the latents
+    that are not told (auxvae.latents), prior_variance that of the told ones, a number or 1/n with n the training rows.
+    encoder: a Gaussian posterior or a point; the method's own where nothing is said. mmd: the kernel of the MMD terms.
+    degree is K of the inter-independence, aux_degree that of explicitness and intra-independence; normalise means over
+    powers in place of sums; interactions adds products of factors. capacity: nats that an annealed VAE reaches after
+    the first third of the steps. network and training stand for those of the study.
     """
 
     method: str
@@ -100,14 +108,20 @@ class Group:
     coverages: tuple[str, ...] = ()
     weights: dict[str, tuple[NonNegative, ...]] = field(default_factory=dict)
     seeds: tuple[Annotated[int, Range(0, 2**63 - 1)], ...] = (0,)
-    likelihood: Literal["noise", "gaussian", "log10"] = "noise"
+    likelihood: Literal["noise", "gaussian", "poisson", "bernoulli", "log10"] = "noise"
     sigma: Positive | None = None
+    prior: PriorSpec | None = None
+    encoder: Literal["gaussian", "deterministic"] | None = None
+    mmd: Mmd = field(default_factory=Mmd)
+    capacity: NonNegative = 25.0
     prior_variance: Positive | Literal["1/n"] = "1/n"
     degree: Annotated[int, Range(1, 6)] = 3
     aux_degree: Annotated[int, Range(1, 6)] = 1
     normalise: bool = True
     interactions: bool = False
     activation: Literal["silu", "gelu", "relu"] = "silu"
+    network: Network | None = None
+    training: Training | None = None
 
     def weightings(self) -> Iterator[dict[str, float]]:
         """Every combination of the weights given, over the method's defaults."""
@@ -156,6 +170,10 @@ class Run:
     weights: dict[str, float]
     likelihood: str
     sigma: float | None
+    prior: PriorSpec
+    encoder: str
+    mmd: Mmd
+    capacity: float
     prior_variance: float
     degree: int
     aux_degree: int
@@ -171,9 +189,14 @@ class Run:
         return "-".join(filter(None, parts))
 
     @property
+    def composition(self) -> Method:
+        """The method's entry in the table."""
+        return METHODS[self.method]
+
+    @property
     def terms(self) -> tuple[str, ...]:
         """Names of the loss terms, in the order of the method's table whatever the order of the weights."""
-        return tuple(METHODS[self.method].weights)
+        return tuple(self.composition.weights)
 
     @property
     def title(self) -> str:

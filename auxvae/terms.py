@@ -1,101 +1,192 @@
 r"""The terms of the losses: pure functions of ONE run's tensors, each a scalar: nats per image, a mean over the batch.
 
-    reconstruction  -log p(x|z)                                                            (auxvae.likelihoods)
-    kl              1/2 sum_j [ (sigma_j^2 + (mu_j - m_j)^2) / v_j - 1 - log(sigma_j^2 / v_j) ]     eq. 4
-    explicitness    sum_{j told} R_1(z_j, u_j)                                                      eq. 7
-    intra           sum_{j != k told} R_0(z_j, u_k)                                                 eq. 8
-    inter           1/(d_Z - d) sum_{i not told} sum_{k told} R_0(mu_i, u_k)                        eq. 9
-                    + the same with |rho(mu_i, u_k u_l)|, k < l, where `interactions` is set
+    reconstruction       -log p(x|z)                                                    (auxvae.likelihoods)
+    kl                   KL(q(z|x) || p(z|u)), closed where the prior is Gaussian:
+                         1/2 sum_j [ (sigma_j^2 + (mu_j - m_j)^2) / v_j - 1 - log(sigma_j^2 / v_j) ]
+                         else log q(z|x) - log p(z) at the sample
+    kl_told              the same over the told latents alone
+    capacity             |KL - C(t)|, C rises linearly to `capacity` nats over the first third  (1804.03599, eq. 8)
+    explicitness         sum_{j told} R_1(z_j, u_j)                                     (arXiv 2507.00298, eq. 7)
+    intra                sum_{j != k told} R_0(z_j, u_k)                                                  (eq. 8)
+    inter                1/(d_Z - d) sum_{i not told} sum_{k told} R_0(mu_i, u_k)                         (eq. 9)
+                         + the same with |rho(mu_i, u_k u_l)|, k < l, where `interactions` is set
+    regression           1/2 sum_{j told} (mu_j - u_j)^2
+    critics              - sum_{j, k told} of the bounds that the critics of MINE raise
+    total_correlation, density_ratio, discriminator, covariance_..., variance_...       (auxvae.independence)
+    mmd, mmd_marginal, mmd_pairs                                                        (auxvae.mmd)
+    vae_of_u             1/2 |u - u'|^2 + KL(q_c(z|u) || N(0, 1))                       (IDVAE, arXiv 2007.00830)
 
-with the prior N(m, v) of auxvae.priors and R of auxvae.dependence, equations of arXiv 2507.00298. The last three are
-pure numbers: their weights carry the nats. Which latents are told is a tensor, so that a whole grid of coverages is
-one program under `torch.func.vmap`; a term may branch on nothing but the static options.
+with the prior p(z|u) = N(m, v) of auxvae.priors and R of auxvae.dependence: polynomials, HSIC, or MINE, for which R_0
+is the bound itself, where it is above 0, and R_1 its negative. Those, the MMDs and the regression are pure numbers:
+their weights carry the nats. Which latents are told is a tensor, so that a whole grid of coverages is one program
+under `torch.func.vmap`; a term may branch on nothing but the static options.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from auxvae.dependence import correlations, r0, r1
-from auxvae.likelihoods import Likelihood
-from auxvae.networks import Posterior
+from auxvae import independence, mmd
+from auxvae.dependence import correlations, hsic, mutual_information, r0, r1
 from auxvae.priors import Gaussian
-
-Images = Float[Tensor, "B C H W"]
-Nats = Float[Tensor, ""]
-
-
-class Batch(NamedTuple):
-    """What a term sees of the data: images (B, C, H, W) on the likelihood's scale, factors u (B, d_Z), told (d_Z,).
-
-    Column j of u is the factor told to latent j, in [0, 1]; it is 0 where told[j] is 0.
-    """
-
-    images: Images
-    u: Float[Tensor, "B d"]
-    told: Float[Tensor, " d"]
+from auxvae.second import frozen
+from auxvae.seen import Nats, Options, Seen
 
 
-class Options(NamedTuple):
-    """What is fixed for a run: the likelihood, and the degrees and manner of the dependence measures."""
-
-    likelihood: Likelihood
-    degree: int = 3
-    aux_degree: int = 3
-    normalise: bool = True
-    interactions: bool = False
-
-
-def reconstruction(batch: Batch, prior: Gaussian, posterior: Posterior, image: Images, options: Options) -> Nats:
+def reconstruction(seen: Seen, options: Options) -> Nats:
     """Negative log-likelihood of the images."""
-    return options.likelihood.nats(batch.images, image).mean()
+    return options.likelihood.nats(seen.images, seen.image).mean()
 
 
-def kl(batch: Batch, prior: Gaussian, posterior: Posterior, image: Images, options: Options) -> Nats:
+def kl(seen: Seen, options: Options) -> Nats:
     """Kullback-Leibler divergence of the posterior from the prior."""
-    ratio = posterior.log_variance - prior.variance.log()
-    distance = (posterior.mean - prior.mean).square() / prior.variance
-    return 0.5 * (ratio.exp() + distance - 1 - ratio).sum(1).mean()
+    closed = _divergence(seen)
+    if options.density is None:
+        return closed.sum(1).mean()
+    free = slice(seen.told.shape[0] - options.density.dimensions, None)
+    mean, log_variance, z = (each[:, free] for each in seen.posterior)
+    log_q = -0.5 * ((z - mean).square() * (-log_variance).exp() + log_variance + math.log(2 * math.pi)).sum(1)
+    nats: Tensor = ((seen.told * closed).sum(1) + log_q - options.density.log_prob(z)).mean()
+    return nats
 
 
-def explicitness(batch: Batch, prior: Gaussian, posterior: Posterior, image: Images, options: Options) -> Nats:
+def kl_told(seen: Seen, options: Options) -> Nats:
+    """Kullback-Leibler divergence of the told latents alone."""
+    return (seen.told * _divergence(seen)).sum(1).mean()
+
+
+def _divergence(seen: Seen) -> Float[Tensor, "B d"]:
+    """KL of each latent's posterior from its Gaussian prior, (B, d_Z)."""
+    ratio = seen.posterior.log_variance - seen.prior.variance.log()
+    distance = (seen.posterior.mean - seen.prior.mean).square() / seen.prior.variance
+    return 0.5 * (ratio.exp() + distance - 1 - ratio)
+
+
+def capacity(seen: Seen, options: Options) -> Nats:
+    """Distance of the divergence from the capacity that it has by now."""
+    allowed = options.capacity * (3 * seen.progress).clamp(max=1)
+    return (kl(seen, options) - allowed).abs()
+
+
+def explicitness(seen: Seen, options: Options) -> Nats:
     """What each told latent misses of its own factor."""
-    lost = r1(posterior.sample, batch.u, options.aux_degree, options.normalise)
-    return (batch.told * lost).sum()
+    z, u = seen.posterior.sample, seen.u
+    if options.dependence == "polynomial":
+        return (seen.told * r1(z, u, options.aux_degree, options.normalise)).sum()
+    said = _dependence(seen, z, options.aux_degree, options).diagonal()
+    lost = 1 - said if options.dependence == "hsic" else -said
+    return (seen.told[: len(lost)] * lost).sum()
 
 
-def intra(batch: Batch, prior: Gaussian, posterior: Posterior, image: Images, options: Options) -> Nats:
+def intra(seen: Seen, options: Options) -> Nats:
     """What each told latent says of the factors of the others."""
-    both = batch.told[:, None] * batch.told * (1 - torch.eye(len(batch.told), device=batch.told.device))
-    return (both * r0(posterior.sample, batch.u, options.aux_degree, options.normalise)).sum()
+    said = _dependence(seen, seen.posterior.sample, options.aux_degree, options).clamp(min=0)
+    both = seen.told[:, None] * seen.told * (1 - torch.eye(len(seen.told), device=seen.told.device))
+    return (both[:, : said.shape[1]] * said).sum()
 
 
-def inter(batch: Batch, prior: Gaussian, posterior: Posterior, image: Images, options: Options) -> Nats:
+def inter(seen: Seen, options: Options) -> Nats:
     """What the free latents say of the told factors, per free latent."""
-    free = 1 - batch.told
-    said = r0(posterior.mean, batch.u, options.degree, options.normalise) @ batch.told
+    free = 1 - seen.told
+    said = _dependence(seen, seen.posterior.mean, options.degree, options).clamp(min=0)
+    said = said @ seen.told[: said.shape[1]]
     if options.interactions:
-        said = said + _products(batch, posterior)
+        said = said + _products(seen)
     return (free * said).sum() / free.sum().clamp(min=1)
 
 
-def _products(batch: Batch, posterior: Posterior) -> Float[Tensor, " d"]:
+def _dependence(seen: Seen, z: Float[Tensor, "B d"], degree: int, options: Options) -> Float[Tensor, "d F"]:
+    """How much every latent says of every factor, by the measure of the method; MINE knows the told ones alone."""
+    if options.dependence == "polynomial":
+        return r0(z, seen.u, degree, options.normalise)
+    if options.dependence == "hsic":
+        return hsic(z, seen.u)
+    critics = frozen(seen.second_network())
+    return mutual_information(critics(z, seen.u), critics(z, seen.u[seen.shuffle[:, 0]]))
+
+
+def _products(seen: Seen) -> Float[Tensor, " d"]:
     """sum_{k<l told} |rho(mu_i, u_k u_l)| of every latent i, shape (d_Z,)."""
-    first, second = torch.triu_indices(len(batch.told), len(batch.told), 1, device=batch.told.device)
-    rho = correlations(posterior.mean, batch.u[:, first] * batch.u[:, second])
-    return rho.abs() @ (batch.told[first] * batch.told[second])
+    first, second = torch.triu_indices(len(seen.told), len(seen.told), 1, device=seen.told.device)
+    rho = correlations(seen.posterior.mean, seen.u[:, first] * seen.u[:, second])
+    return rho.abs() @ (seen.told[first] * seen.told[second])
 
 
-Term = Callable[[Batch, Gaussian, Posterior, Images, Options], Nats]
+def regression(seen: Seen, options: Options) -> Nats:
+    """Squared error of the told latents."""
+    return 0.5 * (seen.told * (seen.posterior.mean - seen.u).square()).sum(1).mean()
+
+
+def critics(seen: Seen, options: Options) -> Nats:
+    """What the critics lower: the negative of their bounds, on codes held still."""
+    z, network = seen.posterior.sample.detach(), seen.second_network()
+    return -mutual_information(network(z, seen.u), network(z, seen.u[seen.shuffle[:, 0]])).sum()
+
+
+def vae_of_u(seen: Seen, options: Options) -> Nats:
+    """The negative bound of the VAE over the factors, whose encoder is the prior."""
+    network = seen.second_network()
+    known: Gaussian = network(seen.u)
+    z = known.mean + known.variance.sqrt() * seen.noise
+    made: Tensor = network.decode(z)
+    divergence = 0.5 * (known.variance + known.mean.square() - 1 - known.variance.log()).sum(1)
+    return (0.5 * (made - seen.u[:, : made.shape[1]]).square().sum(1) + divergence).mean()
+
+
+def _compared(seen: Seen) -> tuple[Tensor, Tensor, Tensor]:
+    """Codes, codes of the queue and prior samples, on the latents that the prior is for."""
+    free = 1 - seen.told
+    return seen.posterior.sample * free, seen.past * free, seen.drawn * free
+
+
+def joint_mmd(seen: Seen, options: Options) -> Nats:
+    """MMD^2 of the latents that are not told from their prior."""
+    return mmd.joint(*_compared(seen), seen.variance * (1 - seen.told), options.mmd)
+
+
+def mmd_marginal(seen: Seen, options: Options) -> Nats:
+    """MMD^2 of each of those latents alone, summed."""
+    return mmd.marginal(*_compared(seen)).sum()
+
+
+def mmd_pairs(seen: Seen, options: Options) -> Nats:
+    """MMD^2 of every pair of those latents, or of the pairs that were drawn, summed; a mean stands for the sum."""
+    free = 1 - seen.told
+    count = 0.5 * free.sum() * (free.sum() - 1)
+    if options.mmd.pairs == "all":
+        each = mmd.pairs(*_compared(seen))
+        return (torch.triu(each, 1) * free[:, None] * free).sum()
+    first, second = seen.pairs
+    weight = free[first] * free[second]
+    each = mmd.chosen_pairs(*_compared(seen), seen.pairs)
+    return (weight * each).sum() / weight.sum().clamp(min=1) * count
+
+
+Term = Callable[[Seen, Options], Nats]
 TERMS: dict[str, Term] = {
     "reconstruction": reconstruction,
     "kl": kl,
+    "kl_told": kl_told,
+    "capacity": capacity,
     "explicitness": explicitness,
     "intra": intra,
     "inter": inter,
+    "regression": regression,
+    "critics": critics,
+    "vae_of_u": vae_of_u,
+    "total_correlation": independence.total_correlation,
+    "density_ratio": independence.density_ratio,
+    "discriminator": independence.discriminator,
+    "covariance_of_means": independence.covariance_of_means,
+    "variance_of_means": independence.variance_of_means,
+    "covariance_of_samples": independence.covariance_of_samples,
+    "variance_of_samples": independence.variance_of_samples,
+    "mmd": joint_mmd,
+    "mmd_marginal": mmd_marginal,
+    "mmd_pairs": mmd_pairs,
 }

@@ -19,11 +19,11 @@ from torch import Tensor
 
 from auxvae import runs
 from auxvae.data import Part, Scaling, Store, run_likelihood, scaling
-from auxvae.fleet import Objective, choose_device, train_fleet
-from auxvae.networks import Conv4, build
-from auxvae.randomness import normal, order
-from auxvae.spec import Fleet, Run
-from auxvae.terms import Options
+from auxvae.fleet import choose_device, train_fleet
+from auxvae.networks import Autoencoder, build
+from auxvae.objective import Objective, free_prior
+from auxvae.randomness import order
+from auxvae.spec import Fleet, Run, Training
 from foundation.console import log, span
 from foundation.faults import Absent, Fault, Refused
 from foundation.files import claimed, write_json
@@ -61,12 +61,25 @@ def train_all(fleet: Fleet, store: Path, results: Path, wanted: str, workers: in
 
 def train(fleet: Fleet, store: Path, results: Path, device: torch.device, workers: int) -> None:
     """Train the runs of a fleet that are not finished yet; refuse at the end with what stopped any of them."""
+    _try_priors(fleet, store)
     task = partial(train_run, store=store, results=results, device=device)
     open_runs = [run for run in fleet.runs if not runs.is_finished(results / "runs" / run.id, run)]
     faults: list[Fault] = []
     for run, refused in train_fleet(open_runs, task, workers if device.type == "cpu" else 1):
         log.info(f"{run.title}: stopped" if refused else f"{run.title}: finished")
         faults += refused.faults if refused else ()
+    if faults:
+        raise Refused(faults)
+
+
+def _try_priors(fleet: Fleet, path: Path) -> None:
+    """Refuse, before any run is trained, the priors that do not hold; each is told once."""
+    faults: list[Fault] = []
+    for run in {(run.prior, run.told, run.network.latents): run for run in fleet.runs}.values():
+        try:
+            free_prior(run, Store(path, run.dataset).part("train").columns() if run.prior.reads_factors() else {})
+        except Refused as refused:
+            faults += refused.faults
     if faults:
         raise Refused(faults)
 
@@ -94,12 +107,11 @@ class Trainer:
         self.scaling: Scaling = scaling(run, store, train)
         extremes = (self.scaling.count_low, self.scaling.count_high)
         kind = run_likelihood(run, store, train, extremes)
-        self.network: Conv4 = build(run, self.scaling.mean, self.scaling.std, kind.bounded).to(device)
-        options = Options(kind, run.degree, run.aux_degree, run.normalise, run.interactions)
-        self.objective = Objective.of(run, options, device)
+        self.network: Autoencoder = build(run, self.scaling.mean, self.scaling.std, kind.bounded).to(device)
+        self.objective = Objective.of(run, kind, train.columns(), device)
         self.train_rows = self._rows(train, store, extremes)
         self.validation_rows = self._rows(validation, store, extremes)
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=run.training.learning_rate, fused=True)
+        self.optimiser = adam(self.network, run.training)
         self.steps = len(self.train_rows.images) // run.training.batch
         self.state, self.best = State(), _weights(self.network)
         self._resume()
@@ -155,23 +167,27 @@ class Trainer:
         training, epoch = self.run.training, self.state.epoch
         rows = order(self.run.seed, epoch, len(self.train_rows.images)).to(self.device)
         values = torch.empty(self.steps, len(self.run.terms), device=self.device)
+        queue = torch.zeros(0, self.run.network.latents, device=self.device)  # empty at every epoch: no state to keep
         for i in range(self.steps):
             step = epoch * self.steps + i
             for group in self.optimiser.param_groups:
-                group["lr"] = training.learning_rate * rate(training.schedule, step, training.epochs * self.steps)
-            values[i] = self._step(rows[i * training.batch : (i + 1) * training.batch], step)
+                group["lr"] = group["largest"] * rate(training.schedule, step, training.epochs * self.steps)
+            values[i], codes = self._step(rows[i * training.batch : (i + 1) * training.batch], step, queue)
+            queue = torch.cat([queue, codes])[-self.run.mmd.queue :] if self.run.mmd.queue else queue
         return values.cpu()
 
-    def _step(self, rows: Tensor, step: int) -> Tensor:
-        shape = (len(rows), self.run.network.latents)
-        noise = normal(self.run.seed, "latents", step, shape).to(self.device)
-        values = self.objective.values(self.network, self.train_rows.images[rows], self.train_rows.u[rows], noise)
+    def _step(self, rows: Tensor, step: int, queue: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        images, u = self.train_rows.images[rows], self.train_rows.u[rows]
+        draws = self.objective.draw("latents", step, u, queue)
+        progress = step / (self.run.training.epochs * self.steps)
+        values, codes = self.objective.values(self.network, images, u, draws, progress)
         self.optimiser.zero_grad(set_to_none=True)
         (values @ self.objective.weights).backward()  # type: ignore[no-untyped-call]
         if self.run.training.clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.run.training.clip)
+            for group in self.optimiser.param_groups:
+                torch.nn.utils.clip_grad_norm_(group["params"], self.run.training.clip)
         self.optimiser.step()
-        return values.detach()
+        return values.detach(), codes
 
     def _guard(self, values: Tensor) -> None:
         """Refuse an epoch in which a term was not finite, on a training batch or, as the last row, in validation."""
@@ -187,9 +203,11 @@ class Trainer:
     def _validate(self) -> Tensor:
         """Mean of every term over the validation rows, in batches of the training's size, shape (terms,)."""
         rows, batch = self.validation_rows, self.run.training.batch
-        noise = normal(self.run.seed, "validation", 0, (len(rows.images), self.run.network.latents)).to(self.device)
         cuts = [slice(i, i + batch) for i in range(0, max(1, len(rows.images) - batch + 1), batch)]
-        values = [self.objective.values(self.network, rows.images[c], rows.u[c], noise[c]) for c in cuts]
+        values = []
+        for i, cut in enumerate(cuts):
+            draws = self.objective.draw("validation", i, rows.u[cut])
+            values.append(self.objective.values(self.network, rows.images[cut], rows.u[cut], draws)[0])
         return torch.stack(values).mean(0).cpu()
 
     def _save(self) -> None:
@@ -221,6 +239,16 @@ class Trainer:
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
 
 
+def adam(network: Autoencoder, training: Training) -> torch.optim.Adam:
+    """Adam for the model, and for a second network with a shorter memory, as their papers have it."""
+    second = [] if network.second is None else list(network.second.parameters())
+    model = list(network.parameters())[: -len(second) or None]
+    groups = [{"params": model, "largest": training.learning_rate}]
+    if second:
+        groups.append({"params": second, "largest": training.second_learning_rate, "betas": (0.5, 0.999)})
+    return torch.optim.Adam(groups, lr=training.learning_rate, fused=True)
+
+
 def rate(schedule: str, step: int, steps: int) -> float:
     """Learning rate of a step as a share of the largest."""
     if schedule == "constant":
@@ -232,7 +260,7 @@ def rate(schedule: str, step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - rise) / (1 - rise)))
 
 
-def _weights(network: Conv4) -> dict[str, Tensor]:
+def _weights(network: Autoencoder) -> dict[str, Tensor]:
     """A copy of the network's weights on the CPU, each in plain order."""
     return {name: value.detach().cpu().clone().contiguous() for name, value in network.state_dict().items()}
 

@@ -110,7 +110,12 @@ def _fault(faults: list[Fault], *parts: Any) -> Wrong:
 
 
 def _section(kind: Any, value: object, where: str, faults: list[Fault]) -> Any:
-    """A dataclass from a mapping: unknown keys, missing keys, each field, then the whole."""
+    """A dataclass from a mapping: unknown keys, missing keys, each field, then the whole.
+
+    A kind that names a field as BARE may be written as the value of that field alone.
+    """
+    if isinstance(value, str) and hasattr(kind, "BARE"):
+        value = {kind.BARE: value}
     if not isinstance(value, Mapping):
         return _fault(faults, where, value, "a section of named settings stands here", "write 'name: value' lines")
     fields = {f.name: f for f in dataclasses.fields(kind) if f.init}
@@ -135,17 +140,24 @@ def _section(kind: Any, value: object, where: str, faults: list[Fault]) -> Any:
 
 
 def _either(kinds: tuple[Any, ...], value: object, where: str, faults: list[Fault]) -> Any:
-    """The first kind that takes the value; the faults are those of the first kind."""
+    """The first kind that takes the value; else the faults of the kind that is most like it, or of the first."""
     if value is None and type(None) in kinds:
         return None
-    tries: list[list[Fault]] = []
+    tries: list[tuple[bool, list[Fault]]] = []
     for kind in (kind for kind in kinds if kind is not type(None)):
-        tries.append([])
-        made = read(kind, value, where, tries[-1])
-        if not tries[-1]:
+        found: list[Fault] = []
+        made = read(kind, value, where, found)
+        if not found:
             return made
-    faults += tries[0]
+        tries.append((_is_like(kind, value), found))
+    faults += next((found for like, found in tries if like), tries[0][1])
     return WRONG
+
+
+def _is_like(kind: Any, value: object) -> bool:
+    """Whether a value is of the sort that a kind reads: a number for a bounded number, a word for a choice."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and typing.get_origin(kind) is Annotated
 
 
 @functools.cache

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from auxvae.likelihoods import Gaussian, Log10, Poisson, likelihood
+from auxvae.likelihoods import Bernoulli, Gaussian, Log10, Poisson, likelihood
 from foundation.faults import Refused
 
 COUNTS = torch.poisson(torch.full((5, 1, 8, 8), 6.0), generator=torch.Generator().manual_seed(0))
@@ -39,7 +39,22 @@ def test_the_published_loss_is_its_formula():
 def test_a_likelihood_follows_from_the_noise_of_the_store():
     made = likelihood("noise", None, {"kind": "poisson", "sky": 2.0}, None, (0, 1))
     assert isinstance(made, Poisson) and made.sky == 2
+    assert isinstance(likelihood("poisson", None, {"kind": "none"}, None, (0, 9)), Poisson)
     made = likelihood("noise", None, {"kind": "gaussian"}, torch.ones(5), (0, 1))
     assert made.to_scale(COUNTS).shape == COUNTS.shape
     with pytest.raises(Refused, match="the noise must be known"):
         likelihood("noise", None, {"kind": "none"}, None, (0, 1))
+
+
+def test_the_bernoulli_loss_is_the_cross_entropy():
+    g = torch.Generator().manual_seed(0)
+    x, y = torch.rand(3, 2, 4, 4, generator=g), torch.rand(3, 2, 4, 4, generator=g)
+    wanted = -torch.distributions.Bernoulli(probs=y, validate_args=False).log_prob(x.round()).sum((1, 2, 3))
+    torch.testing.assert_close(Bernoulli().nats(x.round(), y), wanted)
+    assert Bernoulli().nats(x.round(), x.round()).abs().max() == 0
+
+
+def test_images_that_are_no_probabilities_are_refused():
+    assert isinstance(likelihood("bernoulli", None, {"kind": "none"}, None, (0.0, 1.0)), Bernoulli)
+    with pytest.raises(Refused, match=r"images must lie in \[0, 1\]"):
+        likelihood("bernoulli", None, {"kind": "none"}, None, (0.0, 255.0))

@@ -1,52 +1,69 @@
-"""The network takes every stamp and any channels, and its weights come from the run's seed alone."""
+"""The networks take every stamp and any channels, and their weights come from the run's seed alone."""
 
 from dataclasses import replace
 
 import pytest
 import torch
 
-from auxvae.networks import ACTIVATIONS, Conv4, build
+from auxvae.bodies import ACTIVATIONS, BODIES
+from auxvae.methods import METHODS
+from auxvae.networks import build
 
 
-@pytest.mark.parametrize("stamp", range(28, 129))
-def test_every_stamp_comes_back_in_its_size(stamp):
-    network = Conv4(1, stamp, 3, "silu", 0.0, 1.0)
-    posterior, image = network(torch.zeros(1, 1, stamp, stamp), torch.zeros(1, 3))
-    assert posterior.mean.shape == (1, 3)
-    assert image.shape == (1, 1, stamp, stamp)
+def network_of(run, name="conv4", channels=1, stamp=33, activation="silu", bounded=False):
+    """A narrow network for other images than those of the run."""
+    shaped = replace(run.dataset, channels=channels, stamp=stamp)
+    narrow = replace(run.network, name=name, width=8, latents=6)
+    return build(replace(run, dataset=shaped, network=narrow, activation=activation), 0.0, 1.0, bounded)
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_every_stamp_comes_back_in_its_size(name, tiny):
+    for stamp in range(28, 129):
+        network = network_of(tiny.runs[0], name, stamp=stamp)
+        posterior, image = network(torch.zeros(1, 1, stamp, stamp), torch.zeros(1, 6), torch.zeros(1, 6))
+        assert posterior.mean.shape == (1, 6)
+        assert image.shape == (1, 1, stamp, stamp)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 5])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_any_channels_and_activation(channels, activation):
-    network = Conv4(channels, 33, 4, activation, 0.0, 1.0)
-    assert network(torch.zeros(2, channels, 33, 33), torch.zeros(2, 4))[1].shape == (2, channels, 33, 33)
+@pytest.mark.parametrize("name", BODIES)
+def test_any_channels_and_activation(name, activation, channels, tiny):
+    network = network_of(tiny.runs[0], name, channels, activation=activation)
+    image = network(torch.zeros(2, channels, 33, 33), torch.zeros(2, 6), torch.zeros(2, 6))[1]
+    assert image.shape == (2, channels, 33, 33)
 
 
-def test_the_decoder_of_33_pixels_has_the_published_steps():
+def test_the_decoder_of_33_pixels_has_the_published_steps(tiny):
     sizes = []
-    network = Conv4(1, 33, 10, "relu", 0.0, 0.0)
-    image = torch.zeros(1, 10, 1, 1)
+    network = build(tiny.runs[0], 0.0, 1.0, False)
+    image = torch.zeros(1, 10)
     for layer in network.decoder:
         image = layer(image)
         sizes.append(image.shape[-1])
-    assert sizes[::2] == [2, 4, 8, 33]
+    assert sizes[1::2] == [2, 4, 8, 33]
 
 
-def test_a_bounded_output_lies_in_the_unit_interval():
-    network = Conv4(1, 33, 10, "relu", 0.0, 0.0)
-    image = network.decode(100 * torch.randn(8, 10, generator=torch.Generator().manual_seed(0)))
+@pytest.mark.parametrize("name", BODIES)
+def test_a_bounded_output_lies_in_the_unit_interval(name, tiny):
+    network = network_of(tiny.runs[0], name, bounded=True)
+    image = network.decode(100 * torch.randn(8, 6, generator=torch.Generator().manual_seed(0)))
     assert image.min() >= 0 and image.max() <= 1
 
 
-def test_weights_follow_the_seed_and_leave_the_global_generator_alone(tiny):
+@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("method", METHODS)
+def test_weights_follow_the_seed_and_leave_the_global_generator_alone(method, name, tiny):
     before = torch.get_rng_state()
-    run = tiny.runs[0]
+    weights = dict(METHODS[method].weights)
+    run = replace(tiny.runs[1], method=method, weights=weights, network=replace(tiny.runs[0].network, name=name, width=8))
     one, two, other = (build(r, 0.0, 1.0, False).state_dict() for r in (run, run, replace(run, seed=1)))
     assert torch.equal(torch.get_rng_state(), before)
-    for name, weights in one.items():
-        assert torch.equal(weights, two[name])
-        assert not torch.equal(weights, other[name])
+    for key, values in one.items():
+        assert torch.isfinite(values).all()
+        assert torch.equal(values, two[key])
+        assert "change.0" in key or "change.3" in key or not torch.equal(values, other[key])
 
 
 def test_weights_spread_as_torch_draws_them(tiny):
@@ -54,3 +71,17 @@ def test_weights_spread_as_torch_draws_them(tiny):
     ours = network.encoder[2].weight.detach()
     theirs = torch.nn.Conv2d(32, 64, 4).weight.detach()
     assert float(ours.std()) == pytest.approx(float(theirs.std()), rel=0.05)
+
+
+def test_who_sees_the_factors(tiny):
+    """Codes change with u where the table says that the encoder sees it, and only there; given latents are u."""
+    images = torch.rand(3, 1, 33, 33, generator=torch.Generator().manual_seed(0))
+    u = torch.rand(3, 10, generator=torch.Generator().manual_seed(1))
+    for method, entry in METHODS.items():
+        run = replace(tiny.runs[1], method=method, weights=dict(entry.weights), encoder=entry.encoder)
+        network = build(run, 0.0, 1.0, False)
+        with torch.no_grad():
+            one, two = network.encode(images, u)[0], network.encode(images, 0 * u)[0]
+        assert torch.equal(one, two) is not entry.sees_factors, method
+        if entry.conditional == "given":
+            assert torch.equal(one[:, : len(run.told)], u[:, : len(run.told)])

@@ -1,0 +1,122 @@
+"""Networks by name: an encoder of images to features and a decoder of latents to images.
+
+    conv4     C -> w, 2w, 4w, 8w channels, kernel 4, stride 2, padding 1; decoder z -> m, 2m, 4m, S pixels with 4w, 2w,
+              w, C channels, m = max(2, round(S / 16)), the last stride floor(S / 4m) and the kernel that ends at S
+    residual  the same with a residual block (two 3 x 3 convolutions after GroupNorm) behind every stride
+    mlp       pixels -> 8w -> 4w units and back (released dSprites network of arXiv 2507.00298)
+
+with w = `network.width`, 32 by default: 1, 2, 4, 8, 33 pixels as published for S = 33, and 1, 4, 8, 16, 64 for S = 64.
+Deviation: smooth activations by default, since ReLU stalls at the mean image on faint galaxies.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+ACTIVATIONS = {"silu": nn.SiLU, "gelu": nn.GELU, "relu": nn.ReLU}
+Activation = type[nn.Module]
+
+
+class Body(NamedTuple):
+    """Encoder (B, C, S, S) -> (B, features), decoder (B, d_Z) -> (B, C, S, S), and the number of features."""
+
+    encoder: nn.Sequential
+    decoder: nn.Sequential
+    features: int
+
+
+class Shape(NamedTuple):
+    """What a body is made for: channels C, stamp S, latents d_Z, width w."""
+
+    channels: int
+    stamp: int
+    latents: int
+    width: int
+
+
+class Residual(nn.Module):
+    """x + f(x), two convolutions after GroupNorm and activation, at the same size."""
+
+    def __init__(self, channels: int, act: Activation) -> None:
+        """Groups of four channels or more, eight at most."""
+        super().__init__()
+        groups = math.gcd(8, channels // 4) if channels >= 8 else 1
+        half = [nn.GroupNorm(groups, channels), act(), nn.Conv2d(channels, channels, 3, 1, 1)]
+        again = [nn.GroupNorm(groups, channels), act(), nn.Conv2d(channels, channels, 3, 1, 1)]
+        self.change = nn.Sequential(*half, *again)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any (B, channels, h, w)."""
+        changed: Tensor = self.change(x)
+        return x + changed
+
+
+def conv4(shape: Shape, act: Activation) -> Body:
+    """The 4-layer network for square stamps of 28 to 128 pixels and any number of channels."""
+    return _convolutions(shape, act, lambda channels: [act()])
+
+
+def residual(shape: Shape, act: Activation) -> Body:
+    """conv4 with a residual block behind every stride."""
+    return _convolutions(shape, act, lambda channels: [Residual(channels, act), act()])
+
+
+def _convolutions(shape: Shape, act: Activation, behind: Callable[[int], list[nn.Module]]) -> Body:
+    widths = (shape.channels, *(shape.width * 2**i for i in range(4)))
+    down = [layer for a, b in itertools.pairwise(widths) for layer in (nn.Conv2d(a, b, 4, 2, 1), *behind(b))]
+    left = shape.stamp // 16
+    return Body(nn.Sequential(*down, nn.Flatten()), nn.Sequential(*_up(shape, behind)), widths[-1] * left * left)
+
+
+def _up(shape: Shape, behind: Callable[[int], list[nn.Module]]) -> list[nn.Module]:
+    channels, stamp, latents, w = shape
+    first = max(2, round(stamp / 16))
+    stride = stamp // (4 * first)
+    kernel = stamp - (4 * first - 1) * stride
+    return [
+        nn.Unflatten(1, (latents, 1, 1)),
+        nn.ConvTranspose2d(latents, 4 * w, first),
+        *behind(4 * w),
+        nn.ConvTranspose2d(4 * w, 2 * w, 4, 2, 1),
+        *behind(2 * w),
+        nn.ConvTranspose2d(2 * w, w, 4, 2, 1),
+        *behind(w),
+        nn.ConvTranspose2d(w, channels, kernel, stride),
+    ]
+
+
+def mlp(shape: Shape, act: Activation) -> Body:
+    """Two hidden layers down, two up."""
+    pixels, first, second = shape.channels * shape.stamp**2, 8 * shape.width, 4 * shape.width
+    down = [nn.Flatten(), nn.Linear(pixels, first), act(), nn.Linear(first, second), act()]
+    up = [nn.Linear(shape.latents, second), act(), nn.Linear(second, first), act(), nn.Linear(first, pixels)]
+    image = nn.Unflatten(1, (shape.channels, shape.stamp, shape.stamp))
+    return Body(nn.Sequential(*down), nn.Sequential(*up, image), second)
+
+
+BODIES: dict[str, Callable[[Shape, Activation], Body]] = {"conv4": conv4, "residual": residual, "mlp": mlp}
+
+
+def uniform_weights(network: nn.Module, source: torch.Generator) -> None:
+    """Weights and biases uniform within +-1/sqrt(fan-in), as torch's own, by one generator; norms are identity."""
+    for layer in network.modules():
+        if isinstance(layer, nn.GroupNorm):
+            nn.init.ones_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        elif isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            _within(layer.parameters(), layer.weight[0].numel(), source)
+        elif isinstance(layer, nn.ParameterList):
+            _within(layer, max(parameter.shape[1] for parameter in layer), source)
+
+
+def _within(parameters: object, fan_in: int, source: torch.Generator) -> None:
+    bound = 1 / math.sqrt(fan_in)
+    with torch.no_grad():
+        for parameter in parameters:  # type: ignore[attr-defined]
+            parameter.uniform_(-bound, bound, generator=source)

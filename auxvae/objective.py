@@ -1,0 +1,108 @@
+"""The loss of one run: its random numbers by address, its prior, and every term of its method on a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from auxvae import priors
+from auxvae.likelihoods import Likelihood
+from auxvae.networks import Autoencoder
+from auxvae.priors import Gaussian, Prior
+from auxvae.randomness import generator, normal
+from auxvae.seen import Draws, Options, Seen
+from auxvae.spec import Run
+from auxvae.terms import TERMS
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss of one run as a function of its network, a batch and its draws; constants lie on the device.
+
+    variance and told are (d_Z,): variances of the prior's samples, and 1 for a told latent, else 0.
+    """
+
+    run: Run
+    options: Options
+    prior: Prior | None
+    weights: Tensor
+    told: Tensor
+    told_variance: Tensor
+    variance: Tensor
+
+    @classmethod
+    def of(cls, run: Run, kind: Likelihood, factors: Mapping[str, Tensor], device: torch.device) -> Objective:
+        """The objective of a run, from its training factors (N,) by name; a prior that does not hold is refused."""
+        told = torch.zeros(run.network.latents)
+        told[: len(run.told)] = 1
+        prior, variance = free_prior(run, factors)
+        density = prior if run.prior.kind != "normal" and prior is not None and run.prior.has_density() else None
+        options = Options(
+            kind, run.degree, run.aux_degree, run.normalise, run.interactions, run.composition.dependence,
+            run.capacity, run.mmd, density,
+        )  # fmt: skip
+        weights = torch.tensor([run.weights[name] for name in run.terms])
+        told_variance = torch.tensor(1.0 if run.composition.conditional == "given" else run.prior_variance)
+        here = [each.to(device) for each in (weights, told, told_variance, variance)]
+        return cls(run, options, prior, *here)
+
+    def draw(self, purpose: str, index: int, u: Tensor, past: Tensor | None = None) -> Draws:
+        """The random numbers of one step for a batch with factors u (B, told), beside codes of earlier steps."""
+        rows, latents, seed = len(u), self.run.network.latents, self.run.seed
+        device = self.told.device
+        past = torch.zeros(0, latents, device=device) if past is None else past
+        drawn = torch.zeros(rows + len(past), latents)
+        if self.prior is not None:
+            wanted = torch.zeros(len(drawn), 0)
+            drawn[:, len(self.run.told) :] = self.prior.sample(wanted, generator(seed, f"{purpose} prior", index))
+        order = torch.rand(rows, latents, generator=generator(seed, f"{purpose} order", index)).argsort(0)
+        noise = normal(seed, purpose, index, (rows, latents))
+        chosen = self._pairs(generator(seed, f"{purpose} pairs", index))
+        return Draws(noise.to(device), drawn.to(device), order.to(device), chosen.to(device), past)
+
+    def _pairs(self, source: torch.Generator) -> Tensor:
+        """So many different pairs of latents, (2, P), as the run asks for."""
+        every = torch.triu_indices(self.run.network.latents, self.run.network.latents, 1)
+        if self.run.mmd.pairs == "all":
+            return every
+        return every[:, torch.randperm(every.shape[1], generator=source)[: self.run.mmd.pairs]]
+
+    def values(
+        self, network: Autoencoder, images: Tensor, u: Tensor, draws: Draws, progress: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """Every term, (terms,), in the order of the run's weights, and the codes (B, d_Z); u is (B, told)."""
+        padded = pad(u, (0, len(self.told) - u.shape[1]))
+        posterior, image = network(images, padded, draws.noise)
+        prior = self._given(network, padded)
+        done = torch.tensor(progress, device=images.device)
+        seen = Seen(images, padded, self.told, prior, posterior, image, *draws, self.variance, done, network.second)
+        terms = [TERMS[name](seen, self.options) for name in self.run.terms]
+        return torch.stack(terms), posterior.sample.detach()
+
+    def _given(self, network: Autoencoder, u: Tensor) -> Gaussian:
+        """p(z|u) of a batch; the IDVAE's prior learns from the factors alone, so that the model cannot move it."""
+        if self.run.composition.conditional != "learned" or network.second is None:
+            return priors.conditioned(u, self.told, self.told_variance)
+        learned: Gaussian = network.second(u)
+        still = self.run.composition.second == "factor_vae_of_u"
+        return Gaussian(*(each.detach() for each in learned)) if still else learned
+
+
+def free_prior(run: Run, factors: Mapping[str, Tensor]) -> tuple[Prior | None, Tensor]:
+    """The prior of the latents that are not told, None where all are, and the variance of each latent, (d_Z,)."""
+    free = run.network.latents - len(run.told)
+    variance = torch.zeros(run.network.latents)
+    if not free:
+        return None, variance
+
+    def table(names: tuple[str, ...]) -> Tensor:
+        chosen = names or tuple(name for name in run.dataset.factors if name not in run.told)
+        return torch.stack([factors[name] for name in chosen], 1)
+
+    prior = priors.build(run.prior, free, table)
+    variance[len(run.told) :] = priors.tried(prior, run.prior, free)
+    return prior, variance
