@@ -1,4 +1,4 @@
-"""python -m simulations: draw a data set, check a store or a config, tell its facts, convert your own images."""
+"""python -m simulations: draw data, check a store or config, tell its facts, take in your images or official ones."""
 
 from __future__ import annotations
 
@@ -111,6 +111,24 @@ def convert(
     from simulations.convert import convert as convert_file
 
     convert_file(source, store, images, factors, unit or [], noise, seed)
+
+
+@app.command()
+def official(
+    name: Annotated[
+        str, typer.Argument(help="dsprites, cars3d, shapes3d, smallnorb, cifar10, tiny_imagenet or mnist.")
+    ],
+    source: Annotated[Path, typer.Argument(help="The official file or folder (docs/official_data.md).")],
+    store: Annotated[Path, typer.Argument(help="The Zarr store to make.")],
+    most: Annotated[Optional[int], typer.Option(min=8, help="Take a random subset of so many images.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the subset and of the random split.")] = 0,
+    log_to: Log = None,
+) -> None:
+    """Make a store of a public data set's official files."""
+    open_log(log_to)
+    from simulations.official import bring
+
+    bring(name, source, store, most, seed)
 
 
 if __name__ == "__main__":

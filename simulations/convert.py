@@ -10,7 +10,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,11 @@ import numpy as np
 import zarr
 from astropy import units
 from astropy.io import fits
-from numpy.typing import NDArray
 
-from foundation.console import Progress, log
 from foundation.declare import NAME
 from foundation.faults import Absent, Fault, Refused, guess, listed
-from foundation.files import digest_of
-from simulations import store
-from simulations.factors import split_rows
-from simulations.facts import Facts
-from simulations.spec import Split
+from simulations.collection import Collection, picked
+from simulations.intake import Intake, refuse_what_is_there, write
 
 Columns = dict[str, Any]  # arrays that are read in slices: numpy, h5py, zarr
 RESERVED = ("image", "image_true", "split", "noise_std")
@@ -36,16 +31,24 @@ RESERVED = ("image", "image_true", "split", "noise_std")
 
 def convert(source: Path, path: Path, images: str, factors: str, given: list[str], noise: str, seed: int) -> None:
     """Read `source`, check all of it, and write a sealed store at `path`, which must be new."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise Refused(Fault(str(path), Absent("something there"), "nothing is written over it", "name a new place"))
+    refuse_what_is_there(path)
     with opened(source) as (columns, known_units):
         names = _factor_names(source, columns, images, factors)
         found_units = {**{n: known_units.get(n, "") for n in names}, **_given_units(given, names)}
         declared_noise = _noise(noise)
         _refuse([*_column_faults(source, columns, images, names), *_unit_faults(found_units)])
         _refuse(list(_split_faults(source, columns, columns[images].shape[0])))
-        _write(source, path, columns, images, names, found_units, declared_noise, seed)
-    log.info(f"{path}: sealed, {listed(names)}; take it in a study with 'store: {path}'")
+        found = _collection(source, columns, images, names, found_units)
+        write(found, path, Intake(declared_noise, seed, "simulations.convert"))
+
+
+def _collection(
+    source: Path, columns: Columns, images: str, names: list[str], found_units: dict[str, str]
+) -> Collection:
+    rows, *shape = columns[images].shape
+    factors = {n: np.asarray(columns[n][:], dtype=np.float64) for n in names}
+    split = np.asarray(columns["split"][:]).astype(np.int8) if "split" in columns else None
+    return Collection(str(source), rows, tuple(shape), partial(picked, columns[images]), factors, found_units, split)
 
 
 def _refuse(faults: list[Fault]) -> None:
@@ -177,10 +180,8 @@ def _values(where: str, column: Any, rows: int) -> Iterator[Fault]:
 
 
 def _split_faults(source: Path, columns: Columns, rows: int) -> Iterator[Fault]:
-    """Rows for each part; a split of one's own is 0, 1 or 2 for every image, each at least once."""
+    """A split of one's own is 0, 1 or 2 for every image, each at least once."""
     if "split" not in columns:
-        if min(Split().counts(rows)) < 1:
-            yield Fault(str(source), Absent(f"{rows} images"), "each part of the split needs one", "give 8 or more")
         return
     where, values = f"{source}: split", np.asarray(columns["split"][:])
     whole = values.shape == (rows,) and values.dtype.kind in "iufb"
@@ -205,70 +206,3 @@ def _noise(text: str) -> dict[str, Any]:
         text_allowed = "it is none, poisson, poisson:SKY or gaussian:SIGMA"
         raise Refused(Fault("--noise", text, text_allowed, "write one of them, in the unit of the images"))
     return noise
-
-
-def _write(
-    source: Path,
-    path: Path,
-    columns: Columns,
-    images: str,
-    names: list[str],
-    found: dict[str, str],
-    noise: dict[str, Any],
-    seed: int,
-) -> None:
-    rows, *shape = columns[images].shape
-    described = {n: {"units": found[n], "long_name": n} for n in names}
-    extra = store.NOISE_STD if noise["kind"] == "gaussian" else {}
-    group = store.create(path, rows, tuple(shape), {**described, **store.SPLIT, **extra})
-    split = np.asarray(columns["split"][:]) if "split" in columns else split_rows(Split(), rows, seed, 0, rows)
-    step, progress = store.shard_rows(4 * int(np.prod(shape)), rows), Progress(path.name, rows, "images")
-    for start in range(0, rows, step):
-        stop = min(start + step, rows)
-        block = {"image": _block(source, columns[images], start, stop, noise), "split": split[start:stop]}
-        block |= {n: np.asarray(columns[n][start:stop], dtype=np.float64) for n in names}
-        if noise["kind"] == "gaussian":
-            block["noise_std"] = np.full(stop - start, noise["sigma"])
-        store.write_rows(path, group, start, block)
-        progress.advance(stop - start)
-    _seal(path, group, names, noise, split, tuple(shape), seed)
-
-
-def _block(source: Path, images: Any, start: int, stop: int, noise: dict[str, Any]) -> NDArray[np.float32]:
-    block = np.asarray(images[start:stop], dtype=np.float32)
-    bad = int((~np.isfinite(block)).sum())
-    if bad:
-        text = f"all pixels of rows {start} to {stop - 1} must be finite"
-        raise Refused(Fault(f"{source}: images", Absent(f"{bad} that are not"), text, "mend or drop those images"))
-    if noise["kind"] == "poisson" and block.min() < -noise["sky"]:
-        text = f"photons over a sky of {noise['sky']:g} are no less than {-noise['sky']:g}"
-        raise Refused(
-            Fault(f"{source}: images", float(block.min()), text, "give the sky as poisson:SKY or other noise")
-        )
-    return block
-
-
-def _seal(
-    path: Path,
-    group: zarr.Group,
-    names: list[str],
-    noise: dict[str, Any],
-    split: Any,
-    shape: tuple[int, ...],
-    seed: int,
-) -> None:
-    identity = digest_of({"files": store.manifest(path), "seed": seed})
-    facts = Facts(
-        name=path.stem,
-        digest=identity,
-        factors=tuple(names),
-        galaxies=len(split),
-        train=int((split == 0).sum()),
-        test=int((split == 2).sum()),
-        stamp=shape[-1],
-        channels=shape[0] if len(shape) == 3 else 1,
-        noise=noise["kind"],
-        image_true=False,
-        image_bytes=4 * len(split) * int(np.prod(shape)),
-    )
-    store.seal(path, group, {"factors": names, "noise": noise, "spec_digest": identity}, asdict(facts))

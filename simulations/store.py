@@ -1,6 +1,7 @@
 """The store: one Zarr v3 group, opened by `xarray.open_zarr(path)`, whole only once its seal exists.
 
     image       (galaxy, y, x)  float32   photons per pixel         image_true likewise, without noise, on request
+                                          (0 to 1 for the official data sets of `simulations.official`)
     <factor>    (galaxy,)       float64   in its declared unit      split   (galaxy,)  int8   0, 1, 2
     noise_std   (galaxy,)       float32   where the noise is Gaussian
 
@@ -40,8 +41,18 @@ def shard_rows(row_bytes: int, rows: int) -> int:
     return chunk * max(1, min(round(SHARD_BYTES / row_bytes / chunk), math.ceil(rows / chunk)))
 
 
-def create(path: Path, rows: int, image_shape: tuple[int, ...], columns: Mapping[str, dict[str, Any]]) -> zarr.Group:
-    """An empty store of that many rows: `image`, the columns with their attributes, and `split`.
+Attributes = Mapping[str, Any]
+PHOTONS: Attributes = {"units": "ph", "long_name": "photons per pixel"}
+
+
+def create(
+    path: Path,
+    rows: int,
+    image_shape: tuple[int, ...],
+    columns: Mapping[str, dict[str, Any]],
+    image: Attributes = PHOTONS,
+) -> zarr.Group:
+    """An empty store of that many rows: `image` and the columns, each with its attributes.
 
     image_shape is (y, x) or (channel, y, x); a column named image_true is an image, every other one a number per row.
     """
@@ -49,7 +60,7 @@ def create(path: Path, rows: int, image_shape: tuple[int, ...], columns: Mapping
     shard, chunk = shard_rows(row_bytes, rows), chunk_rows(row_bytes)
     group = zarr.create_group(path, overwrite=True)
     image_names = ("galaxy", "channel", "y", "x")[-len(image_shape) :]
-    described: dict[str, dict[str, Any]] = {"image": {"units": "ph", "long_name": "photons per pixel"}, **columns}
+    described: dict[str, dict[str, Any]] = {"image": dict(image), **columns}
     for name, attributes in described.items():
         is_image = name in ("image", "image_true")
         shape = image_shape if is_image else ()
@@ -82,9 +93,11 @@ def write_rows(path: Path, group: zarr.Group, start: int, columns: Columns) -> N
             group[name][start : start + len(values)] = values  # type: ignore[index]
 
 
-def seal(path: Path, group: zarr.Group, attributes: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+def seal(
+    path: Path, group: zarr.Group, attributes: Attributes, facts: Attributes, made_by: str = "simulations.draw"
+) -> None:
     """Make the store whole: its attributes, one consolidated metadata, the checksum of every file, last the seal."""
-    origin: dict[str, Any] = {"versions": versions("galsim", "numpy", "zarr"), "code": code_hash("simulations.draw")}
+    origin: dict[str, Any] = {"versions": versions("galsim", "numpy", "zarr"), "code": code_hash(made_by)}
     with room_told(path):
         group.attrs.update(dict(attributes))
         group.attrs.update(origin)

@@ -1,0 +1,143 @@
+"""A collection into a sealed store: checked, written shard by shard beside its place, renamed into it when whole.
+
+The store has the row order of the collection, `image` as float32 and every factor as float64. What the noise of the
+images is must be said by whoever knows it; `noise_std` is stored where it is Gaussian.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from foundation.console import Progress, log
+from foundation.faults import Absent, Fault, Refused, listed
+from foundation.files import digest_of
+from simulations import store
+from simulations.collection import Collection, Rows, parts_of
+from simulations.facts import Facts
+
+
+@dataclass(frozen=True)
+class Intake:
+    """How a collection is stored: its noise, the seed of its split, who makes the store, a pixel, what else to tell."""
+
+    noise: dict[str, Any]
+    seed: int
+    made_by: str
+    image: store.Attributes = field(default_factory=lambda: store.PHOTONS)
+    told: dict[str, Any] = field(default_factory=dict)
+
+
+def refuse_what_is_there(path: Path) -> None:
+    """A store is made at a new place only."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise Refused(Fault(str(path), Absent("something there"), "nothing is written over it", "name a new place"))
+
+
+def write(collection: Collection, path: Path, intake: Intake) -> None:
+    """Write the collection as a sealed store at `path`, which must be new."""
+    refuse_what_is_there(path)
+    split = parts_of(collection, intake.seed)
+    _refuse_a_missing_part(collection.where, split)
+    _refuse_too_large(collection, path)
+    with _renamed(path) as part:
+        group = _created(part, collection, intake)
+        size = store.shard_rows(_row_bytes(collection), collection.rows)
+        progress = Progress(path.name, collection.rows, "images")
+        for start in range(0, collection.rows, size):
+            rows = np.arange(start, min(start + size, collection.rows))
+            block = _block(collection, rows, intake.noise) | {"split": split[start : rows[-1] + 1]}
+            store.write_rows(part, group, start, block)
+            progress.advance(len(rows))
+        _seal(part, path.stem, group, collection, intake, split)
+    log.info(f"{path}: sealed, {listed(collection.factors)}; take it in a study with 'store: {path}'")
+
+
+def _refuse_a_missing_part(where: str, split: NDArray[np.int8]) -> None:
+    if len(np.unique(split)) < 3:
+        raise Refused(
+            Fault(where, Absent(f"{len(split)} images"), "each part of the split needs one", "give 8 or more")
+        )
+
+
+def _refuse_too_large(collection: Collection, path: Path) -> None:
+    needed = collection.rows * _row_bytes(collection)
+    log.info(f"{collection.where}: {collection.rows:,} images of {collection.shape}, {needed / 1e9:.3g} GB as float32")
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        text = f"the images need {needed / 1e9:.3g} GB"
+        raise Refused(Fault(str(path), Absent(f"{free / 1e9:.3g} GB free"), text, "free some or take fewer rows"))
+
+
+def _row_bytes(collection: Collection) -> int:
+    return 4 * math.prod(collection.shape)
+
+
+@contextmanager
+def _renamed(path: Path) -> Iterator[Path]:
+    """A folder beside `path` that becomes it when the block ends well, and goes when it does not."""
+    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _created(path: Path, collection: Collection, intake: Intake) -> zarr.Group:
+    described = {n: {"units": collection.units.get(n, ""), "long_name": n} for n in collection.factors}
+    extra = store.NOISE_STD if intake.noise["kind"] == "gaussian" else {}
+    columns = {**described, **store.SPLIT, **extra}
+    return store.create(path, collection.rows, collection.shape, columns, intake.image)
+
+
+def _block(collection: Collection, rows: Rows, noise: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    start, stop = int(rows[0]), int(rows[-1]) + 1
+    block: dict[str, NDArray[Any]] = {name: values[start:stop] for name, values in collection.factors.items()}
+    if noise["kind"] == "gaussian":
+        block["noise_std"] = np.full(len(rows), noise["sigma"])
+    return {"image": _images(collection, rows, noise), **block}
+
+
+def _images(collection: Collection, rows: Rows, noise: dict[str, Any]) -> NDArray[np.float32]:
+    block = np.asarray(collection.read(rows), dtype=np.float32)
+    where, bad = f"{collection.where}: images", int((~np.isfinite(block)).sum())
+    if bad:
+        text = f"all pixels of rows {rows[0]} to {rows[-1]} must be finite"
+        raise Refused(Fault(where, Absent(f"{bad} that are not"), text, "mend or drop those images"))
+    if noise["kind"] == "poisson" and block.min() < -noise["sky"]:
+        text = f"photons over a sky of {noise['sky']:g} are no less than {-noise['sky']:g}"
+        raise Refused(Fault(where, float(block.min()), text, "give the sky as poisson:SKY or other noise"))
+    return block
+
+
+def _seal(
+    path: Path, name: str, group: zarr.Group, collection: Collection, intake: Intake, split: NDArray[np.int8]
+) -> None:
+    identity = digest_of({"files": store.manifest(path), "seed": intake.seed})
+    facts = Facts(
+        name=name,
+        digest=identity,
+        factors=tuple(collection.factors),
+        galaxies=collection.rows,
+        train=int((split == 0).sum()),
+        test=int((split == 2).sum()),
+        stamp=collection.shape[-1],
+        channels=collection.shape[0] if len(collection.shape) == 3 else 1,
+        noise=intake.noise["kind"],
+        image_true=False,
+        image_bytes=collection.rows * _row_bytes(collection),
+    )
+    known = {"factors": list(collection.factors), "noise": intake.noise, "spec_digest": identity, **intake.told}
+    store.seal(path, group, known, asdict(facts), intake.made_by)
