@@ -20,6 +20,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from auxvae.labels import variants
 from auxvae.metrics.alignment import Score, alignment_scores, control_codes
 from auxvae.spec import Run
 from foundation.files import finished, read_json
@@ -35,7 +36,7 @@ def collect(chosen: tuple[Run, ...], results: Path, resamples: int) -> None:
     scores = pd.DataFrame(rows)
     with finished(results / "scores.parquet") as part:
         scores.to_parquet(part, index=False)
-    analysis = xr.merge([_matrices(chosen, results), _drops(chosen, results), contrasts(scores)])
+    analysis = xr.merge([_matrices(chosen, results), _drops(chosen, results), contrasts(scores, variants(chosen))])
     with finished(results / "analysis.nc") as part:
         analysis.to_netcdf(part)
 
@@ -82,16 +83,17 @@ def _by_position(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.assign_coords(latent=np.arange(1, dataset.sizes["latent"] + 1))
 
 
-def contrasts(scores: pd.DataFrame) -> xr.Dataset:
-    """Differences of the main metrics between each coverage and the one with the best, per method and data set."""
+def contrasts(scores: pd.DataFrame, varied: dict[str, str]) -> xr.Dataset:
+    """Differences of the main metrics between each coverage and the first, per data set, method and variant of it."""
+    scores = scores.assign(variant=scores["run"].map(lambda run: varied.get(run, "")))
     told = scores[(scores["coverage"] != "") & (scores["method"] != "control")]
     rows = []
-    for (dataset, method), group in told.groupby(["dataset", "method"], sort=False):
+    for (dataset, method, variant), group in told.groupby(["dataset", "method", "variant"], sort=False):
         base, *others = group["coverage"].unique()
         for other, metric in itertools.product(others, CONTRASTED):
             one = group[(group["coverage"] == other) & (group["metric"] == metric)]
             two = group[(group["coverage"] == base) & (group["metric"] == metric)]
-            rows.append((f"{dataset} {method}: {other} - {base}", metric, *_difference(one, two)))
+            rows.append((f"{dataset} {method}{variant}: {other} - {base}", metric, *_difference(one, two)))
     table = pd.DataFrame(rows, columns=["pair", "metric", "mean", "low", "high"]).set_index(["pair", "metric"])
     return xr.Dataset({"contrast": table.to_xarray().to_dataarray("bound")}) if rows else xr.Dataset()
 

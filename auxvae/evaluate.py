@@ -7,6 +7,8 @@ ssim               the published one, on those images; ssim_mean_image for the m
 ssim_asinh         on asinh(c / 10) against the noise-free truth where the store has it, else as ssim_asinh_noisy
 ssim_asinh_noisy   the same against the noisy image; its ceiling is what the truth itself scores
 lds ...            auxvae.metrics.alignment
+prior_..., total_correlation, covariance_ratio, pair_dependence    auxvae.metrics.aggregate, on posterior samples; the
+                   first four on the latents that are not told, where their prior is not learned
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from auxvae.data import Scaling, Store
+from auxvae.metrics.aggregate import aggregate_scores
 from auxvae.metrics.alignment import Score, alignment_scores, correlation_matrix, lds, mean_score
 from auxvae.metrics.images import asinh_scale, ssim_to
 from auxvae.model import Model
-from auxvae.randomness import normal
+from auxvae.priors import free_prior
+from auxvae.randomness import generator, normal
 from auxvae.spec import Run
 from foundation.files import finished, write_json
 
@@ -33,24 +37,37 @@ Array = NDArray[np.float64]
 def evaluate(run: Run, store: Store, model: Model, folder: Path, resamples: int) -> None:
     """Write scores.json and codes.nc of a run."""
     mean, log_variance = model.encode()
-    scores = {**image_scores(run, store, model, mean), **code_scores(run, model, mean, log_variance, resamples)}
+    scores = {**image_scores(run, store, model, mean), **code_scores(run, store, model, mean, log_variance, resamples)}
     with finished(folder / "codes.nc") as part:
         codes_dataset(run, model, mean, log_variance).to_netcdf(part)
     write_json(folder / "scores.json", {name: score._asdict() for name, score in scores.items()})
 
 
 def code_scores(
-    run: Run, model: Model, mean: NDArray[np.float32], log_variance: NDArray[np.float32], resamples: int
+    run: Run, store: Store, model: Model, mean: NDArray[np.float32], log_variance: NDArray[np.float32], resamples: int
 ) -> dict[str, Score]:
-    """What the codes say: nats, and alignment with the factors."""
+    """What the codes say: nats, alignment with the factors, match with the prior."""
     factors = model.part.factors
     nats = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(1)
-    noise = normal(run.seed, "scores", 0, mean.shape).numpy()
+    noise = normal(run.seed, "scores", 0, mean.shape).numpy() * (run.encoder != "deterministic")
     sampled = (mean + noise * np.exp(0.5 * log_variance)).astype(np.float64)
     names = run.told or tuple(factors)
     raw = lds(correlation_matrix(sampled, np.stack([factors[name] for name in names], 1)))
     aligned = alignment_scores(mean.astype(np.float64), factors, run.told, resamples)
-    return {"kl": mean_score(nats), "lds_sampled": Score(raw, np.nan, np.nan, len(mean)), **aligned}
+    scores = {"lds_sampled": Score(raw, np.nan, np.nan, len(mean)), **aligned}
+    scores |= aggregate_scores(sampled, prior_samples(run, store, len(mean)), len(run.told))
+    return scores if run.encoder == "deterministic" else {"kl": mean_score(nats), **scores}
+
+
+def prior_samples(run: Run, store: Store, rows: int) -> Array | None:
+    """Two samples of so many rows each, one behind the other, of the prior of the latents that are not told."""
+    if run.composition.conditional == "learned":
+        return None
+    prior, _ = free_prior(run, store.part("train").columns())
+    if prior is None:
+        return None
+    drawn = prior.sample(torch.zeros(2 * rows, 0), generator(run.seed, "scores prior"))
+    return np.asarray(drawn.numpy(), dtype=np.float64)
 
 
 def image_scores(run: Run, store: Store, model: Model, mean: NDArray[np.float32]) -> dict[str, Score]:

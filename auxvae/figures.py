@@ -5,6 +5,7 @@ Colours are Okabe & Ito's, which the colour-blind tell apart; every axis has its
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from foundation.files import finished
 
+COLUMNS = 5  # panels side by side
 COLOURS = {"aux": "#0072B2", "recon": "#D55E00"}
 STYLE: dict[Any, Any] = {
     "font.size": 8,
@@ -42,14 +45,22 @@ def save(figure: Figure, path: Path) -> None:
 def correlation_figure(analysis: xr.Dataset, titles: dict[str, str]) -> Figure:
     """|rho| of every latent with every factor, one panel per run."""
     with plt.rc_context(STYLE):
-        runs = list(titles)
-        figure, axes = plt.subplots(1, len(runs), figsize=(2.1 * len(runs) + 0.6, 3.0), squeeze=False, sharey=True)
-        for ax, run in zip(axes[0], runs, strict=True):
-            shown = _matrix(ax, abs(analysis["rho"].sel(run=run)))
-            ax.set_title(titles[run])
-        axes[0, 0].set_ylabel("latent")
+        rows, columns = -(-len(titles) // COLUMNS), min(len(titles), COLUMNS)
+        size = (2.1 * columns + 0.6, 3.0 * rows)
+        figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+        for ax, run in zip(axes.flat, titles, strict=False):
+            rho = abs(analysis["rho"].sel(run=run)).dropna("factor", how="all").dropna("latent", how="all")
+            shown = _matrix(ax, rho)
+            ax.set_title(_wrapped(titles[run]))
+        for ax in axes.flat[len(titles) :]:
+            ax.axis("off")
+        figure.supylabel("latent")
         figure.colorbar(shown, ax=axes, label="|ρ|", shrink=0.8)
     return figure
+
+
+def _wrapped(title: str) -> str:
+    return "\n".join(textwrap.wrap(title, 24))
 
 
 def _matrix(ax: Axes, matrix: xr.DataArray) -> mpl.image.AxesImage:
@@ -65,18 +76,31 @@ def _matrix(ax: Axes, matrix: xr.DataArray) -> mpl.image.AxesImage:
 def sensitivity_figure(analysis: xr.Dataset, titles: dict[str, str], measure: str) -> Figure:
     """Loss of one measure against the scale of the perturbation, per block above and per latent of it below."""
     with plt.rc_context(STYLE):
-        runs = list(titles)
-        size = (2.1 * len(runs) + 0.6, 3.6)
-        figure, axes = plt.subplots(2, len(runs), figsize=size, squeeze=False, sharex=True, sharey="row")
-        for (row, name), (column, run) in ((a, b) for a in enumerate(_DROPS) for b in enumerate(runs)):
-            _curves(axes[row, column], analysis[name].sel(run=run, measure=measure))
-            axes[0, column].set_title(titles[run])
-        axes[0, 0].set_ylabel(f"loss of {measure}\nper block")
-        axes[1, 0].set_ylabel(f"loss of {measure}\nper latent of the block")
+        bands, columns = -(-len(titles) // COLUMNS), min(len(titles), COLUMNS)
+        size = (2.1 * columns + 0.6, 3.6 * bands)
+        figure, axes = plt.subplots(2 * bands, columns, figsize=size, squeeze=False, sharex=True, layout="constrained")
+        for (place, run), (below, name) in ((a, b) for a in enumerate(titles) for b in enumerate(_DROPS)):
+            ax = axes[2 * (place // COLUMNS) + below, place % COLUMNS]
+            _curves(ax, analysis[name].sel(run=run, measure=measure))
+            ax.set_title("" if below else _wrapped(titles[run]))
+        _alike(axes, len(titles))
+        for row, name in enumerate(("block", "latent of it") * bands):
+            axes[row, 0].set_ylabel(f"loss of {measure}\nper {name}")
         figure.supxlabel("perturbation (standard deviations of the latent)")
         if axes[0, 0].lines:
             axes[0, 0].legend(*axes[0, -1].get_legend_handles_labels(), frameon=False)
     return figure
+
+
+def _alike(axes: NDArray[Any], panels: int) -> None:
+    """One range for all panels per block, one for all per latent; panels without a run are left empty."""
+    for below in (0, 1):
+        row = axes[below::2].ravel()
+        limits = np.array([ax.get_ylim() for ax in row[:panels]])
+        for ax in row[:panels]:
+            ax.set_ylim(limits[:, 0].min(), limits[:, 1].max())
+        for ax in row[panels:]:
+            ax.axis("off")
 
 
 _DROPS = ("drop", "drop_per_latent")
@@ -121,6 +145,30 @@ def reconstruction_figure(images: dict[str, xr.DataArray]) -> Figure:
                 ax.imshow(np.arcsinh(stamp / 10), cmap="magma", vmin=0, vmax=top)
                 ax.set_xticks([], [])
                 ax.set_yticks([], [])
+    return figure
+
+
+def comparison_figure(cells: pd.DataFrame, values: pd.DataFrame, metrics: tuple[str, ...]) -> Figure:
+    """One panel per metric, one row per label: each seed's value, their mean and its 95 % interval.
+
+    cells has mean, low and high for every (label, metric); values the columns label, metric and value.
+    """
+    with plt.rc_context(STYLE):
+        names = list(dict.fromkeys(values["label"]))
+        size = (1.9 * len(metrics) + 1.6, 0.19 * len(names) + 0.7)
+        figure, axes = plt.subplots(1, len(metrics), figsize=size, sharey=True, squeeze=False, layout="constrained")
+        for ax, metric in zip(axes[0], metrics, strict=True):
+            seen = values[values["metric"] == metric]
+            ax.plot(seen["value"], [names.index(label) for label in seen["label"]], ".", color="0.6", ms=3)
+            for row, name in enumerate(names):
+                if (name, metric) in cells.index:
+                    cell = cells.loc[(name, metric)]
+                    ax.plot([cell["low"], cell["high"]], [row, row], "-", color=COLOURS["aux"], lw=1)
+                    ax.plot(cell["mean"], row, "o", color=COLOURS["aux"], ms=3.5)
+            ax.set_xlabel(metric)
+            ax.grid(axis="y", color="0.92", lw=0.6)
+        axes[0, 0].set_yticks(range(len(names)), names)
+        axes[0, 0].invert_yaxis()
     return figure
 
 

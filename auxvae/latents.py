@@ -87,6 +87,10 @@ class PriorSpec:
         parts = all(part.has_density() for part in self.of)
         return parts and self.kind in ("normal", "laplace", "mixture", "product", "blocks", "file")
 
+    def is_independent(self) -> bool:
+        """Whether its latents are known to be independent of each other."""
+        return self.kind not in ("empirical", "file") and all(p.is_independent() or p.latents == 1 for p in self.of)
+
     def reads_factors(self) -> bool:
         """Whether the training factors are needed to make it."""
         return self.kind == "empirical" or any(part.reads_factors() for part in self.of)

@@ -7,7 +7,11 @@ dependent pair at d >= 32 (docs/mmd.md measures it):
 
     joint      k over all latents at once                                      n x n, auxvae.kernels.kernel
     marginal   k over one latent, summed over latents                          linear in n, by features
-    pairs      k(z_i, z_i') k(z_j, z_j') over two latents, mean over pairs     linear in n, by features
+    pairs      |C_z - C_y|^2, C the covariance of the features of two latents  linear in n, by features
+
+The pairs are centred, so that they see what two latents have in common and leave their marginals to the marginal
+term; for a prior of independent latents they are HSIC. Not centred, the chance error of a marginal enters d - 1 pairs
+at once and hides a dependent one. Centring leaves a bias of order 1/n^2.
 
 In blocks: the mean of the joint MMD^2 over disjoint blocks of b rows (Zaremba et al., NeurIPS 2013), linear in n.
 
@@ -18,6 +22,8 @@ their meaning. The latents are weighed by `mask` (d,): where it is 0 a latent pl
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -27,6 +33,7 @@ from auxvae.latents import Mmd
 
 Codes = Float[Tensor, "n d"]
 Scalar = Float[Tensor, ""]
+Together = Callable[[Tensor], tuple[Tensor, Tensor]]  # sums over rows of the products of features, and of their sizes
 
 
 def joint(z: Codes, past: Float[Tensor, "Q d"], y: Float[Tensor, "m d"], variance: Tensor, mmd: Mmd) -> Scalar:
@@ -63,52 +70,68 @@ def _blocks(z: Codes, y: Float[Tensor, "m d"], base: Tensor, mmd: Mmd) -> Scalar
 
 def marginal(z: Codes, past: Float[Tensor, "Q d"], y: Float[Tensor, "m d"]) -> Float[Tensor, " d"]:
     """Unbiased MMD^2 of each latent alone, (d,)."""
-    mine, older, theirs = features(z), features(past), features(y)
-    seen = _moving(mine.sum(0), older.sum(0), len(z), len(past))
-    wanted = theirs.mean(0)
-    return _unbiased((seen - wanted).square().sum(-1), (seen.square().sum(-1), len(z) + len(past)),
-                     (wanted.square().sum(-1), len(y)))  # fmt: skip
+    seen = _moving(features(z), features(past))
+    wanted = features(y).mean(0)
+    apart, own, theirs = (each.square().sum(-1) for each in (seen - wanted, seen, wanted))
+    one = torch.ones_like(own)  # k(z, z)
+    return _unbiased(apart, (own, one, len(z) + len(past)), (theirs, one, len(y)))
 
 
-def pairs(z: Codes, past: Float[Tensor, "Q d"], y: Float[Tensor, "m d"]) -> Float[Tensor, "d d"]:
-    """Unbiased MMD^2 of every pair of latents, (d, d); the diagonal means nothing."""
-    mine, older, theirs = features(z), features(past), features(y)
-    seen = _moving(_moments(mine), _moments(older), len(z), len(past))
-    return _distance(seen, _moments(theirs) / len(y), len(z) + len(past), len(y))
+def pairs(z: Codes, past: Float[Tensor, "Q d"], y: Float[Tensor, "m d"] | None) -> Float[Tensor, "d d"]:
+    """Distance of the covariances of every pair of latents, (d, d); the diagonal means nothing.
+
+    Without y the prior's latents are independent of each other, and C_y is 0 exactly.
+    """
+
+    def together(f: Float[Tensor, "n d k"]) -> tuple[Float[Tensor, "d d k k"], Float[Tensor, "d d"]]:
+        _, d, k = f.shape
+        flat, sizes = f.flatten(1), f.square().sum(-1)
+        return (flat.T @ flat).reshape(d, k, d, k).transpose(1, 2), sizes.T @ sizes
+
+    return _covariances(z, past, y, together)
 
 
 def chosen_pairs(
-    z: Codes, past: Float[Tensor, "Q d"], y: Float[Tensor, "m d"], chosen: Int[Tensor, "2 P"]
+    z: Codes, past: Float[Tensor, "Q d"], y: Float[Tensor, "m d"] | None, chosen: Int[Tensor, "2 P"]
 ) -> Float[Tensor, " P"]:
-    """Unbiased MMD^2 of the pairs (first, second) of latents that are named, (P,)."""
-    mine, older, theirs = features(z), features(past), features(y)
-    each = [torch.einsum("npk,npl->pkl", f[:, chosen[0]], f[:, chosen[1]]) for f in (mine, older, theirs)]
-    seen = _moving(each[0], each[1], len(z), len(past))
-    wanted = each[2] / len(y)
-    return _unbiased((seen - wanted).square().sum((-1, -2)), (seen.square().sum((-1, -2)), len(z) + len(past)),
-                     (wanted.square().sum((-1, -2)), len(y)))  # fmt: skip
+    """The same for the pairs (first, second) of latents that are named, (P,)."""
+
+    def together(f: Float[Tensor, "n d k"]) -> tuple[Float[Tensor, "P k k"], Float[Tensor, " P"]]:
+        first, second = f[:, chosen[0]], f[:, chosen[1]]
+        sizes = (first.square().sum(-1) * second.square().sum(-1)).sum(0)
+        return torch.einsum("npk,npl->pkl", first, second), sizes
+
+    return _covariances(z, past, y, together)
 
 
-def _moments(f: Float[Tensor, "n d k"]) -> Float[Tensor, "d k d k"]:
-    """Sum over rows of the products of all features of all latents: one matrix product."""
-    n, d, k = f.shape
-    flat = f.reshape(n, d * k)
-    return (flat.T @ flat).reshape(d, k, d, k)
+def _covariances(z: Tensor, past: Tensor, y: Tensor | None, together: Together) -> Tensor:
+    """|C_z - C_y|^2 of every pair, C the covariance of their features, the diagonals of the estimates taken out."""
+    mine, older = features(z), features(past)
+    centre = torch.cat([mine, older]).mean(0).detach()  # moving it changes no covariance
+    now, before = together(mine - centre), together(older - centre)
+    seen, size = (_rescaled(a, b, len(z), len(past)) for a, b in zip(now, before, strict=True))
+    own = (seen.square().sum((-1, -2)), size, len(z) + len(past))
+    if y is None:
+        return _unbiased(own[0], own)
+    theirs = features(y)
+    wanted, their_size = (each / len(y) for each in together(theirs - theirs.mean(0)))
+    other = (wanted.square().sum((-1, -2)), their_size, len(y))
+    return _unbiased((seen - wanted).square().sum((-1, -2)), own, other)
 
 
-def _distance(seen: Tensor, wanted: Tensor, n: int, m: int) -> Float[Tensor, "d d"]:
-    apart, own, theirs = (each.square().sum((1, 3)) for each in (seen - wanted, seen, wanted))
-    return _unbiased(apart, (own, n), (theirs, m))
+def _moving(mine: Float[Tensor, "n d k"], older: Float[Tensor, "Q d k"]) -> Float[Tensor, "d k"]:
+    """Mean over batch and queue."""
+    return _rescaled(mine.sum(0), older.sum(0), len(mine), len(older))
 
 
-def _moving(mine: Tensor, older: Tensor, n: int, past: int) -> Tensor:
-    """Mean over batch and queue, with the gradient of a mean over the batch alone."""
+def _rescaled(mine: Tensor, older: Tensor, n: int, past: int) -> Tensor:
+    """Sums over the batch and the queue as a mean over both, with the gradient of a mean over the batch alone."""
     mean = mine / n
     return (mine + older).detach() / (n + past) + mean - mean.detach()
 
 
-def _unbiased(biased: Tensor, z: tuple[Tensor, int], y: tuple[Tensor, int]) -> Tensor:
-    """Take the diagonals, each k(z, z) = 1, out of |mean_z - mean_y|^2."""
-    for square, n in (z, y):
-        biased = biased + (square - 1) / (n - 1)
-    return biased
+def _unbiased(apart: Tensor, *means: tuple[Tensor, Tensor, int]) -> Tensor:
+    """Take what each row has with itself out of |a_z - a_y|^2: (n |a|^2 - mean_i |a_i|^2) / (n - 1) is for |a|^2."""
+    for square, itself, n in means:
+        apart = apart + (square - itself) / (n - 1)
+    return apart

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from auxvae import priors
 from auxvae.likelihoods import Likelihood
 from auxvae.networks import Autoencoder
-from auxvae.priors import Gaussian, Prior
+from auxvae.priors import Gaussian, Prior, free_prior
 from auxvae.randomness import generator, normal
 from auxvae.seen import Draws, Options, Seen
 from auxvae.spec import Run
@@ -43,7 +43,7 @@ class Objective:
         density = prior if run.prior.kind != "normal" and prior is not None and run.prior.has_density() else None
         options = Options(
             kind, run.degree, run.aux_degree, run.normalise, run.interactions, run.composition.dependence,
-            run.capacity, run.mmd, density,
+            run.capacity, run.mmd, density, run.prior.is_independent(),
         )  # fmt: skip
         weights = torch.tensor([run.weights[name] for name in run.terms])
         told_variance = torch.tensor(1.0 if run.composition.conditional == "given" else run.prior_variance)
@@ -90,19 +90,3 @@ class Objective:
         learned: Gaussian = network.second(u)
         still = self.run.composition.second == "factor_vae_of_u"
         return Gaussian(*(each.detach() for each in learned)) if still else learned
-
-
-def free_prior(run: Run, factors: Mapping[str, Tensor]) -> tuple[Prior | None, Tensor]:
-    """The prior of the latents that are not told, None where all are, and the variance of each latent, (d_Z,)."""
-    free = run.network.latents - len(run.told)
-    variance = torch.zeros(run.network.latents)
-    if not free:
-        return None, variance
-
-    def table(names: tuple[str, ...]) -> Tensor:
-        chosen = names or tuple(name for name in run.dataset.factors if name not in run.told)
-        return torch.stack([factors[name] for name in chosen], 1)
-
-    prior = priors.build(run.prior, free, table)
-    variance[len(run.told) :] = priors.tried(prior, run.prior, free)
-    return prior, variance

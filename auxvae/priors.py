@@ -14,9 +14,9 @@ from __future__ import annotations
 import importlib.util
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -24,6 +24,7 @@ from torch import Tensor
 
 from auxvae.latents import PriorSpec
 from auxvae.randomness import generator
+from auxvae.spec import Run
 from foundation.faults import Absent, Fault, Refused
 from foundation.files import digest_file
 
@@ -185,6 +186,22 @@ def build(spec: PriorSpec, dimensions: int, table: Table) -> Prior:
     return makers[spec.kind]()
 
 
+def free_prior(run: Run, factors: Mapping[str, Tensor]) -> tuple[Prior | None, Tensor]:
+    """The prior of the latents that are not told, None where all are, and the variance of each latent, (d_Z,)."""
+    free = run.network.latents - len(run.told)
+    variance = torch.zeros(run.network.latents)
+    if not free:
+        return None, variance
+
+    def table(names: tuple[str, ...]) -> Tensor:
+        chosen = names or tuple(name for name in run.dataset.factors if name not in run.told)
+        return torch.stack([factors[name] for name in chosen], 1)
+
+    prior = build(run.prior, free, table)
+    variance[len(run.told) :] = tried(prior, run.prior, free)
+    return prior, variance
+
+
 def tried(prior: Prior, spec: PriorSpec, dimensions: int) -> Tensor:
     """Variance of each latent under the prior, (dimensions,); a prior whose samples are no such rows is refused."""
     where = f"prior {spec.words()}"
@@ -212,19 +229,21 @@ def _own(spec: PriorSpec, dimensions: int) -> Prior:
         raise Refused(Fault(where, Absent("other bytes"), "the run was declared with another file", "start again"))
     try:
         made = _loaded(path, spec.name or "")(dimensions)
+        if not isinstance(made, Prior):
+            raise TypeError(f"{spec.name} is no auxvae.priors.Prior")
         made.sample(torch.zeros(2, 0), generator(0, "trial"))
     except Exception as error:
         found = Absent(f"a program that fails ({type(error).__name__}: {error})")
-        text = "the class takes its number of latents, and has sample(u, source)"
+        text = "the class is a Prior that takes its number of latents and has sample(u, source)"
         raise Refused(Fault(where, found, text, "mend the file: docs/own_prior.md")) from None
     return made
 
 
-def _loaded(path: Path, name: str) -> Callable[[int], Prior]:
+def _loaded(path: Path, name: str) -> Callable[[int], Any]:
     found = importlib.util.spec_from_file_location(path.stem, path)
     if found is None or found.loader is None:
         raise ImportError("it is no Python file")
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
-    maker: Callable[[int], Prior] = getattr(module, name)
+    maker: Callable[[int], Any] = getattr(module, name)
     return maker

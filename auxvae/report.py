@@ -19,6 +19,7 @@ from auxvae.study import Study
 from foundation.files import write_text
 from foundation.provenance import versions
 
+COMPARED = ("lds_all_corrected", "nats", "ssim_asinh", "prior_distance", "pair_dependence")
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
@@ -32,6 +33,10 @@ def draw(study: Study, results: Path) -> None:
             figures.save(drawn, folder / f"sensitivity_{measure}")
     histories = {label: pd.read_parquet(results / "runs" / run / "history.parquet") for run, label in shown.items()}
     figures.save(figures.history_figure(histories), folder / "history")
+    scores = pd.read_parquet(results / "scores.parquet")
+    named = scores.assign(label=scores["run"].map(labels(study.runs))).dropna(subset=["label"])
+    compared = figures.comparison_figure(tables.cells(scores, labels(study.runs)), named, COMPARED)
+    figures.save(compared, folder / "comparison")
     figures.save(figures.reconstruction_figure(_examples(results, shown)), folder / "reconstructions")
     for run, label in shown.items():
         with xr.open_dataset(results / "runs" / run / "pictures.nc") as pictures:
@@ -59,7 +64,8 @@ def tabulate(study: Study, results: Path) -> None:
     folder = results / "tables"
     for name, metrics in {"alignment": tables.ALIGNMENT, "factors": rho}.items():
         tables.write(tables.wide(scores, known, metrics), folder / name)
-    tables.write(tables.wide(scores, labels(study.runs), tables.IMAGES), folder / "images")
+    for name, metrics in {"images": tables.IMAGES, "aggregate": tables.AGGREGATE}.items():
+        tables.write(tables.wide(scores, labels(study.runs), metrics), folder / name)
     with xr.open_dataset(results / "analysis.nc") as analysis:
         tidy = tables.sensitivity_table(analysis, labels(study.runs))
     write_text(folder / "sensitivity.csv", tidy.to_csv(index=False))
@@ -78,7 +84,7 @@ def page(study: Study, results: Path) -> None:
 
 
 def _contents(study: Study, results: Path) -> dict[str, Any]:
-    names = ("alignment", "factors", "images")
+    names = ("alignment", "factors", "images", "aggregate")
     read = {name: pd.read_csv(results / "tables" / f"{name}.csv", index_col=0).fillna("") for name in names}
     pictures = {path.stem: _inline(path) for path in sorted((results / "figures").glob("*.png"))}
     shown = first_of_label(study.runs)

@@ -62,7 +62,8 @@ class Seen(NamedTuple):
 class Options(NamedTuple):
     """What is fixed for a run: likelihood, kernel, capacity (nats), and how dependence is measured.
 
-    density is the prior of the latents that are not told where it is not N(0, 1), which has a closed KL divergence.
+    density is the prior of the latents that are not told where it is not N(0, 1), which has a closed KL divergence;
+    independent says that its latents are independent of each other, so that their covariance needs no samples.
     """
 
     likelihood: Likelihood
@@ -74,3 +75,4 @@ class Options(NamedTuple):
     capacity: float = 25.0
     mmd: Mmd = Mmd()
     density: Prior | None = None
+    independent: bool = False

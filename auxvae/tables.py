@@ -16,6 +16,17 @@ from scipy import stats
 from foundation.files import write_text
 
 ALIGNMENT = ("lds", "lds_ceiling", "lds_corrected", "lds_all", "lds_all_corrected")
+AGGREGATE = (
+    "prior_distance",
+    "prior_distance_floor",
+    "prior_marginals",
+    "prior_marginals_floor",
+    "total_correlation",
+    "covariance_ratio",
+    "pair_dependence",
+    "pair_dependence_floor",
+    "kl",
+)
 IMAGES = (
     "nats",
     "nats_floor",

@@ -158,12 +158,14 @@ def mmd_pairs(seen: Seen, options: Options) -> Nats:
     """MMD^2 of every pair of those latents, or of the pairs that were drawn, summed; a mean stands for the sum."""
     free = 1 - seen.told
     count = 0.5 * free.sum() * (free.sum() - 1)
+    z, past, y = _compared(seen)
+    wanted = None if options.independent else y
     if options.mmd.pairs == "all":
-        each = mmd.pairs(*_compared(seen))
+        each = mmd.pairs(z, past, wanted)
         return (torch.triu(each, 1) * free[:, None] * free).sum()
     first, second = seen.pairs
     weight = free[first] * free[second]
-    each = mmd.chosen_pairs(*_compared(seen), seen.pairs)
+    each = mmd.chosen_pairs(z, past, wanted, seen.pairs)
     return (weight * each).sum() / weight.sum().clamp(min=1) * count
 
 

@@ -21,7 +21,8 @@ from auxvae import runs
 from auxvae.data import Part, Scaling, Store, run_likelihood, scaling
 from auxvae.fleet import choose_device, train_fleet
 from auxvae.networks import Autoencoder, build
-from auxvae.objective import Objective, free_prior
+from auxvae.objective import Objective
+from auxvae.priors import free_prior
 from auxvae.randomness import order
 from auxvae.spec import Fleet, Run, Training
 from foundation.console import log, span

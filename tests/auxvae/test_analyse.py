@@ -141,5 +141,5 @@ def test_a_contrast_over_seeds_is_a_paired_t_interval():
 def contrasts_of(rows):
     metrics = ("lds_corrected", "lds_all_corrected", "ssim_asinh", "nats")
     table = pd.concat([pd.DataFrame(rows).assign(metric=m) for m in metrics])
-    contrast = contrasts(table)["contrast"].sel(metric="nats").isel(pair=0)
+    contrast = contrasts(table, {})["contrast"].sel(metric="nats").isel(pair=0)
     return tuple(float(contrast.sel(bound=b)) for b in ("mean", "low", "high"))

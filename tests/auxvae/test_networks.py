@@ -57,7 +57,9 @@ def test_a_bounded_output_lies_in_the_unit_interval(name, tiny):
 def test_weights_follow_the_seed_and_leave_the_global_generator_alone(method, name, tiny):
     before = torch.get_rng_state()
     weights = dict(METHODS[method].weights)
-    run = replace(tiny.runs[1], method=method, weights=weights, network=replace(tiny.runs[0].network, name=name, width=8))
+    run = replace(
+        tiny.runs[1], method=method, weights=weights, network=replace(tiny.runs[0].network, name=name, width=8)
+    )
     one, two, other = (build(r, 0.0, 1.0, False).state_dict() for r in (run, run, replace(run, seed=1)))
     assert torch.equal(torch.get_rng_state(), before)
     for key, values in one.items():

@@ -29,8 +29,14 @@ OPTIONS = {
     "degree one": Options(GaussianLikelihood(2.0), 1, 1, mmd=Mmd("rbf", 4.0)),
     "hsic, pairs drawn": Options(Poisson(0.0), dependence="hsic", mmd=Mmd("rational_quadratic", "median", pairs=5)),
     "blocks": Options(Poisson(0.0), mmd=Mmd("laplace", "prior", block=12)),
+    "independent": Options(Poisson(0.0), independent=True),
 }
-PLAYED = {"density_ratio": "discriminator", "discriminator": "discriminator", "critics": "critics", "vae_of_u": "factor_vae_of_u"}
+PLAYED = {
+    "density_ratio": "discriminator",
+    "discriminator": "discriminator",
+    "critics": "critics",
+    "vae_of_u": "factor_vae_of_u",
+}
 ALONE = [name for name in TERMS if name not in PLAYED]
 
 
@@ -76,7 +82,11 @@ def exact(name, o, seen):
     if name in ("kl", "kl_told", "capacity"):
         every = reference_kl(seen)
         allowed = o.capacity * min(1, 3 * float(seen.progress))
-        return {"kl": every.sum(1).mean(), "kl_told": (told * every).sum(1).mean(), "capacity": abs(every.sum(1).mean() - allowed)}[name]
+        return {
+            "kl": every.sum(1).mean(),
+            "kl_told": (told * every).sum(1).mean(),
+            "capacity": abs(every.sum(1).mean() - allowed),
+        }[name]
     if name == "regression":
         return 0.5 * (told * (mu - u) ** 2).sum(1).mean()
     if "mean" in name or "samples" in name:
@@ -95,7 +105,9 @@ def exact(name, o, seen):
 
 def reference_kl(seen):
     mean, logv, m, v = (torch.tensor(each) for each in double(*seen.posterior[:2], *seen.prior))
-    parts = [kl_divergence(Normal(mean[:, j], torch.exp(logv[:, j] / 2)), Normal(m[:, j], v[j].sqrt())) for j in range(D)]
+    parts = [
+        kl_divergence(Normal(mean[:, j], torch.exp(logv[:, j] / 2)), Normal(m[:, j], v[j].sqrt())) for j in range(D)
+    ]
     return torch.stack(parts, 1).numpy()
 
 
@@ -110,8 +122,17 @@ def reference_mmd(name, o, seen):
         alone = [(k(every[:, j], every[:, j]), k(y[:, j], y[:, j]), k(every[:, j], y[:, j])) for j in range(D)]
         if name == "mmd_marginal":
             return sum(unbiased(*grams) for grams in alone)
+        alone = [
+            (
+                zz - zz.mean(0) - zz.mean(1)[:, None] + zz.mean(),
+                yy - yy.mean(0) - yy.mean(1)[:, None] + yy.mean(),
+                zy - zy.mean(0) - zy.mean(1)[:, None] + zy.mean(),
+            )
+            for zz, yy, zy in alone
+        ]
         pairs = [(i, j) for i, j in seen.pairs.T.tolist() if free[i] * free[j]]
-        each = [unbiased(*(a * b for a, b in zip(alone[i], alone[j], strict=True))) for i, j in pairs]
+        products = [[a * b for a, b in zip(alone[i], alone[j], strict=True)] for i, j in pairs]
+        each = [unbiased(zz, 0 * yy, 0 * zy) if o.independent else unbiased(zz, yy, zy) for zz, yy, zy in products]
         return np.mean(each) * free.sum() * (free.sum() - 1) / 2 if each else 0.0
     squared = lambda a, b: ((a[:, None] - b) ** 2).sum(2)  # noqa: E731
     base = {"prior": 2 * float(seen.variance.sum()), "median": torch.tensor(squared(z, y)).flatten().median().item()}
@@ -220,8 +241,13 @@ def test_every_term_is_the_same_under_vmap_over_runs_as_in_a_loop(name, options,
     weights = [{f"second.{k}": v.detach() for k, v in network.named_parameters()} for network in seconds]
     weights = weights or [{} for _ in flat]
     together = [torch.utils._pytree.tree_map(lambda *leaves: torch.stack(leaves), *each) for each in (weights, flat)]
-    looped = [torch.func.vjp(lambda p, t=t, w=w: of(w, {**t, "posterior": p}), t["posterior"]) for w, t in zip(weights, flat, strict=True)]
-    values, back = torch.func.vjp(lambda p: torch.func.vmap(of)(together[0], {**together[1], "posterior": p}), together[1]["posterior"])
+    looped = [
+        torch.func.vjp(lambda p, t=t, w=w: of(w, {**t, "posterior": p}), t["posterior"])
+        for w, t in zip(weights, flat, strict=True)
+    ]
+    values, back = torch.func.vjp(
+        lambda p: torch.func.vmap(of)(together[0], {**together[1], "posterior": p}), together[1]["posterior"]
+    )
     torch.testing.assert_close(values, torch.stack([v for v, _ in looped]), rtol=1e-4, atol=1e-5)
     gradients = back(torch.ones_like(values))[0]
     for k, gradient in enumerate(gradients):
@@ -295,7 +321,9 @@ def test_players_move_their_own_weights_only():
         z = seen.posterior.sample.requires_grad_()
         TERMS[name](seen._replace(posterior=seen.posterior._replace(sample=z)), OPTIONS["default"]).backward()
         moved = [p.grad is not None for p in second.parameters()]
-        assert (z.grad is None, all(moved), any(moved)) == ((False, False, False) if name == "density_ratio" else (True, True, True)), network
+        assert (z.grad is None, all(moved), any(moved)) == (
+            (False, False, False) if name == "density_ratio" else (True, True, True)
+        ), network
 
 
 def test_the_floor_of_a_known_noise_is_half_a_nat_per_pixel():

@@ -1,0 +1,97 @@
+r"""The codes of many images taken together: how they lie beside their prior, and how independent they are.
+
+    prior_distance       mean over 200 directions of the 1-Wasserstein distance between codes and prior samples
+    prior_marginals      the same over the axes alone, each latent by itself
+    ..._floor            the same between two samples of the prior of that size: what a perfect match scores
+    total_correlation    1/2 (sum_j log C_jj - log det C), nats: of a Gaussian with the covariance C of the codes
+    covariance_ratio     sum_j C_jj^2 / sum_ij C_ij^2                                  (arXiv 2510.11953, Table 5)
+    pair_dependence      mean over pairs i < j of the distance correlation of z_i and z_j (Szekely et al. 2007), which
+                         sees any dependence; ..._floor where the rows of each latent are shuffled
+
+Samples of the posterior are compared, as the prior asks; each latent is in its own unit except for prior_distance.
+Directions and shuffles are fixed by the number of rows. Distance correlation takes 1,000 rows at most.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from numpy.typing import NDArray
+from scipy.stats import wasserstein_distance
+
+from auxvae.metrics.alignment import Score
+
+Array = NDArray[np.float64]
+DIRECTIONS = 200
+PAIRED_ROWS = 1000
+
+
+def aggregate_scores(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M F"] | None, told: int) -> dict[str, Score]:
+    """Every measure above, from codes (N, D) and 2 N prior samples (2 N, F) of the latents behind the told ones."""
+    rows = _source(codes)
+    shuffled = np.stack([rows.permutation(column) for column in codes.T], 1)
+    values = {} if prior is None else _match(codes[:, told:], *np.split(prior, 2))
+    values |= {
+        "total_correlation": total_correlation(codes),
+        "covariance_ratio": covariance_ratio(codes),
+        "pair_dependence": pair_dependence(codes),
+        "pair_dependence_floor": pair_dependence(shuffled),
+    }
+    return {name: Score(value, np.nan, np.nan, len(codes)) for name, value in values.items()}
+
+
+def _match(codes: Array, prior: Array, again: Array) -> dict[str, float]:
+    """Distances of codes from a sample of the prior, and of another sample from it."""
+    return {
+        "prior_distance": sliced_wasserstein(codes, prior),
+        "prior_distance_floor": sliced_wasserstein(again, prior),
+        "prior_marginals": marginal_wasserstein(codes, prior),
+        "prior_marginals_floor": marginal_wasserstein(again, prior),
+    }
+
+
+def _source(codes: Array) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=len(codes)))
+
+
+def sliced_wasserstein(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:
+    """Mean 1-Wasserstein distance over random directions."""
+    directions = _source(codes).standard_normal((DIRECTIONS, codes.shape[1]))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    return marginal_wasserstein(codes @ directions.T, prior @ directions.T)
+
+
+def marginal_wasserstein(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:
+    """Mean 1-Wasserstein distance of the columns."""
+    return float(np.mean([wasserstein_distance(a, b) for a, b in zip(codes.T, prior.T, strict=True)]))
+
+
+def total_correlation(codes: Float[ndarray, "N D"]) -> float:
+    """Total correlation of a Gaussian of the codes' covariance, in nats; latents that do not vary are left out."""
+    live = codes[:, codes.std(0) > 1e-8]
+    _, log_det = np.linalg.slogdet(np.atleast_2d(np.corrcoef(live.T)))
+    return float(-0.5 * log_det) if live.shape[1] > 1 else 0.0
+
+
+def covariance_ratio(codes: Float[ndarray, "N D"]) -> float:
+    """Share of the diagonal in the squared entries of the covariance; 1 is uncorrelated."""
+    squares = np.atleast_2d(np.cov(codes.T)) ** 2
+    return float(np.trace(squares) / squares.sum())
+
+
+def pair_dependence(codes: Float[ndarray, "N D"]) -> float:
+    """Mean distance correlation over pairs of latents, in [0, 1]; 0 is independent but for chance."""
+    if codes.shape[1] < 2:
+        return 0.0
+    centred = np.stack([_centred_distances(column).ravel() for column in codes[:PAIRED_ROWS].T])
+    products = (centred @ centred.T).astype(np.float64)
+    own = np.sqrt(products.diagonal())
+    scale = own[:, None] * own
+    squared = np.divide(products, scale, out=np.zeros_like(products), where=scale > 0)
+    return float(np.sqrt(squared[np.triu_indices(len(own), 1)].clip(0)).mean())
+
+
+def _centred_distances(column: Float[ndarray, " N"]) -> Float[ndarray, "N N"]:
+    distances = np.abs(column[:, None] - column).astype(np.float32)
+    return np.asarray(distances - distances.mean(0) - distances.mean(1)[:, None] + distances.mean())
