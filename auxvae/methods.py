@@ -53,7 +53,7 @@ class Method:
 
 
 _BASE = {"reconstruction": 1, "kl": 1}
-_MATCH = {"reconstruction": 1, "mmd": 1000, "mmd_marginal": 300, "mmd_pairs": 30}
+_MATCH = {"reconstruction": 1, "mmd": 1000, "mmd_marginal": 1000, "mmd_pairs": 1000}
 
 METHODS = {
     "vae": Method(_BASE, "Kingma & Welling, arXiv:1312.6114, eq. 10"),
@@ -93,7 +93,15 @@ METHODS = {
         dependence="mine",
     ),
     "aux_mmd": Method(
-        {**_MATCH, "kl_told": 1, "explicitness": 2000, "intra": 20},
+        {
+            "reconstruction": 1,
+            "kl_told": 1,
+            "kl_free": 1,
+            "explicitness": 2000,
+            "intra": 20,
+            "mmd_marginal": 3000,
+            "mmd_pairs": 3000,
+        },
         "arXiv:2507.00298 with arXiv:2510.11953",
         "factors",
         prior="uniform",

@@ -48,7 +48,7 @@ class Autoencoder(nn.Module):
         joined = [nn.Linear(features + shape.latents, WITH_FACTORS), act(), nn.Linear(WITH_FACTORS, outputs)]
         self.head = nn.Sequential(*joined) if self.sees else nn.Linear(features, outputs)
         self.second = SECOND[method.second](shape.latents, len(run.told), run.network.second) if method.second else None
-        self.range = (FLOOR, 10.0) if {"kl", "capacity"} & {*run.terms} else (-8.0, 2.0)
+        self.range = (FLOOR, 10.0) if {"kl", "kl_free", "capacity"} & {*run.terms} else (-8.0, 2.0)
         self.mean, self.std = mean, std
 
     def encode(

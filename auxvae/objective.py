@@ -44,6 +44,7 @@ class Objective:
         options = Options(
             kind, run.degree, run.aux_degree, run.normalise, run.interactions, run.composition.dependence,
             run.capacity, run.mmd, density, run.prior.is_independent(),
+            run.cooling, "kl_free" in run.terms,
         )  # fmt: skip
         weights = torch.tensor([run.weights[name] for name in run.terms])
         told_variance = torch.tensor(1.0 if run.composition.conditional == "given" else run.prior_variance)

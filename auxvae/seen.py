@@ -64,6 +64,7 @@ class Options(NamedTuple):
 
     density is the prior of the latents that are not told where it is not N(0, 1), which has a closed KL divergence;
     independent says that its latents are independent of each other, so that their covariance needs no samples.
+    cooling: times that kl_free counts at first; gated: a latent at rest is not matched with the prior.
     """
 
     likelihood: Likelihood
@@ -76,3 +77,5 @@ class Options(NamedTuple):
     mmd: Mmd = Mmd()
     density: Prior | None = None
     independent: bool = False
+    cooling: float = 1.0
+    gated: bool = False

@@ -99,7 +99,8 @@ class Group:
     encoder: a Gaussian posterior or a point; the method's own where nothing is said. mmd: the kernel of the MMD terms.
     degree is K of the inter-independence, aux_degree that of explicitness and intra-independence; normalise means over
     powers in place of sums; interactions adds products of factors. capacity: nats that an annealed VAE reaches after
-    the first third of the steps. network and training stand for those of the study.
+    the first third of the steps. cooling: how many times kl_free counts at first. network and training stand for those
+    of the study.
     """
 
     method: str
@@ -114,6 +115,7 @@ class Group:
     encoder: Literal["gaussian", "deterministic"] | None = None
     mmd: Mmd = field(default_factory=Mmd)
     capacity: NonNegative = 25.0
+    cooling: Annotated[float, Range(1)] = 100.0
     prior_variance: Positive | Literal["1/n"] = "1/n"
     degree: Annotated[int, Range(1, 6)] = 3
     aux_degree: Annotated[int, Range(1, 6)] = 1
@@ -174,6 +176,7 @@ class Run:
     encoder: str
     mmd: Mmd
     capacity: float
+    cooling: float
     prior_variance: float
     degree: int
     aux_degree: int

@@ -119,6 +119,7 @@ def _unfold(config: Config, group: Group, facts: Facts) -> Iterator[Run]:
                     encoder=group.encoder or method.encoder,
                     mmd=group.mmd,
                     capacity=group.capacity,
+                    cooling=group.cooling,
                     prior_variance=variance,
                     degree=group.degree,
                     aux_degree=group.aux_degree,

@@ -5,6 +5,8 @@ r"""The terms of the losses: pure functions of ONE run's tensors, each a scalar:
                          1/2 sum_j [ (sigma_j^2 + (mu_j - m_j)^2) / v_j - 1 - log(sigma_j^2 / v_j) ]
                          else log q(z|x) - log p(z) at the sample
     kl_told              the same over the told latents alone
+    kl_free              that of the others from N(0, 1), times `cooling` for the first half, times 1 after 0.6 of the
+                         training, log-linear between: latents that are not needed are put to rest first
     capacity             |KL - C(t)|, C rises linearly to `capacity` nats over the first third  (1804.03599, eq. 8)
     explicitness         sum_{j told} R_1(z_j, u_j)                                     (arXiv 2507.00298, eq. 7)
     intra                sum_{j != k told} R_0(z_j, u_k)                                                  (eq. 8)
@@ -19,7 +21,8 @@ r"""The terms of the losses: pure functions of ONE run's tensors, each a scalar:
 with the prior p(z|u) = N(m, v) of auxvae.priors and R of auxvae.dependence: polynomials, HSIC, or MINE, for which R_0
 is the bound itself, where it is above 0, and R_1 its negative. Those, the MMDs and the regression are pure numbers:
 their weights carry the nats. Which latents are told is a tensor, so that a whole grid of coverages is one program
-under `torch.func.vmap`; a term may branch on nothing but the static options.
+under `torch.func.vmap`; a term may branch on nothing but the static options. Beside a kl_free, the MMDs weigh a
+latent by 2 (1 - E sigma_j^2), from 0 to 1: a latent at rest is not to follow a prior that its KL keeps it from.
 """
 
 from __future__ import annotations
@@ -36,6 +39,8 @@ from auxvae.dependence import correlations, hsic, mutual_information, r0, r1
 from auxvae.priors import Gaussian
 from auxvae.second import frozen
 from auxvae.seen import Nats, Options, Seen
+
+HELD, COOLED = 0.5, 0.6  # shares of the training between which kl_free cools
 
 
 def reconstruction(seen: Seen, options: Options) -> Nats:
@@ -138,35 +143,53 @@ def vae_of_u(seen: Seen, options: Options) -> Nats:
     return (0.5 * (made - seen.u[:, : made.shape[1]]).square().sum(1) + divergence).mean()
 
 
-def _compared(seen: Seen) -> tuple[Tensor, Tensor, Tensor]:
-    """Codes, codes of the queue and prior samples, on the latents that the prior is for."""
+def kl_free(seen: Seen, options: Options) -> Nats:
+    """Divergence of the latents that are not told from N(0, 1), at first `cooling` times over."""
+    nats = ((1 - seen.told) * _divergence(seen)).sum(1).mean()
+    return nats * options.cooling ** (1 - ((seen.progress - HELD) / (COOLED - HELD)).clamp(0, 1))
+
+
+def _live(seen: Seen, options: Options) -> Float[Tensor, " d"]:
+    """1 for the latents that are to follow the prior, 0 for the told ones and for those that a KL has put to rest."""
     free = 1 - seen.told
-    return seen.posterior.sample * free, seen.past * free, seen.drawn * free
+    if not options.gated:
+        return free
+    spread = seen.posterior.log_variance.detach().exp().mean(0)
+    return free * (2 * (1 - spread)).clamp(0, 1)
 
 
 def joint_mmd(seen: Seen, options: Options) -> Nats:
     """MMD^2 of the latents that are not told from their prior."""
-    return mmd.joint(*_compared(seen), seen.variance * (1 - seen.told), options.mmd)
+    live = _live(seen, options)
+    z, past, y = (each * live for each in (seen.posterior.sample, seen.past, seen.drawn))
+    return mmd.joint(z, past, y, seen.variance * live.square(), options.mmd)
 
 
 def mmd_marginal(seen: Seen, options: Options) -> Nats:
     """MMD^2 of each of those latents alone, summed."""
-    return mmd.marginal(*_compared(seen)).sum()
+    each = mmd.marginal(seen.posterior.sample, seen.past, seen.drawn)
+    return (_live(seen, options) * each).sum()
 
 
 def mmd_pairs(seen: Seen, options: Options) -> Nats:
-    """MMD^2 of every pair of those latents, or of the pairs that were drawn, summed; a mean stands for the sum."""
-    free = 1 - seen.told
-    count = 0.5 * free.sum() * (free.sum() - 1)
-    z, past, y = _compared(seen)
-    wanted = None if options.independent else y
+    """Distance of the covariances of every pair of them, and of each with the told latents, held still, summed.
+
+    Where pairs are drawn, their mean stands for the mean of all. A told latent is scaled as its factor in [0, 1].
+    """
+    free, live = 1 - seen.told, _live(seen, options)
+    z, past = (free * each + seen.told * _standing(each) for each in (seen.posterior.sample, seen.past))
+    wanted = None if options.independent else seen.drawn
+    weight = torch.triu(live[:, None] * live + seen.told[:, None] * live + seen.told * live[:, None], 1)
     if options.mmd.pairs == "all":
-        each = mmd.pairs(z, past, wanted)
-        return (torch.triu(each, 1) * free[:, None] * free).sum()
-    first, second = seen.pairs
-    weight = free[first] * free[second]
+        return (weight * mmd.pairs(z, past, wanted)).sum()
+    chosen = weight[seen.pairs[0], seen.pairs[1]]
     each = mmd.chosen_pairs(z, past, wanted, seen.pairs)
-    return (weight * each).sum() / weight.sum().clamp(min=1) * count
+    return (chosen * each).sum() / chosen.sum().clamp(min=1e-6) * weight.sum()
+
+
+def _standing(told: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+    """Told latents without gradient, of about unit variance."""
+    return (told.detach() - 0.5) * math.sqrt(12)
 
 
 Term = Callable[[Seen, Options], Nats]
@@ -174,6 +197,7 @@ TERMS: dict[str, Term] = {
     "reconstruction": reconstruction,
     "kl": kl,
     "kl_told": kl_told,
+    "kl_free": kl_free,
     "capacity": capacity,
     "explicitness": explicitness,
     "intra": intra,

@@ -29,7 +29,7 @@ OPTIONS = {
     "degree one": Options(GaussianLikelihood(2.0), 1, 1, mmd=Mmd("rbf", 4.0)),
     "hsic, pairs drawn": Options(Poisson(0.0), dependence="hsic", mmd=Mmd("rational_quadratic", "median", pairs=5)),
     "blocks": Options(Poisson(0.0), mmd=Mmd("laplace", "prior", block=12)),
-    "independent": Options(Poisson(0.0), independent=True),
+    "independent, at rest": Options(Poisson(0.0), independent=True, cooling=50.0, gated=True),
 }
 PLAYED = {
     "density_ratio": "discriminator",
@@ -64,7 +64,7 @@ def sample(seed, told, dtype, device, options=OPTIONS["default"], second=None):
         pairs=chosen.to(device),
         past=past,
         variance=0.75 * (1 - mask),
-        progress=draw() / 3,
+        progress=draw(),
         second=second,
     )
 
@@ -79,13 +79,13 @@ def exact(name, o, seen):
     mu, logv, z = double(*seen.posterior)
     if name == "reconstruction":
         return 0.5 * ((x - image) ** 2).sum((1, 2, 3)).mean()
-    if name in ("kl", "kl_told", "capacity"):
-        every = reference_kl(seen)
-        allowed = o.capacity * min(1, 3 * float(seen.progress))
+    if name in ("kl", "kl_told", "kl_free", "capacity"):
+        every, done = reference_kl(seen), float(seen.progress)
         return {
             "kl": every.sum(1).mean(),
             "kl_told": (told * every).sum(1).mean(),
-            "capacity": abs(every.sum(1).mean() - allowed),
+            "kl_free": ((1 - told) * every).sum(1).mean() * o.cooling ** (1 - min(1, max(0, 10 * (done - 0.5)))),
+            "capacity": abs(every.sum(1).mean() - o.capacity * min(1, 3 * done)),
         }[name]
     if name == "regression":
         return 0.5 * (told * (mu - u) ** 2).sum(1).mean()
@@ -114,14 +114,18 @@ def reference_kl(seen):
 def reference_mmd(name, o, seen):
     """Sums over pairs of rows, one kernel value at a time."""
     free, z, past, y = double(1 - seen.told, seen.posterior.sample, seen.past, seen.drawn)
-    z, y = z * free, y * free
+    live = free * (np.clip(2 * (1 - np.exp(double(seen.posterior.log_variance)[0]).mean(0)), 0, 1) if o.gated else 1)
     n = len(z)
-    every = np.concatenate([z, past * free])
+    if name == "mmd_pairs":
+        z, past = (free * each + (1 - free) * (each - 0.5) * math.sqrt(12) for each in (z, past))
+    if name == "mmd":
+        z, past, y = z * live, past * live, y * live
+    every = np.concatenate([z, past])
     if name != "mmd":
         k = lambda a, b: np.exp(-0.5 * (a[:, None] - b) ** 2)  # noqa: E731
         alone = [(k(every[:, j], every[:, j]), k(y[:, j], y[:, j]), k(every[:, j], y[:, j])) for j in range(D)]
         if name == "mmd_marginal":
-            return sum(unbiased(*grams) for grams in alone)
+            return sum(w * unbiased(*grams) for w, grams in zip(live, alone, strict=True))
         alone = [
             (
                 zz - zz.mean(0) - zz.mean(1)[:, None] + zz.mean(),
@@ -130,12 +134,18 @@ def reference_mmd(name, o, seen):
             )
             for zz, yy, zy in alone
         ]
-        pairs = [(i, j) for i, j in seen.pairs.T.tolist() if free[i] * free[j]]
-        products = [[a * b for a, b in zip(alone[i], alone[j], strict=True)] for i, j in pairs]
-        each = [unbiased(zz, 0 * yy, 0 * zy) if o.independent else unbiased(zz, yy, zy) for zz, yy, zy in products]
-        return np.mean(each) * free.sum() * (free.sum() - 1) / 2 if each else 0.0
+        weight = np.triu(live[:, None] * live + (1 - free)[:, None] * live + (1 - free) * live[:, None], 1)
+        total = 0.0
+        for i, j in seen.pairs.T.tolist():
+            zz, yy, zy = (a * b for a, b in zip(alone[i], alone[j], strict=True))
+            total += weight[i, j] * (unbiased(zz, 0 * yy, 0 * zy) if o.independent else unbiased(zz, yy, zy))
+        chosen = weight[tuple(seen.pairs.tolist())].sum()
+        return total / chosen * weight.sum() if chosen else 0.0
     squared = lambda a, b: ((a[:, None] - b) ** 2).sum(2)  # noqa: E731
-    base = {"prior": 2 * float(seen.variance.sum()), "median": torch.tensor(squared(z, y)).flatten().median().item()}
+    base = {
+        "prior": 2 * float((seen.variance.cpu().numpy() * live**2).sum()),
+        "median": torch.tensor(squared(z, y)).flatten().median().item(),
+    }
     b = base.get(o.mmd.bandwidth, o.mmd.bandwidth)
     forms = {
         "imq": lambda d, s: s * b / (s * b + d),
