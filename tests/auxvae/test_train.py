@@ -56,24 +56,29 @@ train.train_run(read_run(json.loads(sys.argv[1])), Path(sys.argv[2]), Path(sys.a
 """
 
 
-def test_killed_and_started_again_it_ends_in_the_same_bytes(tiny, tiny_store, tmp_path):
+def killed_and_whole(run, store, folder):
+    """The bytes of a run that was killed after an epoch and started again, and of one that was not."""
     from dataclasses import asdict
 
-    run = fresh(tiny.runs[1], epochs=6)
-    arguments = [sys.executable, "-c", PROGRAM, json.dumps(asdict(run)), str(tiny_store)]
+    arguments = [sys.executable, "-c", PROGRAM, json.dumps(asdict(run)), str(store)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    checkpoint = tmp_path / "killed" / "work" / run.id / "checkpoint.safetensors"
-    killed = subprocess.Popen([*arguments, str(tmp_path / "killed")], env=environment)
+    checkpoint = folder / "killed" / "work" / run.id / "checkpoint.safetensors"
+    killed = subprocess.Popen([*arguments, str(folder / "killed")], env=environment)
     until = time.monotonic() + 120
     while not checkpoint.exists() and killed.poll() is None and time.monotonic() < until:
         time.sleep(0.002)
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
-    assert checkpoint.exists() and not (tmp_path / "killed" / "runs").exists()
+    assert checkpoint.exists() and not (folder / "killed" / "runs").exists()
     for name in ("killed", "whole"):
-        subprocess.run([*arguments, str(tmp_path / name)], env=environment, check=True)
-    assert bytes_of(tmp_path / "killed" / "runs" / run.id) == bytes_of(tmp_path / "whole" / "runs" / run.id)
-    assert not (tmp_path / "killed" / "work" / run.id).exists()
+        subprocess.run([*arguments, str(folder / name)], env=environment, check=True)
+    assert not (folder / "killed" / "work" / run.id).exists()
+    return tuple(bytes_of(folder / name / "runs" / run.id) for name in ("killed", "whole"))
+
+
+def test_killed_and_started_again_it_ends_in_the_same_bytes(tiny, tiny_store, tmp_path):
+    killed, whole = killed_and_whole(fresh(tiny.runs[1], epochs=6), tiny_store, tmp_path)
+    assert killed == whole
 
 
 def test_the_workers_of_a_killed_fleet_end_with_it(tiny, tiny_store, tmp_path):

@@ -1,0 +1,83 @@
+"""What a method costs: its training step against a plain VAE's with the same network, batch 256, d_Z = 10, one core.
+
+    python benchmarks/methods.py [NETWORK ...]        conv4 if none is named; targets 1.15, with a second network 2
+
+The two steps take turns, so that both see the same machine; the ratio is the median over the turns. A step is random
+numbers, forward, terms, backward, clip and Adam, on random images of the paper's size.
+"""
+
+import statistics
+import sys
+import time
+
+import torch
+
+from auxvae.likelihoods import Poisson
+from auxvae.methods import METHODS
+from auxvae.networks import build
+from auxvae.objective import Objective
+from auxvae.randomness import generator
+from auxvae.spec import Network
+from auxvae.study import read_study
+from auxvae.train import adam
+from simulations.facts import read_declared
+
+ROWS, TURNS = 256, 15
+
+
+def runs_of(name):
+    """One run per method, told g1 and g2."""
+    told = {method: {"coverages": ["two"]} if METHODS[method].told else {} for method in METHODS}
+    config = {
+        "study": "steps",
+        "datasets": {"galaxies": {"preset": "paper"}},
+        "coverages": {"two": ["g1", "g2"]},
+        "network": {"name": name, "latents": 10},
+        "runs": [{"method": method, **told[method]} for method in METHODS],
+    }
+    return read_study(config, read_declared(config, []).to_json(), []).runs
+
+
+def step_of(run):
+    """A function that makes the i-th step of a run."""
+    factors = {name: torch.rand(4096, generator=generator(0, name)) for name in run.dataset.factors}
+    objective = Objective.of(run, Poisson(0.0), factors, torch.device("cpu"))
+    network = build(run, 3.0, 5.0, bounded=False)
+    optimiser = adam(network, run.training)
+    images = 20 * torch.rand(ROWS, 1, 33, 33, generator=generator(0, "images"))
+    u = torch.rand(ROWS, len(run.told), generator=generator(0, "u"))
+
+    def step(i):
+        values, _ = objective.values(network, images, u, objective.draw("latents", i, u), 0.5)
+        optimiser.zero_grad(set_to_none=True)
+        (values @ objective.weights).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1e4)
+        optimiser.step()
+
+    return step
+
+
+def seconds(step, i):
+    """Time of one step."""
+    start = time.perf_counter()
+    step(i)
+    return time.perf_counter() - start
+
+
+def main(names):
+    """A line per network and method."""
+    torch.set_num_threads(1)
+    for name in names:
+        runs = runs_of(name)
+        plain = step_of(next(run for run in runs if run.method == "vae"))
+        for run in runs:
+            step = step_of(run)
+            seconds(plain, 0), seconds(step, 0)
+            turns = [(seconds(step, i), seconds(plain, i)) for i in range(TURNS)]
+            ratio = statistics.median(a / b for a, b in turns)
+            bound = 2.0 if METHODS[run.method].second else 1.15
+            print(f"{name:9} {run.method:13} {ratio:5.2f} of a VAE's step, target {bound:.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or [Network().name])

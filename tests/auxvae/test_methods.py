@@ -1,0 +1,132 @@
+"""Every method of the table, trained for real on a tiny store: alone as in a fleet, falling, saved and read back."""
+
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from auxvae import train as training
+from auxvae.data import Store
+from auxvae.methods import METHODS
+from auxvae.model import Model
+from auxvae.objective import Objective
+from auxvae.train import Trainer
+from tests.auxvae.test_train import CPU, bytes_of, killed_and_whole
+from tests.conftest import TINY, study_of
+
+NARROW = {"network": {"name": "mlp", "latents": 6, "width": 8, "second": 16}}
+SHORT = {"training": {"epochs": 4, "batch": 32, "learning_rate": 2.0e-3, "clip": 1.0e4}}
+
+
+def group(method, **settings):
+    told = {"coverages": ["two"]} if METHODS[method].told else {}
+    return {"method": method, **told, **settings}
+
+
+@pytest.fixture(scope="module")
+def study():
+    config = {**copy.deepcopy(TINY), **NARROW, **SHORT, "runs": [group(method) for method in METHODS]}
+    return study_of(config)[1]
+
+
+@pytest.fixture(scope="module")
+def trained(study, tiny_store, tmp_path_factory):
+    results = tmp_path_factory.mktemp("methods")
+    training.train(study.fleets[0], tiny_store, results, CPU, workers=2)
+    return results
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_alone_as_in_a_fleet(method, study, tiny_store, trained, tmp_path):
+    run = next(run for run in study.runs if run.method == method)
+    training.train_run(run, tiny_store, tmp_path, CPU)
+    assert bytes_of(tmp_path / "runs" / run.id) == bytes_of(trained / "runs" / run.id)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_loss_falls(method, study, trained):
+    """The reconstruction on held-out rows, which every method has, and the whole loss on the first batches."""
+    run = next(run for run in study.runs if run.method == method)
+    history = pd.read_parquet(trained / "runs" / run.id / "history.parquet")
+    kept = {name for name in run.terms if name not in ("kl", "kl_told", "kl_free", "capacity")}
+    loss = sum(
+        run.weights[name] * history[f"train_{name}"] for name in kept
+    )  # a divergence may rise as codes begin to say something
+    assert history["validation_reconstruction"].iloc[-1] < history["validation_reconstruction"].iloc[0]
+    assert loss.iloc[-1] < loss.iloc[0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_saved_and_read_back_it_gives_the_same_codes(method, study, tiny_store, trained):
+    run = next(run for run in study.runs if run.method == method)
+    store = Store(tiny_store, run.dataset)
+    model = Model(trained / "runs" / run.id, run, store, store.part("test"), CPU)
+    again = Model(trained / "runs" / run.id, run, store, store.part("test"), CPU)
+    mean, log_variance = model.encode()
+    np.testing.assert_array_equal(mean, again.encode()[0])
+    assert np.isfinite(mean).all() and np.isfinite(log_variance).all()
+    assert (mean.std(0) > 0).all()
+    assert model.decode_counts(mean).shape == (32, 1, 33, 33)
+
+
+@pytest.mark.parametrize("method", ["aux_mine", "ae_mmd"])
+def test_killed_with_a_second_network_or_a_queue_it_ends_in_the_same_bytes(method, tiny_store, tmp_path):
+    settings = {"mmd": {"queue": 64}} if method == "ae_mmd" else {}
+    config = {
+        **copy.deepcopy(TINY),
+        **NARROW,
+        "training": {"epochs": 12, "batch": 32},
+        "runs": [group(method, **settings)],
+    }
+    run = study_of(config)[1].runs[0]
+    killed, whole = killed_and_whole(run, tiny_store, tmp_path)
+    assert killed == whole
+
+
+def test_a_queue_holds_as_many_codes_as_it_may(tiny_store, tmp_path, monkeypatch):
+    """Codes of the epoch's earlier batches stand beside a batch, the latest ones, and none at the start of an epoch."""
+    config = {**copy.deepcopy(TINY), **NARROW, **SHORT, "runs": [group("ae_mmd", mmd={"queue": 80})]}
+    run = study_of(config)[1].runs[0]
+    seen = []
+    draw = Objective.draw
+
+    def watched(self, purpose, index, u, past=None):
+        if purpose == "latents":
+            seen.append(len(past))
+        return draw(self, purpose, index, u, past)
+
+    monkeypatch.setattr(Objective, "draw", watched)
+    Trainer(run, Store(tiny_store, run.dataset), tmp_path / "work", CPU).train()
+    assert seen == [0, 32, 64, 80, 80, 80] * 4
+
+
+def test_no_term_makes_an_array_of_rows_by_rows_by_latents(study):
+    """The largest array of a step, forwards and backwards, at 192 rows and 6 latents."""
+    rows, latents = 192, 6
+    g = torch.Generator().manual_seed(0)
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from auxvae.likelihoods import Poisson
+    from auxvae.networks import build
+
+    class Largest(TorchDispatchMode):
+        size = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            made = function(*args, **(kwargs or {}))
+            for each in made if isinstance(made, (tuple, list)) else (made,):
+                if isinstance(each, torch.Tensor):
+                    self.size = max(self.size, each.untyped_storage().nbytes() // each.element_size())
+            return made
+
+    for run in study.runs:
+        factors = {name: torch.rand(100, generator=g) for name in run.dataset.factors}
+        objective = Objective.of(run, Poisson(0.0), factors, CPU)
+        images, u = torch.rand(rows, 1, 33, 33, generator=g), torch.rand(rows, len(run.told), generator=g)
+        draws, network = objective.draw("latents", 0, u), build(run, 0.0, 1.0, False)
+        with Largest() as largest:
+            values, _ = objective.values(network, images, u, draws, 0.5)
+            (values @ objective.weights).backward()
+        assert largest.size < max(rows * rows * latents, images.numel() + 1), (run.method, largest.size)
