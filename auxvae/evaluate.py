@@ -26,9 +26,9 @@ from auxvae.metrics.aggregate import aggregate_scores
 from auxvae.metrics.alignment import Score, alignment_scores, correlation_matrix, lds, mean_score
 from auxvae.metrics.images import asinh_scale, ssim_to
 from auxvae.model import Model
-from auxvae.priors import free_prior
 from auxvae.randomness import generator, normal
 from auxvae.spec import Run
+from auxvae.trial import free_prior
 from foundation.files import finished, write_json
 
 Array = NDArray[np.float64]

@@ -95,6 +95,10 @@ class PriorSpec:
         """Whether the training factors are needed to make it."""
         return self.kind == "empirical" or any(part.reads_factors() for part in self.of)
 
+    def is_a_program(self) -> bool:
+        """Whether a user's file is needed to make it."""
+        return self.kind == "file" or any(part.is_a_program() for part in self.of)
+
     def words(self) -> str:
         """The prior in a table's words."""
         return f"{self.kind}({', '.join(part.words() for part in self.of)})" if self.of else self.name or self.kind

@@ -12,11 +12,12 @@ from torch.nn.functional import pad
 from auxvae import priors
 from auxvae.likelihoods import Likelihood
 from auxvae.networks import Autoencoder
-from auxvae.priors import Gaussian, Prior, free_prior
+from auxvae.priors import Gaussian, Prior
 from auxvae.randomness import generator, normal
 from auxvae.seen import Draws, Options, Seen
 from auxvae.spec import Run
 from auxvae.terms import TERMS
+from auxvae.trial import free_prior
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib.util
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,11 +24,8 @@ from torch import Tensor
 
 from auxvae.latents import PriorSpec
 from auxvae.randomness import generator
-from auxvae.spec import Run
 from foundation.faults import Absent, Fault, Refused
 from foundation.files import digest_file
-
-TRIAL = 4096  # rows by which a prior is tried and its variance measured
 
 
 class Gaussian(NamedTuple):
@@ -184,41 +181,6 @@ def build(spec: PriorSpec, dimensions: int, table: Table) -> Prior:
         "file": lambda: _own(spec, dimensions),
     }
     return makers[spec.kind]()
-
-
-def free_prior(run: Run, factors: Mapping[str, Tensor]) -> tuple[Prior | None, Tensor]:
-    """The prior of the latents that are not told, None where all are, and the variance of each latent, (d_Z,)."""
-    free = run.network.latents - len(run.told)
-    variance = torch.zeros(run.network.latents)
-    if not free:
-        return None, variance
-
-    def table(names: tuple[str, ...]) -> Tensor:
-        chosen = names or tuple(name for name in run.dataset.factors if name not in run.told)
-        return torch.stack([factors[name] for name in chosen], 1)
-
-    prior = build(run.prior, free, table)
-    variance[len(run.told) :] = tried(prior, run.prior, free)
-    return prior, variance
-
-
-def tried(prior: Prior, spec: PriorSpec, dimensions: int) -> Tensor:
-    """Variance of each latent under the prior, (dimensions,); a prior whose samples are no such rows is refused."""
-    where = f"prior {spec.words()}"
-    made = prior.sample(torch.zeros(TRIAL, 0), generator(0, "trial"))
-    if not isinstance(made, Tensor) or made.shape != (TRIAL, dimensions):
-        found = Absent(f"samples of shape {tuple(getattr(made, 'shape', ()))}")
-        text = f"sample(u, source) gives one row of {dimensions} numbers for each row of u, here {TRIAL}"
-        raise Refused(Fault(where, found, text, "mend the prior, or its number of latents"))
-    broken = int((~made.isfinite()).sum())
-    if broken:
-        text = f"all of {made.numel()} must be finite"
-        raise Refused(Fault(where, Absent(f"{broken} samples that are no numbers"), text, "mend the prior"))
-    variance = made.float().var(0)
-    if not bool((variance > 0).all()):
-        text = "a kernel takes its width from them"
-        raise Refused(Fault(where, Absent("latents that do not vary"), text, "give the prior a width"))
-    return variance
 
 
 def _own(spec: PriorSpec, dimensions: int) -> Prior:

@@ -99,8 +99,8 @@ class Group:
     encoder: a Gaussian posterior or a point; the method's own where nothing is said. mmd: the kernel of the MMD terms.
     degree is K of the inter-independence, aux_degree that of explicitness and intra-independence; normalise means over
     powers in place of sums; interactions adds products of factors. capacity: nats that an annealed VAE reaches after
-    the first third of the steps. cooling: how many times kl_free counts at first. network and training stand for those
-    of the study.
+    the first third of the steps. cooling: how many times kl_free counts at first. network and training: keys that
+    differ from those of the study.
     """
 
     method: str

@@ -88,12 +88,20 @@ def read_study(config: Mapping[str, Any], facts: Facts, faults: list[Fault]) -> 
 
 
 def _with_presets(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Each group of runs over the settings of its preset."""
+    """Each group of runs over the settings of its preset, and its sections over those of the study."""
     groups = config.get("runs")
     if not isinstance(groups, list):
         return dict(config)
-    laid = [{**PRESETS.get(str(g.get("preset")), {}), **g} if isinstance(g, Mapping) else g for g in groups]
-    return {**config, "runs": laid}
+    return {**config, "runs": [_laid(config, group) if isinstance(group, Mapping) else group for group in groups]}
+
+
+def _laid(config: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, Any]:
+    laid = {**PRESETS.get(str(group.get("preset")), {}), **group}
+    for section in ("network", "training"):
+        common, own = config.get(section), group.get(section)
+        if isinstance(common, Mapping) and isinstance(own, Mapping):
+            laid[section] = {**common, **own}
+    return laid
 
 
 def _unfold(config: Config, group: Group, facts: Facts) -> Iterator[Run]:

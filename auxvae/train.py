@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,9 @@ from auxvae.data import Part, Scaling, Store, run_likelihood, scaling
 from auxvae.fleet import choose_device, train_fleet
 from auxvae.networks import Autoencoder, build
 from auxvae.objective import Objective
-from auxvae.priors import free_prior
 from auxvae.randomness import order
 from auxvae.spec import Fleet, Run, Training
+from auxvae.trial import prior_faults
 from foundation.console import log, span
 from foundation.faults import Absent, Fault, Refused
 from foundation.files import claimed, write_json
@@ -62,25 +62,15 @@ def train_all(fleet: Fleet, store: Path, results: Path, wanted: str, workers: in
 
 def train(fleet: Fleet, store: Path, results: Path, device: torch.device, workers: int) -> None:
     """Train the runs of a fleet that are not finished yet; refuse at the end with what stopped any of them."""
-    _try_priors(fleet, store)
+    columns = cache(lambda source: Store(store, source).part("train").columns())
+    if wrong := prior_faults(fleet.runs, lambda run: columns(run.dataset) if run.prior.reads_factors() else {}):
+        raise Refused(wrong)
     task = partial(train_run, store=store, results=results, device=device)
     open_runs = [run for run in fleet.runs if not runs.is_finished(results / "runs" / run.id, run)]
     faults: list[Fault] = []
     for run, refused in train_fleet(open_runs, task, workers if device.type == "cpu" else 1):
         log.info(f"{run.title}: stopped" if refused else f"{run.title}: finished")
         faults += refused.faults if refused else ()
-    if faults:
-        raise Refused(faults)
-
-
-def _try_priors(fleet: Fleet, path: Path) -> None:
-    """Refuse, before any run is trained, the priors that do not hold; each is told once."""
-    faults: list[Fault] = []
-    for run in {(run.prior, run.told, run.network.latents): run for run in fleet.runs}.values():
-        try:
-            free_prior(run, Store(path, run.dataset).part("train").columns() if run.prior.reads_factors() else {})
-        except Refused as refused:
-            faults += refused.faults
     if faults:
         raise Refused(faults)
 

@@ -15,7 +15,7 @@ LEVELS = [
     {"methods", "randomness", "latents", "bodies"},
     {"spec", "kernels"},
     {"labels", "soundness", "likelihoods", "priors", "dependence", "mmd"},
-    {"second"},
+    {"second", "trial"},
     {"study", "data", "networks", "metrics", "metrics.alignment", "metrics.images"},
     {"metrics.aggregate"},
     {"runs", "seen"},

@@ -9,8 +9,9 @@ from scipy import stats
 from scipy.integrate import cumulative_trapezoid
 
 from auxvae.latents import PriorSpec
-from auxvae.priors import Conditioned, build, free_prior, tried
+from auxvae.priors import Conditioned, build
 from auxvae.randomness import generator
+from auxvae.trial import free_prior, tried
 from foundation.faults import Refused
 from foundation.files import digest_file
 from tests.conftest import study_of

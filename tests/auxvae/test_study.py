@@ -95,6 +95,64 @@ BAD = {
     "no scales": (spoil(("analyses", "sensitivity", "scales"), []), "at least one scale"),
     "a preset that is a list": (spoil((*GALAXIES, "preset"), ["paper"]), "the presets are"),
     "a grid without levels": (spoil((*GALAXIES, "design"), "grid"), "a grid needs levels"),
+    "a kernel of no width": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"bandwidth": 0}}), "it must be above 0"),
+    "scales of no width": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"scales": [1, 0]}}), "it must be above 0"),
+    "no scales of a kernel": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"scales": []}}), "a scale is needed"),
+    "an unknown kernel": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"kernel": "imk"}}), "did you mean 'imq'?"),
+    "a block and a queue": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"block": 8, "queue": 64}}), "take one of the two"),
+    "an unknown prior": (spoil(("runs", 0), {"method": "ae_mmd", "prior": "unifrom"}), "did you mean 'uniform'?"),
+    "a setting of another prior": (
+        spoil(("runs", 0), {"method": "ae_mmd", "prior": {"kind": "grid", "components": 3}}),
+        "the prior grid takes levels",
+    ),
+    "blocks of another dimension": (
+        spoil(("runs", 0), {"method": "ae_mmd", "prior": {"kind": "blocks", "of": [{"kind": "uniform", "latents": 3}]}}),
+        "it is for a block of 10 latents",
+    ),
+    "factors of another dimension": (
+        spoil(("runs", 1), {"method": "aux_mmd", "coverages": ["two"], "prior": {"kind": "empirical"}}),
+        "found a prior of 3 dimensions, but it is for a block of 8 latents",
+    ),
+    "a prior of unknown factors": (
+        spoil(("runs", 0), {"method": "ae_mmd", "prior": {"kind": "empirical", "factors": ["fluks"]}}),
+        "did you mean 'flux'?",
+    ),
+    "a file that is not there": (
+        spoil(("runs", 0), {"method": "ae_mmd", "prior": {"kind": "file", "path": "absent.py", "name": "Ring"}}),
+        "a Python file with the prior must be there",
+    ),
+    "a file without its class": (
+        spoil(("runs", 0), {"method": "ae_mmd", "prior": {"kind": "file", "path": "setup.cfg"}}),
+        "the prior file needs it",
+    ),
+    "a divergence from a prior without a density": (
+        spoil(("runs", 0), {"method": "vae", "prior": "uniform"}),
+        "which needs a density for every z",
+    ),
+    "a prior for a method that learns it": (
+        spoil(("runs", 1), {"method": "ivae", "coverages": ["two"], "prior": "laplace"}),
+        "ivae learns its prior",
+    ),
+    "a point for a method that needs a posterior": (
+        spoil(("runs", 0), {"method": "vae", "encoder": "deterministic"}),
+        "terms that need a Gaussian posterior",
+    ),
+    "released settings of a method that has none": (
+        spoil(("runs", 0), {"method": "ae_mmd", "preset": "paper"}),
+        "the preset paper is known for",
+    ),
+    "a batch of one in a group": (
+        spoil(("runs", 0), {"method": "ae_mmd", "training": {"batch": 1}}),
+        "runs[0].training.batch: found 1, but it must be at least 2",
+    ),
+    "a group's batch larger than the data": (
+        spoil(("runs", 0), {"method": "ae_mmd", "training": {"batch": 1000}}),
+        "runs[0].training.batch: found 1000, but galaxies has 192 training rows",
+    ),
+    "a validation row alone": (
+        lambda c: c["datasets"]["galaxies"].update(split={"train": 0.99, "validation": 0.005, "test": 0.005}),
+        "two at least",
+    ),
     "no weights in the list": (spoil(("runs", 0, "weights"), {"kl": []}), "a weight is needed"),
 }  # fmt: skip
 
@@ -176,7 +234,11 @@ def test_the_configs_that_ship_are_sound():
     from tests.conftest import ROOT
 
     for path in sorted((ROOT / "config").glob("*.yaml")):
-        assert study_of(load_yaml(path))[1].runs
+        config = load_yaml(path)
+        for name, dataset in config["datasets"].items():
+            if "store" in dataset and not (ROOT / dataset["store"]).exists():  # official data, which is not shipped
+                config["datasets"][name] = {"preset": "paper", "galaxies": 1024}
+        assert study_of(config)[1].runs, path
 
 
 def test_the_example_of_the_docs_is_sound(tmp_path):
@@ -196,6 +258,8 @@ def test_the_example_of_the_docs_is_sound(tmp_path):
 def test_the_docs_name_every_key():
     from dataclasses import fields
 
+    from auxvae.latents import TAKES, Mmd, PriorSpec
+    from auxvae.methods import METHODS
     from auxvae.spec import Config, Group, Network, Sensitivity, Training, Traversal
     from tests.conftest import ROOT
 
@@ -203,3 +267,47 @@ def test_the_docs_name_every_key():
     for kind in (Config, Group, Network, Training, Sensitivity, Traversal):
         for field in fields(kind):
             assert field.name in text, f"{kind.__name__}.{field.name}"
+    kept = [field.name for field in fields(PriorSpec) if field.name not in ("kind", "sha256")]
+    for name in [*METHODS, *TAKES, *kept, *(field.name for field in fields(Mmd))]:
+        assert f"`{name}`" in text, name
+
+
+def test_the_prior_of_the_docs_is_sound(tmp_path, config):
+    """The program and the config of docs/own_prior.md, tried as `check` tries them."""
+    import re
+
+    from auxvae.trial import prior_faults
+    from tests.conftest import ROOT
+
+    text = (ROOT / "docs" / "own_prior.md").read_text()
+    path = tmp_path / "sphere.py"
+    path.write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1))
+    config["runs"] = [{"method": "ae_mmd", "prior": {"kind": "file", "path": str(path), "name": "Sphere"}}]
+    assert prior_faults(study_of(config)[1].runs, lambda run: {}) == []
+
+
+def test_check_tries_a_prior_of_ones_own(tmp_path):
+    import subprocess
+    import sys
+
+    from tests.conftest import ROOT
+
+    (tmp_path / "flat.py").write_text(
+        "import torch\nfrom auxvae.priors import Prior\n\n\nclass Flat(Prior):\n"
+        "    def sample(self, u, source):\n        return torch.full((len(u), self.dimensions), float('nan'))\n"
+    )
+    (tmp_path / "mine.yaml").write_text(
+        "study: mine\ndatasets:\n  galaxies: {preset: paper}\nruns:\n"
+        f"  - {{method: ae_mmd, prior: {{kind: file, path: {tmp_path / 'flat.py'}, name: Flat}}}}\n"
+    )
+    command = [sys.executable, "-m", "auxvae", "check", str(tmp_path / "mine.yaml")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "prior Flat: found 40960 samples that are no numbers, but all of 40960 must be finite" in done.stderr
+
+
+def test_a_group_keeps_what_it_does_not_change(config):
+    config["network"] = {"latents": 7, "width": 16}
+    config["runs"] = [{"method": "vae", "network": {"width": 8}, "training": {"epochs": 5}}]
+    run = study_of(config)[1].runs[0]
+    assert (run.network.latents, run.network.width, run.training.epochs, run.training.batch) == (7, 8, 5, 32)
