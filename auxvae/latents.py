@@ -112,7 +112,8 @@ class Mmd:
     squared distance of two prior samples, `median` the median squared distance of codes and prior samples of the
     batch, a number is itself (in squared units of the latents). block: mean over blocks of so many rows, linear in the
     batch. queue: so many codes of earlier batches stand beside the batch. pairs: `all` pairs of latents, or so many
-    drawn at random in each step.
+    drawn at random in each step. width: of the RBF kernel of a single latent, in marginals and pairs; a width of 1 sees
+    a correlation best, a smaller one the corners of a uniform prior.
     """
 
     kernel: Literal["imq", "rbf", "laplace", "rational_quadratic"] = "imq"
@@ -120,6 +121,7 @@ class Mmd:
     scales: tuple[Positive, ...] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
     block: Annotated[int, Range(2)] | None = None
     queue: Annotated[int, Range(0, 1_000_000)] = 0
+    width: Positive = 1.0
     pairs: Literal["all"] | Count = "all"
 
     def faults(self, where: str) -> list[Fault]:

@@ -96,7 +96,7 @@ METHODS = {
         {
             "reconstruction": 1,
             "kl_told": 1,
-            "kl_free": 1,
+            "kl_free": 3,
             "explicitness": 2000,
             "intra": 20,
             "mmd_marginal": 3000,

@@ -68,16 +68,18 @@ def _blocks(z: Codes, y: Float[Tensor, "m d"], base: Tensor, mmd: Mmd) -> Scalar
     return total / count
 
 
-def marginal(z: Codes, past: Float[Tensor, "Q d"], y: Float[Tensor, "m d"]) -> Float[Tensor, " d"]:
-    """Unbiased MMD^2 of each latent alone, (d,)."""
-    seen = _moving(features(z), features(past))
-    wanted = features(y).mean(0)
+def marginal(z: Codes, past: Float[Tensor, "Q d"], y: Float[Tensor, "m d"], width: float = 1.0) -> Float[Tensor, " d"]:
+    """Unbiased MMD^2 of each latent alone, (d,), by an RBF kernel of that width."""
+    seen = _moving(features(z, width), features(past, width))
+    wanted = features(y, width).mean(0)
     apart, own, theirs = (each.square().sum(-1) for each in (seen - wanted, seen, wanted))
     one = torch.ones_like(own)  # k(z, z)
     return _unbiased(apart, (own, one, len(z) + len(past)), (theirs, one, len(y)))
 
 
-def pairs(z: Codes, past: Float[Tensor, "Q d"], y: Float[Tensor, "m d"] | None) -> Float[Tensor, "d d"]:
+def pairs(
+    z: Codes, past: Float[Tensor, "Q d"], y: Float[Tensor, "m d"] | None, width: float = 1.0
+) -> Float[Tensor, "d d"]:
     """Distance of the covariances of every pair of latents, (d, d); the diagonal means nothing.
 
     Without y the prior's latents are independent of each other, and C_y is 0 exactly.
@@ -88,11 +90,12 @@ def pairs(z: Codes, past: Float[Tensor, "Q d"], y: Float[Tensor, "m d"] | None) 
         flat, sizes = f.flatten(1), f.square().sum(-1)
         return (flat.T @ flat).reshape(d, k, d, k).transpose(1, 2), sizes.T @ sizes
 
-    return _covariances(z, past, y, together)
+    theirs = None if y is None else features(y, width)
+    return _covariances(features(z, width), features(past, width), theirs, together)
 
 
 def chosen_pairs(
-    z: Codes, past: Float[Tensor, "Q d"], y: Float[Tensor, "m d"] | None, chosen: Int[Tensor, "2 P"]
+    z: Codes, past: Float[Tensor, "Q d"], y: Float[Tensor, "m d"] | None, chosen: Int[Tensor, "2 P"], width: float = 1.0
 ) -> Float[Tensor, " P"]:
     """The same for the pairs (first, second) of latents that are named, (P,)."""
 
@@ -101,21 +104,20 @@ def chosen_pairs(
         sizes = (first.square().sum(-1) * second.square().sum(-1)).sum(0)
         return torch.einsum("npk,npl->pkl", first, second), sizes
 
-    return _covariances(z, past, y, together)
+    theirs = None if y is None else features(y, width)
+    return _covariances(features(z, width), features(past, width), theirs, together)
 
 
-def _covariances(z: Tensor, past: Tensor, y: Tensor | None, together: Together) -> Tensor:
+def _covariances(mine: Tensor, older: Tensor, theirs: Tensor | None, together: Together) -> Tensor:
     """|C_z - C_y|^2 of every pair, C the covariance of their features, the diagonals of the estimates taken out."""
-    mine, older = features(z), features(past)
     centre = torch.cat([mine, older]).mean(0).detach()  # moving it changes no covariance
     now, before = together(mine - centre), together(older - centre)
-    seen, size = (_rescaled(a, b, len(z), len(past)) for a, b in zip(now, before, strict=True))
-    own = (seen.square().sum((-1, -2)), size, len(z) + len(past))
-    if y is None:
+    seen, size = (_rescaled(a, b, len(mine), len(older)) for a, b in zip(now, before, strict=True))
+    own = (seen.square().sum((-1, -2)), size, len(mine) + len(older))
+    if theirs is None:
         return _unbiased(own[0], own)
-    theirs = features(y)
-    wanted, their_size = (each / len(y) for each in together(theirs - theirs.mean(0)))
-    other = (wanted.square().sum((-1, -2)), their_size, len(y))
+    wanted, their_size = (each / len(theirs) for each in together(theirs - theirs.mean(0)))
+    other = (wanted.square().sum((-1, -2)), their_size, len(theirs))
     return _unbiased((seen - wanted).square().sum((-1, -2)), own, other)
 
 

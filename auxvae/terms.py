@@ -5,8 +5,8 @@ r"""The terms of the losses: pure functions of ONE run's tensors, each a scalar:
                          1/2 sum_j [ (sigma_j^2 + (mu_j - m_j)^2) / v_j - 1 - log(sigma_j^2 / v_j) ]
                          else log q(z|x) - log p(z) at the sample
     kl_told              the same over the told latents alone
-    kl_free              that of the others from N(0, 1), times `cooling` for the first half, times 1 after 0.6 of the
-                         training, log-linear between: latents that are not needed are put to rest first
+    kl_free              that of the others from N(0, 1), times `cooling` for the first half of the training, times 1
+                         from 0.9 of it on, log-linear between: latents that are not needed are put to rest first
     capacity             |KL - C(t)|, C rises linearly to `capacity` nats over the first third  (1804.03599, eq. 8)
     explicitness         sum_{j told} R_1(z_j, u_j)                                     (arXiv 2507.00298, eq. 7)
     intra                sum_{j != k told} R_0(z_j, u_k)                                                  (eq. 8)
@@ -22,7 +22,8 @@ with the prior p(z|u) = N(m, v) of auxvae.priors and R of auxvae.dependence: pol
 is the bound itself, where it is above 0, and R_1 its negative. Those, the MMDs and the regression are pure numbers:
 their weights carry the nats. Which latents are told is a tensor, so that a whole grid of coverages is one program
 under `torch.func.vmap`; a term may branch on nothing but the static options. Beside a kl_free, the MMDs weigh a
-latent by 2 (1 - E sigma_j^2), from 0 to 1: a latent at rest is not to follow a prior that its KL keeps it from.
+latent by 2 (1 - E sigma_j^2), from 0 to 1: a latent at rest is not to follow a prior that its KL keeps it from;
+and they rise linearly over the first 0.7 of the training.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ from auxvae.priors import Gaussian
 from auxvae.second import frozen
 from auxvae.seen import Nats, Options, Seen
 
-HELD, COOLED = 0.5, 0.6  # shares of the training between which kl_free cools
+HELD, COOLED = 0.5, 0.9  # shares of the training between which kl_free cools
+RISEN = 0.7  # share of the training by which the MMDs beside a kl_free have their whole weight
 
 
 def reconstruction(seen: Seen, options: Options) -> Nats:
@@ -158,17 +160,22 @@ def _live(seen: Seen, options: Options) -> Float[Tensor, " d"]:
     return free * (2 * (1 - spread)).clamp(0, 1)
 
 
+def _risen(seen: Seen, options: Options) -> Tensor:
+    """How much the MMDs weigh by now."""
+    return (seen.progress / RISEN).clamp(max=1) if options.gated else torch.ones_like(seen.progress)
+
+
 def joint_mmd(seen: Seen, options: Options) -> Nats:
     """MMD^2 of the latents that are not told from their prior."""
     live = _live(seen, options)
     z, past, y = (each * live for each in (seen.posterior.sample, seen.past, seen.drawn))
-    return mmd.joint(z, past, y, seen.variance * live.square(), options.mmd)
+    return _risen(seen, options) * mmd.joint(z, past, y, seen.variance * live.square(), options.mmd)
 
 
 def mmd_marginal(seen: Seen, options: Options) -> Nats:
     """MMD^2 of each of those latents alone, summed."""
-    each = mmd.marginal(seen.posterior.sample, seen.past, seen.drawn)
-    return (_live(seen, options) * each).sum()
+    each = mmd.marginal(seen.posterior.sample, seen.past, seen.drawn, options.mmd.width)
+    return _risen(seen, options) * (_live(seen, options) * each).sum()
 
 
 def mmd_pairs(seen: Seen, options: Options) -> Nats:
@@ -180,11 +187,12 @@ def mmd_pairs(seen: Seen, options: Options) -> Nats:
     z, past = (free * each + seen.told * _standing(each) for each in (seen.posterior.sample, seen.past))
     wanted = None if options.independent else seen.drawn
     weight = torch.triu(live[:, None] * live + seen.told[:, None] * live + seen.told * live[:, None], 1)
+    weight = _risen(seen, options) * weight
     if options.mmd.pairs == "all":
-        return (weight * mmd.pairs(z, past, wanted)).sum()
+        return (weight * mmd.pairs(z, past, wanted, options.mmd.width)).sum()
     chosen = weight[seen.pairs[0], seen.pairs[1]]
-    each = mmd.chosen_pairs(z, past, wanted, seen.pairs)
-    return (chosen * each).sum() / chosen.sum().clamp(min=1e-6) * weight.sum()
+    each = mmd.chosen_pairs(z, past, wanted, seen.pairs, options.mmd.width)
+    return (chosen * each).sum() / chosen.sum().clamp(min=1e-9) * weight.sum()
 
 
 def _standing(told: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:

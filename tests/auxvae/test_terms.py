@@ -26,7 +26,7 @@ TOLD = ((), (0,), (0, 1, 2), tuple(range(D)))  # how many latents are told, run 
 OPTIONS = {
     "default": Options(Poisson(0.0)),
     "released": Options(Poisson(0.0), 3, 1, False, True),
-    "degree one": Options(GaussianLikelihood(2.0), 1, 1, mmd=Mmd("rbf", 4.0)),
+    "degree one": Options(GaussianLikelihood(2.0), 1, 1, mmd=Mmd("rbf", 4.0, width=0.7)),
     "hsic, pairs drawn": Options(Poisson(0.0), dependence="hsic", mmd=Mmd("rational_quadratic", "median", pairs=5)),
     "blocks": Options(Poisson(0.0), mmd=Mmd("laplace", "prior", block=12)),
     "independent, at rest": Options(Poisson(0.0), independent=True, cooling=50.0, gated=True),
@@ -84,7 +84,7 @@ def exact(name, o, seen):
         return {
             "kl": every.sum(1).mean(),
             "kl_told": (told * every).sum(1).mean(),
-            "kl_free": ((1 - told) * every).sum(1).mean() * o.cooling ** (1 - min(1, max(0, 10 * (done - 0.5)))),
+            "kl_free": ((1 - told) * every).sum(1).mean() * o.cooling ** (1 - min(1, max(0, 2.5 * (done - 0.5)))),
             "capacity": abs(every.sum(1).mean() - o.capacity * min(1, 3 * done)),
         }[name]
     if name == "regression":
@@ -99,7 +99,8 @@ def exact(name, o, seen):
         n = math.log(B)
         return (logsumexp(log_q.sum(2), 1) - n - (logsumexp(log_q, 1) - n).sum(1)).mean()
     if "mmd" in name:
-        return reference_mmd(name, o, seen)
+        risen = min(1, float(seen.progress) / 0.7) if o.gated else 1
+        return risen * reference_mmd(name, o, seen)
     return reference_dependence(name, o, u, told, mu, z)
 
 
@@ -122,7 +123,7 @@ def reference_mmd(name, o, seen):
         z, past, y = z * live, past * live, y * live
     every = np.concatenate([z, past])
     if name != "mmd":
-        k = lambda a, b: np.exp(-0.5 * (a[:, None] - b) ** 2)  # noqa: E731
+        k = lambda a, b: np.exp(-0.5 * ((a[:, None] - b) / o.mmd.width) ** 2)  # noqa: E731
         alone = [(k(every[:, j], every[:, j]), k(y[:, j], y[:, j]), k(every[:, j], y[:, j])) for j in range(D)]
         if name == "mmd_marginal":
             return sum(w * unbiased(*grams) for w, grams in zip(live, alone, strict=True))
