@@ -23,7 +23,15 @@ from numpy.typing import NDArray
 
 from auxvae.data import Scaling, Store
 from auxvae.metrics.aggregate import aggregate_scores
-from auxvae.metrics.alignment import Score, alignment_scores, correlation_matrix, lds, mean_score
+from auxvae.metrics.alignment import (
+    Score,
+    alignment_scores,
+    correlation_matrix,
+    lds,
+    live_latents,
+    live_scores,
+    mean_score,
+)
 from auxvae.metrics.images import asinh_scale, ssim_to
 from auxvae.model import Model
 from auxvae.randomness import generator, normal
@@ -54,6 +62,7 @@ def code_scores(
     names = run.told or tuple(factors)
     raw = lds(correlation_matrix(sampled, np.stack([factors[name] for name in names], 1)))
     aligned = alignment_scores(mean.astype(np.float64), factors, run.told, resamples)
+    aligned |= live_scores(mean.astype(np.float64), factors, live_latents(mean, log_variance), resamples)
     scores = {"lds_sampled": Score(raw, np.nan, np.nan, len(mean)), **aligned}
     scores |= aggregate_scores(sampled, prior_samples(run, store, len(mean)), len(run.told))
     return scores if run.encoder == "deterministic" else {"kl": mean_score(nats), **scores}

@@ -19,7 +19,7 @@ from auxvae.study import Study
 from foundation.files import write_text
 from foundation.provenance import versions
 
-COMPARED = ("lds_all_corrected", "nats", "ssim_asinh", "prior_distance", "pair_dependence")
+COMPARED = ("lds_all_live", "nats", "ssim_asinh", "prior_distance", "pair_dependence")
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 

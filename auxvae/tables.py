@@ -15,7 +15,7 @@ from scipy import stats
 
 from foundation.files import write_text
 
-ALIGNMENT = ("lds", "lds_ceiling", "lds_corrected", "lds_all", "lds_all_corrected")
+ALIGNMENT = ("lds", "lds_ceiling", "lds_corrected", "lds_all", "lds_all_corrected", "lds_all_live", "latents_live")
 AGGREGATE = (
     "prior_distance",
     "prior_distance_floor",

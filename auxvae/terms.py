@@ -22,8 +22,8 @@ with the prior p(z|u) = N(m, v) of auxvae.priors and R of auxvae.dependence: pol
 is the bound itself, where it is above 0, and R_1 its negative. Those, the MMDs and the regression are pure numbers:
 their weights carry the nats. Which latents are told is a tensor, so that a whole grid of coverages is one program
 under `torch.func.vmap`; a term may branch on nothing but the static options. Beside a kl_free, the MMDs weigh a
-latent by 2 (1 - E sigma_j^2), from 0 to 1: a latent at rest is not to follow a prior that its KL keeps it from;
-and they rise linearly over the first 0.7 of the training.
+latent by 1 - 2 E sigma_j^2, from 0 to 1: a latent at rest is not to follow a prior that its KL keeps it from;
+and they rise linearly with the training, since a strong MMD at first holds latents at the angle where it met them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ from auxvae.second import frozen
 from auxvae.seen import Nats, Options, Seen
 
 HELD, COOLED = 0.5, 0.9  # shares of the training between which kl_free cools
-RISEN = 0.7  # share of the training by which the MMDs beside a kl_free have their whole weight
 
 
 def reconstruction(seen: Seen, options: Options) -> Nats:
@@ -157,12 +156,12 @@ def _live(seen: Seen, options: Options) -> Float[Tensor, " d"]:
     if not options.gated:
         return free
     spread = seen.posterior.log_variance.detach().exp().mean(0)
-    return free * (2 * (1 - spread)).clamp(0, 1)
+    return free * (1 - 2 * spread).clamp(0, 1)
 
 
 def _risen(seen: Seen, options: Options) -> Tensor:
     """How much the MMDs weigh by now."""
-    return (seen.progress / RISEN).clamp(max=1) if options.gated else torch.ones_like(seen.progress)
+    return seen.progress if options.gated else torch.ones_like(seen.progress)
 
 
 def joint_mmd(seen: Seen, options: Options) -> Nats:

@@ -7,6 +7,10 @@ With c_jk = |rho(z_j, u_k)| over N rows, d_Z latents and d factors:
                                                                          d_Z - 1 latents correlate by chance
     corrected = LDS with c_jk = 0 wherever c_jk < 1.96 / sqrt(N)         chance taken away at the 95 % level
 
+    live      LDS corrected over all factors, of the latents that hold more than 0.3 nat,
+              1/2 log(1 + var(mu_j) / E sigma_j^2): rho does not know the scale, and so gives a latent at rest the same say
+              as one at work. latents_live is their number.
+
 Choices: posterior means are scored (the release scores samples of the posterior: `lds_sampled`); a factor that no
 latent says significantly counts 0 in the corrected score. Intervals are value +- 1.96 standard deviations over
 bootstrap rows: resampling inflates every chance correlation, so that percentiles would be biased low.
@@ -23,6 +27,7 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+LIVE = 0.3  # nats
 
 
 class Score(NamedTuple):
@@ -75,6 +80,20 @@ def alignment_scores(
     scores = {name: interval(value, np.array([d[name] for d in drawn]), len(codes)) for name, value in point.items()}
     ceiling = lds_ceiling(len(codes), codes.shape[1])
     return scores | {"lds_ceiling": Score(ceiling, ceiling, ceiling, len(codes))}
+
+
+def live_latents(mean: Float[ndarray, "N D"], log_variance: Float[ndarray, "N D"]) -> NDArray[np.bool_]:
+    """Which latents hold more than LIVE nats, (D,), from posterior means and log variances (N, D)."""
+    held = 0.5 * np.log1p(mean.var(0) / np.exp(log_variance).mean(0))
+    return np.asarray(held > LIVE)
+
+
+def live_scores(codes: Array, factors: dict[str, Array], live: NDArray[np.bool_], resamples: int) -> dict[str, Score]:
+    """Corrected LDS over all factors with the latents at rest taken out, and the number of the others."""
+    count = float(live.sum())
+    working = codes[:, live] if live.any() else np.zeros((len(codes), 1))
+    scores = alignment_scores(working, factors, (), resamples)
+    return {"lds_all_live": scores["lds_all_corrected"], "latents_live": Score(count, count, count, len(codes))}
 
 
 def _bootstrap(codes: Array, values: Array, given: list[int], names: list[str], times: int) -> list[dict[str, float]]:

@@ -99,7 +99,7 @@ def exact(name, o, seen):
         n = math.log(B)
         return (logsumexp(log_q.sum(2), 1) - n - (logsumexp(log_q, 1) - n).sum(1)).mean()
     if "mmd" in name:
-        risen = min(1, float(seen.progress) / 0.7) if o.gated else 1
+        risen = float(seen.progress) if o.gated else 1
         return risen * reference_mmd(name, o, seen)
     return reference_dependence(name, o, u, told, mu, z)
 
@@ -115,7 +115,7 @@ def reference_kl(seen):
 def reference_mmd(name, o, seen):
     """Sums over pairs of rows, one kernel value at a time."""
     free, z, past, y = double(1 - seen.told, seen.posterior.sample, seen.past, seen.drawn)
-    live = free * (np.clip(2 * (1 - np.exp(double(seen.posterior.log_variance)[0]).mean(0)), 0, 1) if o.gated else 1)
+    live = free * (np.clip(1 - 2 * np.exp(double(seen.posterior.log_variance)[0]).mean(0), 0, 1) if o.gated else 1)
     n = len(z)
     if name == "mmd_pairs":
         z, past = (free * each + (1 - free) * (each - 0.5) * math.sqrt(12) for each in (z, past))
