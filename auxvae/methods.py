@@ -19,7 +19,7 @@ Where the default weights come from, and what else was tried, stands in LOG.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 
@@ -29,7 +29,7 @@ class Method:
 
     conditional: how told factors enter, "" where the method is told none. prior: of the latents that are not told.
     second: the network trained beside the model. dependence: how explicitness, intra and inter are measured.
-    decoder_apart: the decoder learns from codes that it cannot change.
+    decoder_apart: the decoder learns from codes that it cannot change. mmd: settings of auxvae.latents.Mmd by default.
     """
 
     weights: Mapping[str, float]
@@ -40,6 +40,7 @@ class Method:
     second: Literal["", "discriminator", "critics", "learned_prior", "factor_vae_of_u"] = ""
     dependence: Literal["polynomial", "hsic", "mine"] = "polynomial"
     decoder_apart: bool = False
+    mmd: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def told(self) -> bool:
@@ -75,7 +76,7 @@ METHODS = {
     "wae_mmd": Method(
         {"reconstruction": 1, "mmd": 1000}, "Tolstikhin et al., arXiv:1711.01558, alg. 2", encoder="deterministic"
     ),
-    "ae_mmd": Method(_MATCH, "arXiv:2510.11953, eq. 5", encoder="deterministic"),
+    "ae_mmd": Method(_MATCH, "arXiv:2510.11953, eq. 5", encoder="deterministic", mmd={"queue": 768}),
     "aux_vae": Method(
         {**_BASE, "explicitness": 2000, "intra": 20, "inter": 12000}, "arXiv:2507.00298, eq. 3 to 9", "factors"
     ),
@@ -105,6 +106,7 @@ METHODS = {
         "arXiv:2507.00298 with arXiv:2510.11953",
         "factors",
         prior="uniform",
+        mmd={"queue": 960, "width": 0.7},
     ),
     "ivae": Method(_BASE, "Khemakhem et al., arXiv:1907.04809, eq. 9", "learned", second="learned_prior"),
     "idvae": Method({**_BASE, "vae_of_u": 1}, "Mita et al., arXiv:2007.00830", "learned", second="factor_vae_of_u"),

@@ -88,7 +88,7 @@ def read_study(config: Mapping[str, Any], facts: Facts, faults: list[Fault]) -> 
 
 
 def _with_presets(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Each group of runs over the settings of its preset, and its sections over those of the study."""
+    """Each group of runs over the settings of its preset and method, and its sections over those of the study."""
     groups = config.get("runs")
     if not isinstance(groups, list):
         return dict(config)
@@ -101,6 +101,9 @@ def _laid(config: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, Any]
         common, own = config.get(section), group.get(section)
         if isinstance(common, Mapping) and isinstance(own, Mapping):
             laid[section] = {**common, **own}
+    method, mmd = METHODS.get(str(group.get("method"))), group.get("mmd", {})
+    if method and isinstance(mmd, Mapping):
+        laid["mmd"] = {**method.mmd, **mmd}
     return laid
 
 

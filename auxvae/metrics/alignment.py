@@ -8,8 +8,8 @@ With c_jk = |rho(z_j, u_k)| over N rows, d_Z latents and d factors:
     corrected = LDS with c_jk = 0 wherever c_jk < 1.96 / sqrt(N)         chance taken away at the 95 % level
 
     live      LDS corrected over all factors, of the latents that hold more than 0.3 nat,
-              1/2 log(1 + var(mu_j) / E sigma_j^2): rho does not know the scale, and so gives a latent at rest the same say
-              as one at work. latents_live is their number.
+              1/2 log(1 + var(mu_j) / E sigma_j^2): rho does not know the scale, and gives a latent at rest the same
+              say as one at work. latents_live is their number.
 
 Choices: posterior means are scored (the release scores samples of the posterior: `lds_sampled`); a factor that no
 latent says significantly counts 0 in the corrected score. Intervals are value +- 1.96 standard deviations over
