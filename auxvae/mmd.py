@@ -6,7 +6,7 @@ unbiased, so that it may be negative. Three views of the same codes, since a joi
 dependent pair at d >= 32 (docs/mmd.md measures it):
 
     joint      k over all latents at once                                      n x n, auxvae.kernels.kernel
-    marginal   k over one latent, summed over latents                          linear in n, by features
+    marginal   k over one latent, against the prior's mean features            linear in n, by features
     pairs      |C_z - C_y|^2, C the covariance of the features of two latents  linear in n, by features
 
 The pairs are centred, so that they see what two latents have in common and leave their marginals to the marginal
@@ -68,13 +68,19 @@ def _blocks(z: Codes, y: Float[Tensor, "m d"], base: Tensor, mmd: Mmd) -> Scalar
     return total / count
 
 
-def marginal(z: Codes, past: Float[Tensor, "Q d"], y: Float[Tensor, "m d"], width: float = 1.0) -> Float[Tensor, " d"]:
-    """Unbiased MMD^2 of each latent alone, (d,), by an RBF kernel of that width."""
-    seen = _moving(features(z, width), features(past, width))
-    wanted = features(y, width).mean(0)
-    apart, own, theirs = (each.square().sum(-1) for each in (seen - wanted, seen, wanted))
-    one = torch.ones_like(own)  # k(z, z)
-    return _unbiased(apart, (own, one, len(z) + len(past)), (theirs, one, len(y)))
+def marginal(
+    z: Codes, past: Float[Tensor, "Q d"], expected: Float[Tensor, "d k"], width: float = 1.0
+) -> Float[Tensor, " d"]:
+    """Unbiased MMD^2 of each latent alone, (d,), by an RBF kernel of that width, from the prior's mean features."""
+    mine, older = features(z, width), features(past, width)
+    seen = _rescaled(mine.sum(0), older.sum(0), len(z), len(past))
+    own = seen.square().sum(-1)
+    return _unbiased((seen - expected).square().sum(-1), (own, torch.ones_like(own), len(z) + len(past)))
+
+
+def expected_features(draw: Callable[[int], Float[Tensor, "n d"]], width: float) -> Float[Tensor, "d k"]:
+    """Mean features under a prior, (d, 2 m), from 65,536 samples: draw(i) gives the i-th part of them, (4096, d)."""
+    return torch.stack([features(draw(i), width).mean(0) for i in range(16)]).mean(0)
 
 
 def pairs(
@@ -119,11 +125,6 @@ def _covariances(mine: Tensor, older: Tensor, theirs: Tensor | None, together: T
     wanted, their_size = (each / len(theirs) for each in together(theirs - theirs.mean(0)))
     other = (wanted.square().sum((-1, -2)), their_size, len(theirs))
     return _unbiased((seen - wanted).square().sum((-1, -2)), own, other)
-
-
-def _moving(mine: Float[Tensor, "n d k"], older: Float[Tensor, "Q d k"]) -> Float[Tensor, "d k"]:
-    """Mean over batch and queue."""
-    return _rescaled(mine.sum(0), older.sum(0), len(mine), len(older))
 
 
 def _rescaled(mine: Tensor, older: Tensor, n: int, past: int) -> Tensor:

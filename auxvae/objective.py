@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 
 from auxvae import priors
 from auxvae.likelihoods import Likelihood
+from auxvae.mmd import expected_features
 from auxvae.networks import Autoencoder
 from auxvae.priors import Gaussian, Prior
 from auxvae.randomness import generator, normal
@@ -24,7 +25,8 @@ from auxvae.trial import free_prior
 class Objective:
     """The loss of one run as a function of its network, a batch and its draws; constants lie on the device.
 
-    variance and told are (d_Z,): variances of the prior's samples, and 1 for a told latent, else 0.
+    variance, expected and told are (d_Z, ...): variances and mean features of the prior's samples, and 1 for a told
+    latent, else 0.
     """
 
     run: Run
@@ -34,6 +36,7 @@ class Objective:
     told: Tensor
     told_variance: Tensor
     variance: Tensor
+    expected: Tensor
 
     @classmethod
     def of(cls, run: Run, kind: Likelihood, factors: Mapping[str, Tensor], device: torch.device) -> Objective:
@@ -41,6 +44,7 @@ class Objective:
         told = torch.zeros(run.network.latents)
         told[: len(run.told)] = 1
         prior, variance = free_prior(run, factors)
+        expected = _expected(run, prior)
         density = prior if run.prior.kind != "normal" and prior is not None and run.prior.has_density() else None
         options = Options(
             kind, run.degree, run.aux_degree, run.normalise, run.interactions, run.composition.dependence,
@@ -49,7 +53,7 @@ class Objective:
         )  # fmt: skip
         weights = torch.tensor([run.weights[name] for name in run.terms])
         told_variance = torch.tensor(1.0 if run.composition.conditional == "given" else run.prior_variance)
-        here = [each.to(device) for each in (weights, told, told_variance, variance)]
+        here = [each.to(device) for each in (weights, told, told_variance, variance, expected)]
         return cls(run, options, prior, *here)
 
     def draw(self, purpose: str, index: int, u: Tensor, past: Tensor | None = None) -> Draws:
@@ -81,7 +85,19 @@ class Objective:
         posterior, image = network(images, padded, draws.noise)
         prior = self._given(network, padded)
         done = torch.tensor(progress, device=images.device)
-        seen = Seen(images, padded, self.told, prior, posterior, image, *draws, self.variance, done, network.second)
+        seen = Seen(
+            images,
+            padded,
+            self.told,
+            prior,
+            posterior,
+            image,
+            *draws,
+            self.variance,
+            self.expected,
+            done,
+            network.second,
+        )
         terms = [TERMS[name](seen, self.options) for name in self.run.terms]
         return torch.stack(terms), posterior.sample.detach()
 
@@ -92,3 +108,15 @@ class Objective:
         learned: Gaussian = network.second(u)
         still = self.run.composition.second == "factor_vae_of_u"
         return Gaussian(*(each.detach() for each in learned)) if still else learned
+
+
+def _expected(run: Run, prior: Prior | None) -> Tensor:
+    """Mean features of the prior, (d_Z, 2 m), those of a constant 0 for a told latent."""
+
+    def draw(part: int) -> Tensor:
+        rows = torch.zeros(4096, run.network.latents)
+        if prior is not None:
+            rows[:, len(run.told) :] = prior.sample(rows[:, :0], generator(0, "expected", part))
+        return rows
+
+    return expected_features(draw, run.mmd.width)

@@ -34,7 +34,7 @@ class Seen(NamedTuple):
     """Images (B, C, H, W) on the likelihood's scale, factors, codes and reconstructions of a batch; its draws.
 
     Column j of u (B, d_Z) is the factor told to latent j, in [0, 1]; it is 0 where told[j], 0 or 1, is 0. prior is
-    p(z|u), Gaussian; variance (d_Z,) that of the prior samples; progress, from 0 to 1, how much training is done.
+    p(z|u), Gaussian; variance (d_Z,) that of the prior samples and expected (d_Z, 2 m) their mean features; progress, from 0 to 1, how much training is done.
     """
 
     images: Images
@@ -49,6 +49,7 @@ class Seen(NamedTuple):
     pairs: Int[Tensor, "2 P"]
     past: Float[Tensor, "Q d"]
     variance: Float[Tensor, " d"]
+    expected: Float[Tensor, "d k"]
     progress: Float[Tensor, ""]
     second: nn.Module | None = None
 

@@ -173,7 +173,7 @@ def joint_mmd(seen: Seen, options: Options) -> Nats:
 
 def mmd_marginal(seen: Seen, options: Options) -> Nats:
     """MMD^2 of each of those latents alone, summed."""
-    each = mmd.marginal(seen.posterior.sample, seen.past, seen.drawn, options.mmd.width)
+    each = mmd.marginal(seen.posterior.sample, seen.past, seen.expected, options.mmd.width)
     return _risen(seen, options) * (_live(seen, options) * each).sum()
 
 

@@ -105,6 +105,7 @@ class Trainer:
         self.optimiser = adam(self.network, run.training)
         self.steps = len(self.train_rows.images) // run.training.batch
         self.state, self.best = State(), _weights(self.network)
+        self.queue = torch.zeros(0, run.network.latents, device=device)  # codes of the latest batches
         self._resume()
 
     def _rows(self, part: Part, store: Store, extremes: tuple[float, float]) -> Rows:
@@ -158,18 +159,18 @@ class Trainer:
         training, epoch = self.run.training, self.state.epoch
         rows = order(self.run.seed, epoch, len(self.train_rows.images)).to(self.device)
         values = torch.empty(self.steps, len(self.run.terms), device=self.device)
-        queue = torch.zeros(0, self.run.network.latents, device=self.device)  # empty at every epoch: no state to keep
         for i in range(self.steps):
             step = epoch * self.steps + i
             for group in self.optimiser.param_groups:
                 group["lr"] = group["largest"] * rate(training.schedule, step, training.epochs * self.steps)
-            values[i], codes = self._step(rows[i * training.batch : (i + 1) * training.batch], step, queue)
-            queue = torch.cat([queue, codes])[-self.run.mmd.queue :] if self.run.mmd.queue else queue
+            values[i], codes = self._step(rows[i * training.batch : (i + 1) * training.batch], step)
+            if self.run.mmd.queue:
+                self.queue = torch.cat([self.queue, codes])[-self.run.mmd.queue :]
         return values.cpu()
 
-    def _step(self, rows: Tensor, step: int, queue: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def _step(self, rows: Tensor, step: int) -> tuple[Tensor, Tensor]:
         images, u = self.train_rows.images[rows], self.train_rows.u[rows]
-        draws = self.objective.draw("latents", step, u, queue)
+        draws = self.objective.draw("latents", step, u, self.queue)
         progress = step / (self.run.training.epochs * self.steps)
         values, codes = self.objective.values(self.network, images, u, draws, progress)
         self.optimiser.zero_grad(set_to_none=True)
@@ -206,6 +207,7 @@ class Trainer:
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
         moments = self.optimiser.state_dict()["state"]
         tensors |= {f"adam.{i}.{k}": v.cpu().contiguous() for i, each in moments.items() for k, v in each.items()}
+        tensors["queue"] = self.queue.cpu()
         runs.save_checkpoint(self.work, self.run, tensors, vars(self.state))
 
     def _resume(self) -> None:
@@ -216,6 +218,7 @@ class Trainer:
         self.state = State(**state)
         self.network.load_state_dict(_below("network.", tensors))
         self.best = _below("best.", tensors)
+        self.queue = tensors["queue"].to(self.device)
         self._resume_moments(_below("adam.", tensors))
         log.info(f"{self.run.title}: goes on after epoch {self.state.epoch}")
 

@@ -12,6 +12,7 @@ import math
 import torch
 
 from auxvae import mmd
+from auxvae.kernels import features
 from auxvae.latents import Mmd
 from auxvae.randomness import generator
 
@@ -36,7 +37,7 @@ def terms(rows, d, rho, index):
     return torch.stack([
         mmd.joint(z, past, y, torch.ones(d), Mmd()),
         mmd.joint(z, past, y, torch.ones(d), Mmd("rbf", "prior", (0.5,))),
-        mmd.marginal(z, past, y).sum(),
+        mmd.marginal(z, past, features(y).mean(0)).sum(),
         mmd.chosen_pairs(z, past, None, drawn).sum(),
         torch.triu(pairs, 1).sum(),
         pairs[0, 1],
