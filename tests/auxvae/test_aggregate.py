@@ -1,0 +1,82 @@
+"""Codes beside their prior and beside each other: known distances, known dependence, known intervals."""
+
+import numpy as np
+import pytest
+
+from auxvae.metrics.aggregate import (
+    aggregate_scores,
+    covariance_ratio,
+    jackknife,
+    marginal_wasserstein,
+    pair_dependence,
+    sliced_wasserstein,
+    total_correlation,
+)
+from auxvae.metrics.alignment import live_latents, live_scores
+
+G = np.random.default_rng(0)
+N = 2000
+NORMAL = G.standard_normal((N, 4))
+
+
+def test_a_shift_is_its_own_distance():
+    assert marginal_wasserstein(NORMAL, NORMAL + 0.3) == pytest.approx(0.3)
+    assert sliced_wasserstein(NORMAL[:, :1], NORMAL[:, :1] + 0.3) == pytest.approx(0.3)
+    assert sliced_wasserstein(NORMAL, NORMAL) == 0
+
+
+def test_codes_of_the_prior_score_as_its_floor():
+    scores = aggregate_scores(NORMAL, G.standard_normal((2 * N, 4)), 0)
+    for name in ("prior_distance", "prior_marginals", "pair_dependence"):
+        assert scores[name].value == pytest.approx(scores[f"{name}_floor"].value, rel=0.6)
+        assert scores[name].low <= scores[name].value <= scores[name].high
+    assert aggregate_scores(0.5 * NORMAL, G.standard_normal((2 * N, 4)), 0)["prior_distance"].value > 0.3
+
+
+def test_a_told_latent_is_not_compared_with_the_prior():
+    moved = np.hstack([NORMAL[:, :1] + 50, NORMAL[:, 1:]])
+    assert aggregate_scores(moved, G.standard_normal((2 * N, 3)), 1)["prior_distance"].value < 0.1
+    assert "prior_distance" not in aggregate_scores(moved, None, 4)
+
+
+def test_total_correlation_and_covariance_ratio_of_a_known_gaussian():
+    r = 0.6
+    pair = np.stack([NORMAL[:, 0], r * NORMAL[:, 0] + np.sqrt(1 - r**2) * NORMAL[:, 1]], 1)
+    assert total_correlation(pair) == pytest.approx(-0.5 * np.log(1 - r**2), rel=0.1)
+    assert covariance_ratio(pair) == pytest.approx(1 / (1 + r**2), rel=0.03)
+    assert total_correlation(np.hstack([NORMAL, np.zeros((N, 1))])) == pytest.approx(0, abs=0.01)
+
+
+def distance_correlation(a, b):
+    """From the definition, in double precision."""
+    centred = []
+    for each in (a, b):
+        d = np.abs(each[:, None] - each)
+        centred.append(d - d.mean(0) - d.mean(1)[:, None] + d.mean())
+    x, y = centred
+    return np.sqrt((x * y).mean() / np.sqrt((x * x).mean() * (y * y).mean()))
+
+
+def test_pair_dependence_is_distance_correlation_and_sees_a_parabola():
+    codes = np.stack([NORMAL[:300, 0], NORMAL[:300, 0] ** 2, NORMAL[:300, 1]], 1)
+    wanted = np.mean([distance_correlation(codes[:, i], codes[:, j]) for i, j in ((0, 1), (0, 2), (1, 2))])
+    assert pair_dependence(codes) == pytest.approx(wanted, abs=1e-4)
+    assert pair_dependence(codes[:, :2]) > 3 * pair_dependence(codes[:, [0, 2]])
+    assert pair_dependence(np.hstack([codes, np.zeros((300, 1))])) < pair_dependence(codes)
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error():
+    score = jackknife(lambda rows: float(rows.mean()), NORMAL[:, :1])
+    assert (score.high - score.low) / 2 == pytest.approx(1.96 / np.sqrt(N), rel=0.6)
+
+
+def test_a_latent_at_rest_has_no_say_among_the_live():
+    """Correlation does not know the scale: a latent of no information that follows a factor counts in LDS, not here."""
+    factor = NORMAL[:, 0]
+    codes = np.stack([factor, 1e-3 * (factor + NORMAL[:, 1])], 1)
+    log_variance = np.stack([np.full(N, -8.0), np.zeros(N)], 1)
+    live = live_latents(codes, log_variance)
+    assert live.tolist() == [True, False]
+    scores = live_scores(codes, {"f": factor}, live, 20)
+    assert (scores["lds_all_live"].value, scores["latents_live"].value) == (1, 1)
+    assert live_scores(codes, {"f": factor}, np.array([False, False]), 20)["lds_all_live"].value == 0
