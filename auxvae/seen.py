@@ -34,7 +34,8 @@ class Seen(NamedTuple):
     """Images (B, C, H, W) on the likelihood's scale, factors, codes and reconstructions of a batch; its draws.
 
     Column j of u (B, d_Z) is the factor told to latent j, in [0, 1]; it is 0 where told[j], 0 or 1, is 0. prior is
-    p(z|u), Gaussian; variance (d_Z,) that of the prior samples and expected (d_Z, 2 m) their mean features; progress, from 0 to 1, how much training is done.
+    p(z|u), Gaussian. variance (d_Z,) is that of the prior's samples, expected (d_Z, 2 m) their mean features. progress,
+    from 0 to 1, is how much of the training is done.
     """
 
     images: Images
