@@ -33,7 +33,8 @@ BLOCKS = 10
 
 def aggregate_scores(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M F"] | None, told: int) -> dict[str, Score]:
     """Every measure above, from codes (N, D) and 2 N prior samples (2 N, F) of the latents behind the told ones."""
-    shuffled = np.stack([_source(codes).permutation(column) for column in codes.T], 1)
+    source = np.random.Generator(np.random.Philox(key=len(codes)))
+    shuffled = np.stack([source.permutation(column) for column in codes.T], 1)
     scores = {name: jackknife(measure, codes) for name, measure in INDEPENDENCE.items()}
     scores["pair_dependence_floor"] = _alone(pair_dependence(shuffled), len(codes))
     if prior is not None:
@@ -58,10 +59,6 @@ def _near(measure: Callable[[Array, Array], float], sample: Array) -> Callable[[
 
 def _alone(value: float, rows: int) -> Score:
     return Score(value, value, value, rows)
-
-
-def _source(codes: Array) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(key=len(codes)))
 
 
 def sliced_wasserstein(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:

@@ -33,6 +33,13 @@ def test_codes_of_the_prior_score_as_its_floor():
     assert aggregate_scores(0.5 * NORMAL, G.standard_normal((2 * N, 4)), 0)["prior_distance"].value > 0.3
 
 
+def test_the_floor_of_dependence_does_not_know_the_dependence():
+    tied = np.repeat(NORMAL[:, :1], 4, 1)
+    scores = aggregate_scores(tied, None, 4)
+    assert scores["pair_dependence"].value == pytest.approx(1, abs=1e-3)
+    assert scores["pair_dependence_floor"].value < 0.1
+
+
 def test_a_told_latent_is_not_compared_with_the_prior():
     moved = np.hstack([NORMAL[:, :1] + 50, NORMAL[:, 1:]])
     assert aggregate_scores(moved, G.standard_normal((2 * N, 3)), 1)["prior_distance"].value < 0.1
