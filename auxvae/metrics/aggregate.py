@@ -29,6 +29,7 @@ Array = NDArray[np.float64]
 DIRECTIONS = 200
 PAIRED_ROWS = 1000
 BLOCKS = 10
+SINGULAR = 1e-12  # least eigenvalue of a correlation matrix: copies of a latent count 14 nats each
 
 
 def aggregate_scores(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M F"] | None, told: int) -> dict[str, Score]:
@@ -76,8 +77,8 @@ def marginal_wasserstein(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M 
 def total_correlation(codes: Float[ndarray, "N D"]) -> float:
     """Total correlation of a Gaussian of the codes' covariance, in nats; latents that do not vary are left out."""
     live = codes[:, codes.std(0) > 1e-8]
-    _, log_det = np.linalg.slogdet(np.atleast_2d(np.corrcoef(live.T)))
-    return float(-0.5 * log_det) if live.shape[1] > 1 else 0.0
+    spread = np.linalg.eigvalsh(np.atleast_2d(np.corrcoef(live.T))) if live.shape[1] > 1 else np.ones(1)
+    return float(-0.5 * np.log(spread.clip(SINGULAR)).sum())
 
 
 def covariance_ratio(codes: Float[ndarray, "N D"]) -> float:
