@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from auxvae import train as training
+from auxvae.analyse import analyse
 from auxvae.data import Store
 from auxvae.methods import METHODS
 from auxvae.model import Model
 from auxvae.objective import Objective
 from auxvae.train import Trainer
+from foundation.files import read_json
 from tests.auxvae.test_train import CPU, bytes_of, killed_and_whole
 from tests.conftest import TINY, study_of
 
@@ -83,6 +85,39 @@ def test_killed_with_a_second_network_or_a_queue_it_ends_in_the_same_bytes(metho
     run = study_of(config)[1].runs[0]
     killed, whole = killed_and_whole(run, tiny_store, tmp_path)
     assert killed == whole
+
+
+SETTINGS = {
+    "a posterior, different marginals, drawn pairs": {
+        "method": "ae_mmd",
+        "encoder": "gaussian",
+        "prior": {"kind": "product", "of": ["uniform", "laplace", {"kind": "mixture", "components": 3}]},
+        "mmd": {"kernel": "rational_quadratic", "bandwidth": "median", "pairs": 5, "queue": 0},
+    },
+    "blocks of factors and levels, a mean over blocks, a residual network": {
+        "method": "ae_mmd",
+        "prior": {"kind": "blocks", "of": [{"kind": "empirical", "latents": 5}, {"kind": "grid", "latents": 1}]},
+        "mmd": {"block": 8, "queue": 0},
+        "network": {"name": "residual"},
+    },
+    "a divergence without a closed form": {"method": "beta_vae", "prior": {"kind": "mixture", "std": 0.4}},
+    "no latent left": {"method": "aux_mmd", "coverages": ["full"], "network": {"latents": 5}},
+    "a single latent left": {"method": "aux_mmd", "coverages": ["full"]},
+    "a single latent": {"method": "ae_mmd", "network": {"latents": 1}},
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_settings_go_the_whole_way(case, tiny_store, tmp_path):
+    config = {**copy.deepcopy(TINY), **NARROW, "runs": [{**SETTINGS[case], "training": {"epochs": 1}}]}
+    study = study_of(config)[1]
+    training.train(study.fleets[0], tiny_store, tmp_path, CPU, workers=1)
+    run = study.runs[0]
+    analyse(run, study.config.analyses, "cpu", tiny_store, tmp_path)
+    scores = read_json(tmp_path / "runs" / run.id / "scores.json", "scores")
+    assert all(np.isfinite(score["value"]) for score in scores.values())
+    assert ("prior_distance" in scores) is (len(run.told) < run.network.latents)
+    assert ("kl" in scores) is (run.encoder == "gaussian")
 
 
 def test_a_queue_holds_as_many_codes_as_it_may(tiny_store, tmp_path, monkeypatch):
