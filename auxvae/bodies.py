@@ -44,9 +44,9 @@ class Residual(nn.Module):
     """x + f(x), two convolutions after GroupNorm and activation, at the same size."""
 
     def __init__(self, channels: int, act: Activation) -> None:
-        """Groups of four channels or more, eight at most."""
+        """Equal groups of four channels or more, eight at most."""
         super().__init__()
-        groups = math.gcd(8, channels // 4) if channels >= 8 else 1
+        groups = next(g for g in (8, 4, 2, 1) if channels % g == 0 and (channels // g >= 4 or g == 1))
         half = [nn.GroupNorm(groups, channels), act(), nn.Conv2d(channels, channels, 3, 1, 1)]
         again = [nn.GroupNorm(groups, channels), act(), nn.Conv2d(channels, channels, 3, 1, 1)]
         self.change = nn.Sequential(*half, *again)
@@ -100,6 +100,20 @@ def mlp(shape: Shape, act: Activation) -> Body:
     return Body(nn.Sequential(*down), nn.Sequential(*up, image), second)
 
 
+class SideBySide(nn.Module):
+    """So many linear layers next to each other, (networks, rows, inputs) to (networks, rows, outputs)."""
+
+    def __init__(self, networks: int, inputs: int, outputs: int) -> None:
+        """One weight matrix and one bias per network."""
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(networks, inputs, outputs))
+        self.bias = nn.Parameter(torch.empty(networks, 1, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One product for all."""
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
 BODIES: dict[str, Callable[[Shape, Activation], Body]] = {"conv4": conv4, "residual": residual, "mlp": mlp}
 
 
@@ -111,8 +125,8 @@ def uniform_weights(network: nn.Module, source: torch.Generator) -> None:
             nn.init.zeros_(layer.bias)
         elif isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             _within(layer.parameters(), layer.weight[0].numel(), source)
-        elif isinstance(layer, nn.ParameterList):
-            _within(layer, max(parameter.shape[1] for parameter in layer), source)
+        elif isinstance(layer, SideBySide):
+            _within([layer.weight, layer.bias], layer.weight.shape[1], source)
 
 
 def _within(parameters: object, fan_in: int, source: torch.Generator) -> None:

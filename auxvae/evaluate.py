@@ -1,7 +1,8 @@
 """Scores of one run on its held-out rows, and the codes behind them.
 
 nats, nats_floor   -log p of the images given the reconstruction, and given the noise-free truth where it is known
-kl                 nats of the posterior against N(0, 1) per image: how much the code says, told or not
+kl                 nats of the posterior against N(0, 1) per image: how much the code says, told or not; without the
+                   latents that are given (cvae)
 mse                per pixel, of images scaled to [0, 1] by the extremes of the training rows
 ssim               the published one, on those images; ssim_mean_image for the mean training image
 ssim_asinh         on asinh(c / 10) against the noise-free truth where the store has it, else as ssim_asinh_noisy
@@ -34,6 +35,7 @@ from auxvae.metrics.alignment import (
 )
 from auxvae.metrics.images import asinh_scale, ssim_to
 from auxvae.model import Model
+from auxvae.networks import FLOOR
 from auxvae.randomness import generator, normal
 from auxvae.spec import Run
 from auxvae.trial import free_prior
@@ -56,7 +58,9 @@ def code_scores(
 ) -> dict[str, Score]:
     """What the codes say: nats, alignment with the factors, match with the prior."""
     factors = model.part.factors
-    nats = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(1)
+    given = len(run.told) if run.composition.conditional == "given" else 0
+    log_variance = np.where(np.arange(mean.shape[1]) < given, np.float32(FLOOR), log_variance)  # those are u itself
+    nats = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance)[:, given:].sum(1)
     noise = normal(run.seed, "scores", 0, mean.shape).numpy() * (run.encoder != "deterministic")
     sampled = (mean + noise * np.exp(0.5 * log_variance)).astype(np.float64)
     names = run.told or tuple(factors)
@@ -64,18 +68,20 @@ def code_scores(
     aligned = alignment_scores(mean.astype(np.float64), factors, run.told, resamples)
     aligned |= live_scores(mean.astype(np.float64), factors, live_latents(mean, log_variance), resamples)
     scores = {"lds_sampled": Score(raw, np.nan, np.nan, len(mean)), **aligned}
-    scores |= aggregate_scores(sampled, prior_samples(run, store, len(mean)), len(run.told))
+    scores |= aggregate_scores(
+        sampled, prior_samples(run, store, model.part.told(run.told, model.trained.scaling)), len(run.told)
+    )
     return scores if run.encoder == "deterministic" else {"kl": mean_score(nats), **scores}
 
 
-def prior_samples(run: Run, store: Store, rows: int) -> Array | None:
-    """Two samples of so many rows each, one behind the other, of the prior of the latents that are not told."""
+def prior_samples(run: Run, store: Store, u: torch.Tensor) -> Array | None:
+    """Two samples for the rows of u (N, told), one behind the other, of the prior of the latents that are not told."""
     if run.composition.conditional == "learned":
         return None
     prior, _ = free_prior(run, store.part("train").columns())
     if prior is None:
         return None
-    drawn = prior.sample(torch.zeros(2 * rows, 0), generator(run.seed, "scores prior"))
+    drawn = prior.sample(torch.cat([u, u]), generator(run.seed, "scores prior"))
     return np.asarray(drawn.numpy(), dtype=np.float64)
 
 

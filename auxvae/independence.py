@@ -31,16 +31,9 @@ Codes = Float[Tensor, "B d"]
 def total_correlation(seen: Seen, options: Options) -> Nats:
     """Total correlation of the aggregate posterior, in nats."""
     mean, log_variance, z = seen.posterior
+    joint: Tensor = JointDensity.apply(z, mean, log_variance)  # type: ignore[no-untyped-call]
     marginals: Tensor = MarginalDensity.apply(z, mean, log_variance)  # type: ignore[no-untyped-call]
-    total: Tensor = (_log_mean_exp(_joint_log_density(z, mean, log_variance)) - marginals.sum(1)).mean()
-    return total
-
-
-def _joint_log_density(z: Codes, mean: Codes, log_variance: Codes) -> Float[Tensor, "B B"]:
-    """Density log q(z_j|x_i) in row j and column i, by matrix products."""
-    precision = (-log_variance).exp()
-    distance = z.square() @ precision.T - 2 * z @ (mean * precision).T + (mean.square() * precision).sum(1)
-    return -0.5 * (distance + (log_variance + math.log(2 * math.pi)).sum(1))
+    return (_log_mean_exp(joint) - marginals.sum(1)).mean()
 
 
 def _log_mean_exp(values: Float[Tensor, "B B"]) -> Float[Tensor, " B"]:
@@ -48,9 +41,46 @@ def _log_mean_exp(values: Float[Tensor, "B B"]) -> Float[Tensor, " B"]:
 
 
 def _log_density(z: Tensor, mean: Tensor, log_variance: Tensor) -> Float[Tensor, "B B"]:
-    """Density log q(z_j|x_i) of one latent, from three columns (B,)."""
+    """Density log q(z_j|x_i) of one latent in row j and column i, from three columns (B,)."""
     distance = (z[:, None] - mean).square() * (-log_variance).exp()
     return -0.5 * (distance + log_variance + math.log(2 * math.pi))
+
+
+Columns = list[tuple[Tensor, Tensor, Tensor]]
+
+
+def _columns(*codes: Codes) -> Columns:
+    return list(zip(*(each.unbind(1) for each in codes), strict=True))
+
+
+def _stacked(columns: Columns) -> tuple[Tensor, Tensor, Tensor]:
+    z, mean, log_variance = (torch.stack(parts, 1) for parts in zip(*columns, strict=True))
+    return z, mean, log_variance
+
+
+class JointDensity(torch.autograd.Function):
+    """log q(z_j|x_i) in row j and column i, (B, B): latent after latent, forwards and backwards."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+        """From (B, d) each."""
+        first, *others = _columns(z, mean, log_variance)
+        total = _log_density(*first)
+        for each in others:
+            total = total + _log_density(*each)
+        return total
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Keep the inputs alone."""
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The gradient of every pair of rows, pulled back latent by latent."""
+        return _stacked([_pull(gradients[0], *each) for each in _columns(*ctx.saved_tensors)])
 
 
 class MarginalDensity(torch.autograd.Function):
@@ -61,8 +91,7 @@ class MarginalDensity(torch.autograd.Function):
     @staticmethod
     def forward(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
         """From (B, d) each."""
-        columns = zip(z.unbind(1), mean.unbind(1), log_variance.unbind(1), strict=True)
-        return torch.stack([_log_mean_exp(_log_density(*each)) for each in columns], 1)
+        return torch.stack([_log_mean_exp(_log_density(*each)) for each in _columns(z, mean, log_variance)], 1)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -72,19 +101,15 @@ class MarginalDensity(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Each code is drawn by every posterior in proportion to the share of its density that it gives."""
-        (gradient,) = gradients
-        columns = zip(*(each.unbind(1) for each in (gradient, *ctx.saved_tensors)), strict=True)
-        each = [_pull(*column) for column in columns]
-        z, mean, log_variance = (torch.stack(parts, 1) for parts in zip(*each, strict=True))
-        return z, mean, log_variance
+        columns = zip(gradients[0].unbind(1), _columns(*ctx.saved_tensors), strict=True)
+        return _stacked([_pull(_log_density(*each).softmax(1) * g[:, None], *each) for g, each in columns])
 
 
-def _pull(gradient: Tensor, z: Tensor, mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of one latent with respect to z, mean and log variance, each (B,)."""
-    share = _log_density(z, mean, log_variance).softmax(1) * gradient[:, None]
+def _pull(weight: Tensor, z: Tensor, mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of sum_ji weight_ji log q(z_j|x_i) of one latent by z, mean and log variance, each (B,)."""
     precision = (-log_variance).exp()
-    pull = (z[:, None] - mean) * precision * share
-    width = 0.5 * ((z[:, None] - mean).square() * precision - 1) * share
+    pull = (z[:, None] - mean) * precision * weight
+    width = 0.5 * ((z[:, None] - mean).square() * precision - 1) * weight
     return -pull.sum(1), pull.sum(0), width.sum(0)
 
 

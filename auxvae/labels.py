@@ -12,7 +12,7 @@ IDENTITY = ("dataset", "method", "coverage", "told", "seed")
 
 
 def labels(chosen: tuple[Run, ...]) -> dict[str, str]:
-    """A name per run id; runs that differ in their seed alone share one."""
+    """A name per run id; runs that differ in their seed alone share one, and no others."""
     varied = variants(chosen)
     datasets = {run.dataset.name for run in chosen}
     return {run.id: _words(run, datasets) + varied[run.id] for run in chosen}
@@ -20,7 +20,7 @@ def labels(chosen: tuple[Run, ...]) -> dict[str, str]:
 
 def variants(chosen: tuple[Run, ...]) -> dict[str, str]:
     """Per run id the settings, beside its method and coverage, in which the runs of its method and data set differ."""
-    settings = {run.id: _settings(run) for run in chosen}
+    settings = {run.id: _flat(asdict(run)) for run in chosen}
     alike: dict[tuple[str, str], list[dict[str, str]]] = {}
     for run in chosen:
         alike.setdefault((run.dataset.name, run.method), []).append(settings[run.id])
@@ -40,23 +40,31 @@ def _words(run: Run, datasets: set[str]) -> str:
     return " ".join(filter(None, (run.dataset.name if len(datasets) > 1 else "", run.method, run.coverage)))
 
 
-def _settings(run: Run) -> dict[str, str]:
-    """Every setting of a run by its last name, as text."""
-    plain = {key: value for key, value in asdict(run).items() if key not in IDENTITY}
-    return {**_flat({**plain, "prior": ""}), "prior": run.prior.words()}
-
-
-def _flat(value: Mapping[str, Any]) -> dict[str, str]:
+def _flat(value: Mapping[str, Any], above: str = "") -> dict[str, str]:
+    """Every setting by its whole name, section.key, as text."""
     found: dict[str, str] = {}
     for key, each in value.items():
-        found |= _flat(each) if isinstance(each, Mapping) else {key: f"{each:g}" if _is_number(each) else str(each)}
+        if above or key not in IDENTITY:
+            name = f"{above}{key}"
+            found |= _flat(each, f"{name}.") if isinstance(each, Mapping) else {name: _text(each)}
     return found
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _text(value: object) -> str:
+    """A number in short; a prior that is part of another by its settings alone."""
+    if isinstance(value, (list, tuple)):
+        return f"({', '.join(_text(each) for each in value)})"
+    if isinstance(value, Mapping):
+        return " ".join(_text(each) for each in value.values() if each)
+    return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
 
 
 def _differences(own: dict[str, str], known: list[dict[str, str]]) -> str:
-    varied = [name for name in own if len({other[name] for other in known if name in other}) > 1]
-    return "".join(f", {name} {own[name]}" for name in varied)
+    """The settings that vary, by their last names where those are told apart."""
+    varied = [name for name in own if len({other.get(name, "") for other in known}) > 1]
+    last = [name.rpartition(".")[2] for name in varied]
+    shown = [
+        short if last.count(short) == 1 and short != "kind" else name for name, short in zip(varied, last, strict=True)
+    ]
+    words = [(short.removesuffix(".kind"), own[name]) for name, short in zip(varied, shown, strict=True)]
+    return "".join(f", {short} {value}" for short, value in words if value not in ("None", "()"))

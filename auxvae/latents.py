@@ -7,6 +7,7 @@ A prior is written as one word or as a section with `kind`; it is the prior of t
     grid        `levels` equal steps, rescaled to unit variance
     product     the marginals in `of`, one latent each, in turn until every latent has one
     blocks      the priors in `of`, each for its own number of `latents`, in order
+    auxiliary   N(u_j, std^2), one latent for each told factor u_j in [0, 1], std 0.1: what the told latents follow
     empirical   rows of the training factors in `factors` (of those not told, if none is named), standardised:
                 their dependence is part of it
     file        the class `name` of the Python file `path`: docs/own_prior.md
@@ -22,7 +23,7 @@ from typing import Annotated, ClassVar, Literal
 from foundation.declare import NAME, Count, Positive, Range
 from foundation.faults import Absent, Fault, listed
 
-Kind = Literal["normal", "uniform", "laplace", "mixture", "grid", "product", "blocks", "empirical", "file"]
+Kind = Literal["normal", "uniform", "laplace", "mixture", "grid", "product", "blocks", "auxiliary", "empirical", "file"]
 TAKES: dict[str, tuple[str, ...]] = {
     "normal": (),
     "uniform": (),
@@ -31,6 +32,7 @@ TAKES: dict[str, tuple[str, ...]] = {
     "grid": ("levels",),
     "product": ("of",),
     "blocks": ("of",),
+    "auxiliary": ("std",),
     "empirical": ("factors",),
     "file": ("path", "name", "sha256"),
 }
@@ -73,7 +75,7 @@ class PriorSpec:
             place = f"{where}.of[{i}]"
             if self.kind == "blocks" and part.latents is None:
                 yield Fault(f"{place}.latents", Absent("nothing"), "each block says how many latents it has", "add it")
-            if self.kind == "product" and part.kind in ("product", "blocks", "empirical"):
+            if self.kind == "product" and part.kind in ("product", "blocks", "auxiliary", "empirical"):
                 yield Fault(f"{place}.kind", part.kind, "a marginal is a prior of one latent", "take another kind")
 
     def _file(self, where: str) -> Iterator[Fault]:
@@ -100,7 +102,7 @@ class PriorSpec:
         return self.kind == "file" or any(part.is_a_program() for part in self.of)
 
     def words(self) -> str:
-        """The prior in a table's words."""
+        """The prior in a word."""
         return f"{self.kind}({', '.join(part.words() for part in self.of)})" if self.of else self.name or self.kind
 
 
@@ -135,9 +137,13 @@ class Mmd:
         return found
 
 
-def dimension_fault(spec: PriorSpec, where: str, latents: int, factors: int) -> Iterator[Fault]:
-    """A prior whose dimension differs from the block of latents that it is for."""
-    sizes = {"blocks": sum(part.latents or 0 for part in spec.of), "empirical": len(spec.factors) or factors}
+def dimension_fault(spec: PriorSpec, where: str, latents: int, factors: int, told: int) -> Iterator[Fault]:
+    """A prior whose dimension differs from the block of latents that it is for; so many factors are told, or not."""
+    sizes = {
+        "blocks": sum(part.latents or 0 for part in spec.of),
+        "empirical": len(spec.factors) or factors,
+        "auxiliary": told,
+    }
     wrong = spec.kind in sizes and sizes[spec.kind] != latents
     if wrong or (spec.latents is not None and spec.latents != latents):
         found = Absent(f"a prior of {sizes.get(spec.kind, spec.latents)} dimensions")
@@ -145,4 +151,4 @@ def dimension_fault(spec: PriorSpec, where: str, latents: int, factors: int) -> 
         yield Fault(where, found, text, "change the latents, or divide them with kind: blocks")
     if spec.kind == "blocks" and not wrong:
         for i, part in enumerate(spec.of):
-            yield from dimension_fault(part, f"{where}.of[{i}]", part.latents or 0, factors)
+            yield from dimension_fault(part, f"{where}.of[{i}]", part.latents or 0, factors, told)

@@ -18,7 +18,7 @@ from auxvae.randomness import generator, normal
 from auxvae.seen import Draws, Options, Seen
 from auxvae.spec import Run
 from auxvae.terms import TERMS
-from auxvae.trial import free_prior
+from auxvae.trial import free_prior, some_rows
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Objective:
     """The loss of one run as a function of its network, a batch and its draws; constants lie on the device.
 
     variance, expected and told are (d_Z, ...): variances and mean features of the prior's samples, and 1 for a told
-    latent, else 0.
+    latent, else 0. rows (N, told) are the training rows' factors, at which a prior that depends on them is sampled.
     """
 
     run: Run
@@ -37,24 +37,40 @@ class Objective:
     told_variance: Tensor
     variance: Tensor
     expected: Tensor
+    rows: Tensor
 
     @classmethod
-    def of(cls, run: Run, kind: Likelihood, factors: Mapping[str, Tensor], device: torch.device) -> Objective:
-        """The objective of a run, from its training factors (N,) by name; a prior that does not hold is refused."""
+    def of(
+        cls, run: Run, kind: Likelihood, factors: Mapping[str, Tensor], u: Tensor, device: torch.device
+    ) -> Objective:
+        """The objective of a run, from its training factors: (N,) by name in their units, and u (N, told) in [0, 1].
+
+        A prior that does not hold is refused.
+        """
         told = torch.zeros(run.network.latents)
         told[: len(run.told)] = 1
         prior, variance = free_prior(run, factors)
-        expected = _expected(run, prior)
+        expected = _expected(run, prior, u)
         density = prior if run.prior.kind != "normal" and prior is not None and run.prior.has_density() else None
         options = Options(
-            kind, run.degree, run.aux_degree, run.normalise, run.interactions, run.composition.dependence,
-            run.capacity, run.mmd, density, run.prior.is_independent(),
-            run.cooling, "kl_free" in run.terms,
-        )  # fmt: skip
+            likelihood=kind,
+            degree=run.degree,
+            aux_degree=run.aux_degree,
+            normalise=run.normalise,
+            interactions=run.interactions,
+            dependence=run.composition.dependence,
+            capacity=run.capacity,
+            mmd=run.mmd,
+            density=density,
+            independent=run.prior.is_independent(),
+            cooling=run.cooling,
+            gated="kl_free" in run.terms,
+        )
         weights = torch.tensor([run.weights[name] for name in run.terms])
         told_variance = torch.tensor(1.0 if run.composition.conditional == "given" else run.prior_variance)
-        here = [each.to(device) for each in (weights, told, told_variance, variance, expected)]
-        return cls(run, options, prior, *here)
+        constants = (weights, told, told_variance, variance, expected)
+        weights, told, told_variance, variance, expected = (each.to(device) for each in constants)
+        return cls(run, options, prior, weights, told, told_variance, variance, expected, u.cpu())
 
     def draw(self, purpose: str, index: int, u: Tensor, past: Tensor | None = None) -> Draws:
         """The random numbers of one step for a batch with factors u (B, told), beside codes of earlier steps."""
@@ -63,8 +79,8 @@ class Objective:
         past = torch.zeros(0, latents, device=device) if past is None else past
         drawn = torch.zeros(rows + len(past), latents)
         if self.prior is not None:
-            wanted = torch.zeros(len(drawn), 0)
-            drawn[:, len(self.run.told) :] = self.prior.sample(wanted, generator(seed, f"{purpose} prior", index))
+            source = generator(seed, f"{purpose} prior", index)
+            drawn[:, len(self.run.told) :] = self.prior.sample(some_rows(self.rows, len(drawn), source), source)
         order = torch.rand(rows, latents, generator=generator(seed, f"{purpose} order", index)).argsort(0)
         noise = normal(seed, purpose, index, (rows, latents))
         chosen = self._pairs(generator(seed, f"{purpose} pairs", index))
@@ -83,20 +99,18 @@ class Objective:
         """Every term, (terms,), in the order of the run's weights, and the codes (B, d_Z); u is (B, told)."""
         padded = pad(u, (0, len(self.told) - u.shape[1]))
         posterior, image = network(images, padded, draws.noise)
-        prior = self._given(network, padded)
-        done = torch.tensor(progress, device=images.device)
         seen = Seen(
-            images,
-            padded,
-            self.told,
-            prior,
-            posterior,
-            image,
-            *draws,
-            self.variance,
-            self.expected,
-            done,
-            network.second,
+            images=images,
+            u=padded,
+            told=self.told,
+            prior=self._given(network, padded),
+            posterior=posterior,
+            image=image,
+            **draws._asdict(),
+            variance=self.variance,
+            expected=self.expected,
+            progress=torch.tensor(progress, device=images.device),
+            second=network.second,
         )
         terms = [TERMS[name](seen, self.options) for name in self.run.terms]
         return torch.stack(terms), posterior.sample.detach()
@@ -110,13 +124,13 @@ class Objective:
         return Gaussian(*(each.detach() for each in learned)) if still else learned
 
 
-def _expected(run: Run, prior: Prior | None) -> Tensor:
+def _expected(run: Run, prior: Prior | None, u: Tensor) -> Tensor:
     """Mean features of the prior, (d_Z, 2 m), those of a constant 0 for a told latent."""
 
     def draw(part: int) -> Tensor:
-        rows = torch.zeros(4096, run.network.latents)
+        rows, source = torch.zeros(4096, run.network.latents), generator(0, "expected", part)
         if prior is not None:
-            rows[:, len(run.told) :] = prior.sample(rows[:, :0], generator(0, "expected", part))
+            rows[:, len(run.told) :] = prior.sample(some_rows(u.cpu(), len(rows), source), source)
         return rows
 
     return expected_features(draw, run.mmd.width)

@@ -1,9 +1,9 @@
 r"""Priors as programs: a distribution that can be sampled, with log p(z) where it has one.
 
-A prior covers a block of latents. `sample(u, source)` gives one row for each row of u (the told factors of a batch,
-which most priors ignore) from a torch.Generator, so that a sample is addressed by (run, step). `log_prob(z)` is the
-log density of each row, in nats; a prior without one can be matched (auxvae.mmd) but has no KL divergence. All
-marginals but those of a user's own file have mean 0 and variance 1.
+A prior covers a block of latents. `sample(u, source)` gives one row for each row of u, the told factors in [0, 1] of
+training rows drawn at random, which most priors ignore; it draws from a torch.Generator, so that a sample is addressed
+by (run, step). `log_prob(z)` is the log density of each row, in nats; a prior without one can be matched (auxvae.mmd)
+but has no KL divergence. All marginals but those of a user's own file and of `auxiliary` have mean 0 and variance 1.
 
 The prior of a whole run stands on the told latents first: N(u_j, v) (arXiv 2507.00298, eq. 3), or nothing to match.
 Priors to offer: arXiv 2510.11953, whose exact settings are not published; those of auxvae.latents are ours.
@@ -26,6 +26,8 @@ from auxvae.latents import PriorSpec
 from auxvae.randomness import generator
 from foundation.faults import Absent, Fault, Refused
 from foundation.files import digest_file
+
+TRIAL = 4096  # rows by which a prior is tried
 
 
 class Gaussian(NamedTuple):
@@ -83,7 +85,8 @@ class Laplace(Prior):
 
     def sample(self, u: Tensor, source: torch.Generator) -> Tensor:
         centred = torch.rand(len(u), self.dimensions, generator=source) - 0.5
-        return -centred.sign() * torch.log1p(-2 * centred.abs()) / math.sqrt(2)
+        tail = (1 - 2 * centred.abs()).clamp(min=2.0**-24)  # the generator gives 0 itself once in 2^24 numbers
+        return -centred.sign() * tail.log() / math.sqrt(2)
 
     def log_prob(self, z: Tensor) -> Tensor:
         return -(math.sqrt(2) * z.abs() + 0.5 * math.log(2)).sum(1)
@@ -152,49 +155,75 @@ class Blocks(Prior):
 
 
 class Conditioned(Prior):
-    """N(u_j, v) for latent j: the told latents of Aux-VAE (arXiv 2507.00298, eq. 3)."""
+    """N(u_j, v) for latent j: the prior of Aux-VAE's told latents (arXiv 2507.00298, eq. 3), by samples."""
 
-    def __init__(self, dimensions: int, variance: float) -> None:
-        """One latent for each of the first columns of u, of variance v."""
+    def __init__(self, dimensions: int, std: float) -> None:
+        """One latent for each of the first columns of u, of standard deviation sqrt v."""
         super().__init__(dimensions)
-        self.std = math.sqrt(variance)
+        self.std = std
 
     def sample(self, u: Tensor, source: torch.Generator) -> Tensor:
         noise = torch.randn(len(u), self.dimensions, generator=source)
-        return u[:, : self.dimensions].cpu() + self.std * noise
+        return u[:, : self.dimensions] + self.std * noise
 
 
 Table = Callable[[tuple[str, ...]], Tensor]  # training factors by name, (N, names)
 
 
-def build(spec: PriorSpec, dimensions: int, table: Table) -> Prior:
-    """The prior of a block of so many latents."""
+def build(spec: PriorSpec, dimensions: int, table: Table, told: int) -> Prior:
+    """The prior of a block of so many latents, for a run that is told so many factors."""
     makers: dict[str, Callable[[], Prior]] = {
         "normal": lambda: Normal(dimensions),
         "uniform": lambda: Uniform(dimensions),
         "laplace": lambda: Laplace(dimensions),
         "mixture": lambda: Mixture(dimensions, spec.components or 5, spec.std or 0.3),
         "grid": lambda: Grid(dimensions, spec.levels or 8),
-        "product": lambda: Blocks([build(spec.of[j % len(spec.of)], 1, table) for j in range(dimensions)]),
-        "blocks": lambda: Blocks([build(part, part.latents or 0, table) for part in spec.of]),
+        "product": lambda: Blocks([build(spec.of[j % len(spec.of)], 1, table, told) for j in range(dimensions)]),
+        "blocks": lambda: Blocks([build(part, part.latents or 0, table, told) for part in spec.of]),
+        "auxiliary": lambda: Conditioned(dimensions, spec.std or 0.1),
         "empirical": lambda: Empirical(table(spec.factors)),
-        "file": lambda: _own(spec, dimensions),
+        "file": lambda: _own(spec, dimensions, told),
     }
     return makers[spec.kind]()
 
 
-def _own(spec: PriorSpec, dimensions: int) -> Prior:
-    """The class of a user's file, made for so many latents."""
-    path = Path(spec.path or "")
-    where = f"prior {path}: {spec.name}"
-    if spec.sha256 and digest_file(path) != spec.sha256:
-        raise Refused(Fault(where, Absent("other bytes"), "the run was declared with another file", "start again"))
+def trial_samples(prior: Prior, told: int) -> Any:
+    """TRIAL samples, at factors drawn uniformly from [0, 1]; a user's program may give anything."""
+    source = generator(0, "trial")
+    return prior.sample(torch.rand(TRIAL, told, generator=source), source)
+
+
+def tried(prior: Prior, spec: PriorSpec, told: int) -> Tensor:
+    """Samples of the prior, (TRIAL, dimensions); one whose samples are no such rows is refused."""
+    where, made = f"prior {spec.words()}", trial_samples(prior, told)
+    if not isinstance(made, Tensor) or made.shape != (TRIAL, prior.dimensions):
+        found = Absent(f"samples of shape {tuple(getattr(made, 'shape', ()))}")
+        text = f"sample(u, source) gives one row of {prior.dimensions} numbers for each row of u, here {TRIAL}"
+        raise Refused(Fault(where, found, text, "mend the prior, or its number of latents"))
+    broken = int((~made.isfinite()).sum())
+    if broken:
+        text = f"all of {made.numel()} must be finite"
+        raise Refused(Fault(where, Absent(f"{broken} samples that are no numbers"), text, "mend the prior"))
+    if not bool((made.float().var(0) > 0).all()):
+        text = "a kernel takes its width from them"
+        raise Refused(Fault(where, Absent("latents that do not vary"), text, "give the prior a width"))
+    return made.float()
+
+
+def _own(spec: PriorSpec, dimensions: int, told: int) -> Prior:
+    """The class of a user's file, made for so many latents and tried."""
+    where = f"prior {spec.path}: {spec.name}"
     try:
+        path = Path(spec.path or "")
+        if spec.sha256 and digest_file(path) != spec.sha256:
+            raise Refused(Fault(where, Absent("other bytes"), "the run was declared with another file", "start again"))
         made = _loaded(path, spec.name or "")(dimensions)
         if not isinstance(made, Prior):
             raise TypeError(f"{spec.name} is no auxvae.priors.Prior")
-        made.sample(torch.zeros(2, 0), generator(0, "trial"))
-    except Exception as error:
+        tried(made, spec, told)
+    except Refused:
+        raise
+    except Exception as error:  # whatever a user's program raises is told as a fault of it
         found = Absent(f"a program that fails ({type(error).__name__}: {error})")
         text = "the class is a Prior that takes its number of latents and has sample(u, source)"
         raise Refused(Fault(where, found, text, "mend the file: docs/own_prior.md")) from None

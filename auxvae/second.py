@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from auxvae.bodies import SideBySide
 from auxvae.priors import Gaussian
 
 Codes = Float[Tensor, "B d"]
@@ -58,18 +59,15 @@ class Critics(nn.Module):
         self.told = told
         pairs, hidden = latents * told, max(8, width // 16)
         sizes = ((2, hidden), (hidden, hidden), (hidden, 1))
-        self.weights = nn.ParameterList(torch.empty(pairs, a, b) for a, b in sizes)
-        self.biases = nn.ParameterList(torch.empty(pairs, 1, b) for _, b in sizes)
+        side_by_side = [layer for a, b in sizes for layer in (SideBySide(pairs, a, b), nn.LeakyReLU(0.2))]
+        self.critics = nn.Sequential(*side_by_side[:-1])
 
     def forward(self, z: Codes, u: Codes) -> Float[Tensor, "B d told"]:
         """Values (B, d_Z, told) for the pairs of columns of z and the told ones of u, each (B, d_Z)."""
         shape = (len(z), z.shape[1], self.told)
         both = torch.stack([z[:, :, None].expand(shape), u[:, None, : self.told].expand(shape)], -1)
-        x = both.flatten(1, 2).transpose(0, 1)
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = torch.baddbmm(bias, x, weight)
-            x = nn.functional.leaky_relu(x, 0.2) if i < 2 else x
-        return x[..., 0].T.reshape(shape)
+        values: Tensor = self.critics(both.flatten(1, 2).transpose(0, 1))
+        return values[..., 0].T.reshape(shape)
 
 
 class LearnedPrior(nn.Module):

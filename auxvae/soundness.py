@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from auxvae.latents import PriorSpec, dimension_fault
+from auxvae.latents import Mmd, PriorSpec, dimension_fault
 from auxvae.methods import METHODS, PAPER_WEIGHTS, default_weights
 from auxvae.spec import Config, Group, Network
 from foundation.declare import NAME
 from foundation.faults import Absent, Fault, guess, listed
 
 Facts = Mapping[str, Mapping[str, Any]]
+# Settings that only some terms read, and what stands where nothing is said.
+SETTINGS: dict[str, tuple[set[str], object]] = {
+    "mmd": ({"mmd", "mmd_marginal", "mmd_pairs"}, Mmd()),
+    "capacity": ({"capacity"}, Group("").capacity),
+    "cooling": ({"kl_free"}, Group("").cooling),
+}
 SMALLEST_STAMP, LARGEST_STAMP = 28, 128
 
 
@@ -143,6 +149,12 @@ def _latents(group: Group, where: str) -> Iterator[Fault]:
     if prior is not None and not prior.has_density() and terms.keys() & {"kl", "capacity"}:
         text = f"{group.method} has a KL divergence, which needs a density for every z"
         yield Fault(f"{where}.prior", prior.kind, text, "take normal, laplace or mixture, or a method with an mmd")
+    for setting, (needed, plain) in SETTINGS.items():
+        if getattr(group, setting) != plain and not needed & terms.keys():
+            value = Absent("settings") if setting == "mmd" else getattr(group, setting)
+            yield Fault(f"{where}.{setting}", value, f"{group.method} has no term that reads it", "take it away")
+    if group.encoder == "gaussian" and method.decoder_apart:
+        yield Fault(f"{where}.encoder", "gaussian", f"{group.method} gives points", "take it away")
     if group.encoder == "deterministic" and method.encoder == "gaussian":
         text = f"{group.method} has terms that need a Gaussian posterior"
         yield Fault(f"{where}.encoder", "deterministic", text, "take it away, or take ae_mmd or wae_mmd")
@@ -156,7 +168,7 @@ def _prior(config: Config, group: Group, where: str, known: Mapping[str, Any]) -
     for coverage in group.coverages or ("",):
         told = config.coverages.get(coverage, ())
         left = len(set(known["factors"]) - set(told))
-        yield from dimension_fault(group.prior, f"{where}.prior", network.latents - len(told), left)
+        yield from dimension_fault(group.prior, f"{where}.prior", network.latents - len(told), left, len(told))
     for part in _parts(group.prior):
         for factor in part.factors:
             if factor not in known["factors"]:

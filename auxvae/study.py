@@ -109,7 +109,8 @@ def _laid(config: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, Any]
             laid[section] = {**common, **own}
     method, mmd = METHODS.get(str(group.get("method"))), group.get("mmd", {})
     if method and isinstance(mmd, Mapping):
-        laid["mmd"] = {**method.mmd, **mmd}
+        own = {"queue"} if mmd.get("block") else set()  # blocks stand in place of the method's queue
+        laid["mmd"] = {**{key: value for key, value in method.mmd.items() if key not in own}, **mmd}
     return laid
 
 
@@ -134,7 +135,7 @@ def _unfold(config: Config, group: Group, facts: Facts) -> Iterator[Run]:
                     sigma=group.sigma,
                     prior=_with_digest(group.prior or PriorSpec(method.prior)),  # type: ignore[arg-type]
                     encoder=group.encoder or method.encoder,
-                    mmd=group.mmd,
+                    mmd=replace(group.mmd, queue=min(group.mmd.queue, source.train)),
                     capacity=group.capacity,
                     cooling=group.cooling,
                     prior_variance=variance,

@@ -30,6 +30,7 @@ from foundation.faults import Absent, Fault, Refused
 from foundation.files import claimed, write_json
 
 CHECKPOINT_SECONDS = 15.0
+SECOND_BETAS = (0.5, 0.9)  # of a second network (arXiv 1802.05983, 2007.00830)
 WARM_UP = 0.1  # share of the steps over which one_cycle rises
 
 
@@ -99,7 +100,8 @@ class Trainer:
         extremes = (self.scaling.count_low, self.scaling.count_high)
         kind = run_likelihood(run, store, train, extremes)
         self.network: Autoencoder = build(run, self.scaling.mean, self.scaling.std, kind.bounded).to(device)
-        self.objective = Objective.of(run, kind, train.columns(), device)
+        u = train.told(run.told, self.scaling)
+        self.objective = Objective.of(run, kind, train.columns(), u, device)
         self.train_rows = self._rows(train, store, extremes)
         self.validation_rows = self._rows(validation, store, extremes)
         self.optimiser = adam(self.network, run.training)
@@ -234,12 +236,12 @@ class Trainer:
 
 
 def adam(network: Autoencoder, training: Training) -> torch.optim.Adam:
-    """Adam for the model, and for a second network with a shorter memory, as their papers have it."""
+    """Adam for the model, and with a shorter memory for its second network."""
     second = [] if network.second is None else list(network.second.parameters())
     model = list(network.parameters())[: -len(second) or None]
     groups = [{"params": model, "largest": training.learning_rate}]
     if second:
-        groups.append({"params": second, "largest": training.second_learning_rate, "betas": (0.5, 0.999)})
+        groups.append({"params": second, "largest": training.second_learning_rate, "betas": SECOND_BETAS})
     return torch.optim.Adam(groups, lr=training.learning_rate, fused=True)
 
 

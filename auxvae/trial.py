@@ -7,13 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor
 
-from auxvae.latents import PriorSpec
-from auxvae.priors import Prior, build
-from auxvae.randomness import generator
+from auxvae.priors import Prior, build, trial_samples, tried
 from auxvae.spec import Run
 from foundation.faults import Absent, Fault, Refused
-
-TRIAL = 4096  # rows by which a prior is tried and its variance measured
 
 
 def free_prior(run: Run, factors: Mapping[str, Tensor]) -> tuple[Prior | None, Tensor]:
@@ -27,28 +23,29 @@ def free_prior(run: Run, factors: Mapping[str, Tensor]) -> tuple[Prior | None, T
         chosen = names or tuple(name for name in run.dataset.factors if name not in run.told)
         return torch.stack([factors[name] for name in chosen], 1)
 
-    prior = build(run.prior, free, table)
-    variance[len(run.told) :] = tried(prior, run.prior, free)
+    prior = build(run.prior, free, table, len(run.told))
+    variance[len(run.told) :] = tried(prior, run.prior, len(run.told)).var(0)
+    if run.prior.is_a_program() and {"kl", "capacity"} & {*run.terms}:
+        _try_density(run, prior)
     return prior, variance
 
 
-def tried(prior: Prior, spec: PriorSpec, dimensions: int) -> Tensor:
-    """Variance of each latent under the prior, (dimensions,); a prior whose samples are no such rows is refused."""
-    where = f"prior {spec.words()}"
-    made = prior.sample(torch.zeros(TRIAL, 0), generator(0, "trial"))
-    if not isinstance(made, Tensor) or made.shape != (TRIAL, dimensions):
-        found = Absent(f"samples of shape {tuple(getattr(made, 'shape', ()))}")
-        text = f"sample(u, source) gives one row of {dimensions} numbers for each row of u, here {TRIAL}"
-        raise Refused(Fault(where, found, text, "mend the prior, or its number of latents"))
-    broken = int((~made.isfinite()).sum())
-    if broken:
-        text = f"all of {made.numel()} must be finite"
-        raise Refused(Fault(where, Absent(f"{broken} samples that are no numbers"), text, "mend the prior"))
-    variance = made.float().var(0)
-    if not bool((variance > 0).all()):
-        text = "a kernel takes its width from them"
-        raise Refused(Fault(where, Absent("latents that do not vary"), text, "give the prior a width"))
-    return variance
+def _try_density(run: Run, prior: Prior) -> None:
+    """Refuse a user's prior whose log density is not one finite number for each sample."""
+    where, samples = f"prior {run.prior.words()}", trial_samples(prior, len(run.told))
+    try:
+        made = prior.log_prob(samples)
+        found = "" if made.shape == (len(samples),) and bool(made.isfinite().all()) else f"{tuple(made.shape)} numbers"
+    except Exception as error:  # whatever a user's program raises is told as a fault of it
+        found = f"an error ({type(error).__name__}: {error})"
+    if found:
+        text = f"{run.method} has a KL divergence: log_prob(z) gives one finite number for each row of z"
+        raise Refused(Fault(f"{where}.log_prob", Absent(found), text, "add it, or take a method with an mmd"))
+
+
+def some_rows(u: Tensor, rows: int, source: torch.Generator) -> Tensor:
+    """So many rows of u (N, told), drawn with replacement."""
+    return u[torch.randint(len(u), (rows,), generator=source)]
 
 
 def prior_faults(runs: Iterable[Run], factors_of: Callable[[Run], Mapping[str, Tensor]]) -> list[Fault]:

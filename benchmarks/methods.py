@@ -41,7 +41,8 @@ def runs_of(name):
 def step_of(run):
     """A function that makes the i-th step of a run."""
     factors = {name: torch.rand(4096, generator=generator(0, name)) for name in run.dataset.factors}
-    objective = Objective.of(run, Poisson(0.0), factors, torch.device("cpu"))
+    rows = torch.rand(4096, len(run.told), generator=generator(0, "rows"))
+    objective = Objective.of(run, Poisson(0.0), factors, rows, torch.device("cpu"))
     network = build(run, 3.0, 5.0, bounded=False)
     optimiser = adam(network, run.training)
     images = 20 * torch.rand(ROWS, 1, 33, 33, generator=generator(0, "images"))

@@ -158,7 +158,7 @@ def test_no_term_makes_an_array_of_rows_by_rows_by_latents(study):
 
     for run in study.runs:
         factors = {name: torch.rand(100, generator=g) for name in run.dataset.factors}
-        objective = Objective.of(run, Poisson(0.0), factors, CPU)
+        objective = Objective.of(run, Poisson(0.0), factors, torch.rand(99, len(run.told), generator=g), CPU)
         images, u = torch.rand(rows, 1, 33, 33, generator=g), torch.rand(rows, len(run.told), generator=g)
         draws, network = objective.draw("latents", 0, u), build(run, 0.0, 1.0, False)
         with Largest() as largest:

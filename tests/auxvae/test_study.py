@@ -149,6 +149,16 @@ BAD = {
         spoil(("runs", 0), {"method": "ae_mmd", "training": {"batch": 1000}}),
         "runs[0].training.batch: found 1000, but galaxies has 192 training rows",
     ),
+    "settings that no term reads": (spoil(("runs", 0, "mmd"), {"queue": 100}), "beta_vae has no term that reads it"),
+    "a capacity that no term reads": (spoil(("runs", 0, "capacity"), 50), "beta_vae has no term that reads it"),
+    "a width for points": (
+        spoil(("runs", 1), {"method": "regressor", "coverages": ["two"], "encoder": "gaussian"}),
+        "regressor gives points",
+    ),
+    "an auxiliary prior of another dimension": (
+        spoil(("runs", 1), {"method": "aux_mmd", "coverages": ["two"], "mmd": {"queue": 0}, "prior": "auxiliary"}),
+        "found a prior of 2 dimensions, but it is for a block of 8 latents",
+    ),
     "a validation row alone": (
         lambda c: c["datasets"]["galaxies"].update(split={"train": 0.99, "validation": 0.005, "test": 0.005}),
         "two at least",

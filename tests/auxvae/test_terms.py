@@ -367,7 +367,9 @@ def test_gradients_of_every_method_reach_every_parameter(method, name, config):
     network = build(run, 3.0, 5.0, bounded=False)
     g = torch.Generator().manual_seed(2)
     factors = {factor: torch.rand(64, generator=g) for factor in run.dataset.factors}
-    objective = Objective.of(run, Poisson(0.0), factors, torch.device("cpu"))
+    objective = Objective.of(
+        run, Poisson(0.0), factors, torch.rand(64, len(run.told), generator=g), torch.device("cpu")
+    )
     u = torch.rand(16, len(run.told), generator=g)
     images = 20 * torch.rand(16, 1, 33, 33, generator=g)
     values, codes = objective.values(network, images, u, objective.draw("latents", 0, u), 0.2)
