@@ -123,6 +123,44 @@ def test_seeds_share_a_label_and_weights_are_told_apart(config):
     assert len(first_of_label(runs)) == 2
 
 
+def test_runs_share_a_label_only_if_they_differ_in_their_seed_alone(config):
+    from dataclasses import replace
+
+    from tests.conftest import study_of
+
+    grid = lambda levels: {"method": "ae_mmd", "prior": {"kind": "grid", "levels": levels}}  # noqa: E731
+    config["runs"] = [
+        {"method": "annealed_vae", "weights": {"capacity": [100, 1000]}, "seeds": [0, 1]},
+        {"method": "vae", "network": {"width": 16}},
+        {"method": "vae", "network": {"width": 8}},
+        grid(4),
+        grid(16),
+        {"method": "ae_mmd", "prior": {"kind": "product", "of": ["uniform", {"kind": "mixture", "components": 3}]}},
+        {"method": "aux_vae", "coverages": ["full", "two"]},
+    ]
+    runs = study_of(config)[1].runs
+    named = labels(runs)
+    for one in runs:
+        for two in runs:
+            assert (named[one.id] == named[two.id]) is (replace(one, seed=0) == replace(two, seed=0)), named
+    assert {"annealed_vae, capacity 100", "vae, width 8", "aux_vae two"} <= set(named.values())
+
+
+def test_given_latents_are_scored_without_a_width(tiny_store, tmp_path, config):
+    """The told latents of a conditional VAE are the factors: they are live, exact, and cost no nats."""
+    from tests.conftest import study_of
+
+    config["runs"] = [{"method": "cvae", "coverages": ["full"], "network": {"name": "mlp", "width": 8, "latents": 5}}]
+    study = study_of(config)[1]
+    training.train(study.fleets[0], tiny_store, tmp_path, torch.device("cpu"), workers=1)
+    run = study.runs[0]
+    analyse(run, study.config.analyses, "cpu", tiny_store, tmp_path)
+    scores = read_json(tmp_path / "runs" / run.id / "scores.json", "scores")
+    assert (scores["latents_live"]["value"], scores["kl"]["value"]) == (5, 0)
+    assert scores["lds_sampled"]["value"] == pytest.approx(scores["lds"]["value"], abs=1e-3)
+    assert scores["rho_flux"]["value"] == pytest.approx(1)
+
+
 def test_a_contrast_over_seeds_is_a_paired_t_interval():
     from scipy import stats
 

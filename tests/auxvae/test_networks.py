@@ -26,6 +26,20 @@ def test_every_stamp_comes_back_in_its_size(name, tiny):
         assert image.shape == (1, 1, stamp, stamp)
 
 
+def test_a_residual_network_takes_every_width(tiny):
+    for width in range(4, 41):
+        narrow = replace(tiny.runs[0].network, name="residual", width=width)
+        network = build(replace(tiny.runs[0], network=narrow), 0.0, 1.0, False)
+        assert network.encoder[1].change[0].num_channels == width
+
+
+def test_critics_start_as_other_layers_do(tiny):
+    run = replace(tiny.runs[1], method="aux_mine", weights=dict(METHODS["aux_mine"].weights))
+    for layer, inputs in zip(list(build(run, 0.0, 1.0, False).second.critics)[::2], (2, 16, 16), strict=True):
+        for parameter in layer.parameters():
+            assert parameter.abs().max() <= inputs**-0.5 and parameter.abs().max() > 0.8 * inputs**-0.5
+
+
 @pytest.mark.parametrize("channels", [1, 3, 5])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("name", BODIES)
