@@ -166,6 +166,7 @@ def comparison_figure(cells: pd.DataFrame, values: pd.DataFrame, metrics: tuple[
                     ax.plot([cell["low"], cell["high"]], [row, row], "-", color=COLOURS["aux"], lw=1)
                     ax.plot(cell["mean"], row, "o", color=COLOURS["aux"], ms=3.5)
             ax.set_xlabel(metric)
+            ax.set_xscale("log" if metric == "nats" else "linear")
             ax.grid(axis="y", color="0.92", lw=0.6)
         axes[0, 0].set_yticks(range(len(names)), names)
         axes[0, 0].invert_yaxis()
