@@ -37,7 +37,7 @@ def read(results):
 def table(runs):
     """Means over the seeds, printed as a table of the docs."""
     columns = ["nats", "mse", *SHOWN, *(f"{name}_floor" for name in FLOORED)]
-    means = runs.groupby(["dataset", "label"], sort=False)[columns].mean()
+    means = runs.groupby("label", sort=False)[columns].mean()
     print(means.round({"nats": 1, "mse": 5, **dict.fromkeys(columns[2:], 3)}).to_markdown())
 
 
@@ -50,7 +50,7 @@ def draw(runs, path):
             for ax, metric in zip(row, SHOWN, strict=True):
                 here = runs[runs["dataset"] == dataset]
                 for method, group in here.groupby("method", sort=False):
-                    mean = group.groupby("label", sort=False)[["mse", metric]].mean()
+                    mean = group.groupby("label")[["mse", metric]].mean().sort_values("mse")
                     ax.plot(mean["mse"], mean[metric], "-", color=COLOURS[method], lw=0.8)
                     ax.plot(group["mse"], group[metric], "o", color=COLOURS[method], ms=3, label=method)
                 if metric in FLOORED:
