@@ -41,12 +41,13 @@ class Autoencoder(nn.Module):
         super().__init__()
         shape = Shape(run.dataset.channels, run.dataset.stamp, run.network.latents, run.network.width)
         act, method = ACTIVATIONS[run.activation], run.composition
-        self.encoder, self.decoder, features = BODIES[run.network.name](shape, act)
+        self.encoder, decoder, features = BODIES[run.network.name](shape, act)
         self.point, self.apart = run.encoder == "deterministic", method.decoder_apart
         self.sees, self.given = method.sees_factors, len(run.told) if method.conditional == "given" else 0
         outputs = shape.latents * (1 if self.point else 2)
         joined = [nn.Linear(features + shape.latents, WITH_FACTORS), act(), nn.Linear(WITH_FACTORS, outputs)]
         self.head = nn.Sequential(*joined) if self.sees else nn.Linear(features, outputs)
+        self.decoder = decoder
         self.second = SECOND[method.second](shape.latents, len(run.told), run.network.second) if method.second else None
         self.range = (FLOOR, 10.0) if {"kl", "kl_free", "capacity"} & {*run.terms} else (-8.0, 2.0)
         self.mean, self.std = mean, std
