@@ -49,10 +49,6 @@ class Part:
     truth: Tensor | None
     noise_std: Tensor | None
 
-    def columns(self) -> dict[str, Tensor]:
-        """The factors as tensors, in their units."""
-        return {name: torch.tensor(values, dtype=torch.float32) for name, values in self.factors.items()}
-
     def told(self, names: tuple[str, ...], scaling: Scaling) -> Tensor:
         """Factors by name, min-max scaled to [0, 1] by the training rows, shape (N, names)."""
         low, high = scaling.factor_low, scaling.factor_high
@@ -86,6 +82,11 @@ class Store:
             truth=self._images("image_true", rows) if truth and "image_true" in known else None,
             noise_std=torch.tensor(self._read("noise_std")[rows]) if "noise_std" in known else None,
         )
+
+    def columns(self, name: str) -> dict[str, Tensor]:
+        """The factors of training, validation or test rows as tensors, in their units; no image is read."""
+        rows = np.flatnonzero(self.split == SPLITS[name])
+        return {n: torch.tensor(self._read(n)[rows], dtype=torch.float32) for n in self.source.factors}
 
     def _images(self, name: str, rows: NDArray[np.intp]) -> Tensor:
         images = torch.from_numpy(self._read(name)[rows])

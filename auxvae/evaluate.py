@@ -78,7 +78,7 @@ def prior_samples(run: Run, store: Store, u: torch.Tensor) -> Array | None:
     """Two samples for the rows of u (N, told), one behind the other, of the prior of the latents that are not told."""
     if run.composition.conditional == "learned":
         return None
-    prior, _ = free_prior(run, store.part("train").columns())
+    prior, _ = free_prior(run, store.columns("train"))
     if prior is None:
         return None
     drawn = prior.sample(torch.cat([u, u]), generator(run.seed, "scores prior"))

@@ -29,6 +29,7 @@ from torch import Tensor
 
 from auxvae.latents import Mmd
 
+NARROWEST = 1e-12  # bandwidth of codes that all lie in one place, where the kernel is 1
 NODES = 8  # positive frequencies of the features
 
 
@@ -59,9 +60,9 @@ def kernel(
 def bandwidth(mmd: Mmd, variance: Float[Tensor, " d"], squared: Float[Tensor, "N M"]) -> Float[Tensor, ""]:
     """The bandwidth by the rule of the run, from the prior's variances and the distances of codes and prior samples."""
     if mmd.bandwidth == "prior":
-        return 2 * variance.sum()
+        return (2 * variance.sum()).clamp(min=NARROWEST)
     if mmd.bandwidth == "median":
-        return squared.detach().flatten().median()
+        return squared.detach().flatten().median().clamp(min=NARROWEST)
     return torch.full_like(variance[0], float(mmd.bandwidth))
 
 

@@ -53,6 +53,8 @@ class Method:
         return self.conditional in ("given", "learned")
 
 
+DIVERGENCES = {"kl", "capacity"}  # terms that need a density of the prior for every z
+
 _BASE = {"reconstruction": 1, "kl": 1}
 _MATCH = {"reconstruction": 1, "mmd": 1000, "mmd_marginal": 1000, "mmd_pairs": 1000}
 

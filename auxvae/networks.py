@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from auxvae.bodies import ACTIVATIONS, BODIES, Shape, uniform_weights
+from auxvae.methods import DIVERGENCES
 from auxvae.randomness import generator
 from auxvae.second import SECOND
 from auxvae.spec import Run
@@ -49,7 +50,7 @@ class Autoencoder(nn.Module):
         self.head = nn.Sequential(*joined) if self.sees else nn.Linear(features, outputs)
         self.decoder = decoder
         self.second = SECOND[method.second](shape.latents, len(run.told), run.network.second) if method.second else None
-        self.range = (FLOOR, 10.0) if {"kl", "kl_free", "capacity"} & {*run.terms} else (-8.0, 2.0)
+        self.range = (FLOOR, 10.0) if (DIVERGENCES | {"kl_free"}) & {*run.terms} else (-8.0, 2.0)
         self.mean, self.std = mean, std
 
     def encode(

@@ -125,7 +125,9 @@ class Objective:
 
 
 def _expected(run: Run, prior: Prior | None, u: Tensor) -> Tensor:
-    """Mean features of the prior, (d_Z, 2 m), those of a constant 0 for a told latent."""
+    """Mean features of the prior, (d_Z, 2 m), those of a constant 0 for a told latent; nothing where no term asks."""
+    if "mmd_marginal" not in run.terms:
+        return torch.zeros(run.network.latents, 0)
 
     def draw(part: int) -> Tensor:
         rows, source = torch.zeros(4096, run.network.latents), generator(0, "expected", part)

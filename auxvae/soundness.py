@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from auxvae.latents import Mmd, PriorSpec, dimension_fault
-from auxvae.methods import METHODS, PAPER_WEIGHTS, default_weights
+from auxvae.methods import DIVERGENCES, METHODS, PAPER_WEIGHTS, default_weights
 from auxvae.spec import Config, Group, Network
 from foundation.declare import NAME
 from foundation.faults import Absent, Fault, guess, listed
@@ -146,7 +146,7 @@ def _latents(group: Group, where: str) -> Iterator[Fault]:
         yield Fault(f"{where}.preset", "paper", text, "take it away")
     if prior is not None and method.conditional == "learned":
         yield Fault(f"{where}.prior", prior.kind, f"{group.method} learns its prior", "take it away")
-    if prior is not None and not prior.has_density() and terms.keys() & {"kl", "capacity"}:
+    if prior is not None and not prior.has_density() and terms.keys() & DIVERGENCES:
         text = f"{group.method} has a KL divergence, which needs a density for every z"
         yield Fault(f"{where}.prior", prior.kind, text, "take normal, laplace or mixture, or a method with an mmd")
     for setting, (needed, plain) in SETTINGS.items():

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
 from auxvae.latents import Mmd, PriorSpec
-from auxvae.methods import METHODS, Method, default_weights
+from auxvae.methods import DIVERGENCES, METHODS, Method, default_weights
 from foundation.declare import Count, NonNegative, Positive, Range, read
 from foundation.faults import Absent, Fault, Refused
 from foundation.files import digest_of
@@ -200,6 +200,11 @@ class Run:
     def terms(self) -> tuple[str, ...]:
         """Names of the loss terms, in the order of the method's table whatever the order of the weights."""
         return tuple(self.composition.weights)
+
+    @property
+    def needs_density(self) -> bool:
+        """Whether a term needs log p(z) of its prior."""
+        return bool(DIVERGENCES & {*self.terms})
 
     @property
     def title(self) -> str:

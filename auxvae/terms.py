@@ -21,9 +21,10 @@ r"""The terms of the losses: pure functions of ONE run's tensors, each a scalar:
 with the prior p(z|u) = N(m, v) of auxvae.priors and R of auxvae.dependence: polynomials, HSIC, or MINE, for which R_0
 is the bound itself, where it is above 0, and R_1 its negative. Those, the MMDs and the regression are pure numbers:
 their weights carry the nats. Which latents are told is a tensor, so that a whole grid of coverages is one program
-under `torch.func.vmap`; a term may branch on nothing but the static options. Beside a kl_free, the MMDs weigh a
-latent by 1 - 2 E sigma_j^2, from 0 to 1: a latent at rest is not to follow a prior that its KL keeps it from;
-and they rise linearly with the training, since a strong MMD at first holds latents at the angle where it met them.
+under `torch.func.vmap`; a term may branch on nothing but the static options. Beside a kl_free, mmd_marginal and
+mmd_pairs weigh a latent by 1 - 2 E sigma_j^2, from 0 to 1: a latent at rest is not to follow a prior that its KL
+keeps it from; and they rise linearly with the training, since a strong MMD at first holds latents at the angle where
+it met them.
 """
 
 from __future__ import annotations
@@ -66,11 +67,21 @@ def kl_told(seen: Seen, options: Options) -> Nats:
     return (seen.told * _divergence(seen)).sum(1).mean()
 
 
+def kl_free(seen: Seen, options: Options) -> Nats:
+    """Divergence of the latents that are not told from N(0, 1), at first `cooling` times over."""
+    nats = ((1 - seen.told) * _divergence(seen)).sum(1).mean()
+    return nats * options.cooling ** (1 - ((seen.progress - HELD) / (COOLED - HELD)).clamp(0, 1))
+
+
 def _divergence(seen: Seen) -> Float[Tensor, "B d"]:
     """KL of each latent's posterior from its Gaussian prior, (B, d_Z)."""
-    ratio = seen.posterior.log_variance - seen.prior.variance.log()
-    distance = (seen.posterior.mean - seen.prior.mean).square() / seen.prior.variance
-    return 0.5 * (ratio.exp() + distance - 1 - ratio)
+    return _between(seen.posterior.mean, seen.posterior.log_variance, seen.prior)
+
+
+def _between(mean: Tensor, log_variance: Tensor, prior: Gaussian) -> Float[Tensor, "B d"]:
+    """KL of the Gaussians with these means and log variances from those of the prior, latent by latent."""
+    ratio = log_variance - prior.variance.log()
+    return 0.5 * (ratio.exp() + (mean - prior.mean).square() / prior.variance - 1 - ratio)
 
 
 def capacity(seen: Seen, options: Options) -> Nats:
@@ -140,14 +151,9 @@ def vae_of_u(seen: Seen, options: Options) -> Nats:
     known: Gaussian = network(seen.u)
     z = known.mean + known.variance.sqrt() * seen.noise
     made: Tensor = network.decode(z)
-    divergence = 0.5 * (known.variance + known.mean.square() - 1 - known.variance.log()).sum(1)
+    normal = Gaussian(torch.zeros_like(z), torch.ones_like(z))
+    divergence = _between(known.mean, known.variance.log(), normal).sum(1)
     return (0.5 * (made - seen.u[:, : made.shape[1]]).square().sum(1) + divergence).mean()
-
-
-def kl_free(seen: Seen, options: Options) -> Nats:
-    """Divergence of the latents that are not told from N(0, 1), at first `cooling` times over."""
-    nats = ((1 - seen.told) * _divergence(seen)).sum(1).mean()
-    return nats * options.cooling ** (1 - ((seen.progress - HELD) / (COOLED - HELD)).clamp(0, 1))
 
 
 def _live(seen: Seen, options: Options) -> Float[Tensor, " d"]:
@@ -160,15 +166,15 @@ def _live(seen: Seen, options: Options) -> Float[Tensor, " d"]:
 
 
 def _risen(seen: Seen, options: Options) -> Tensor:
-    """How much the MMDs weigh by now."""
+    """How much marginals and pairs weigh by now."""
     return seen.progress if options.gated else torch.ones_like(seen.progress)
 
 
 def joint_mmd(seen: Seen, options: Options) -> Nats:
     """MMD^2 of the latents that are not told from their prior."""
-    live = _live(seen, options)
-    z, past, y = (each * live for each in (seen.posterior.sample, seen.past, seen.drawn))
-    return _risen(seen, options) * mmd.joint(z, past, y, seen.variance * live.square(), options.mmd)
+    free = 1 - seen.told
+    z, past, y = (each * free for each in (seen.posterior.sample, seen.past, seen.drawn))
+    return mmd.joint(z, past, y, seen.variance * free, options.mmd)
 
 
 def mmd_marginal(seen: Seen, options: Options) -> Nats:

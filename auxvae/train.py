@@ -63,7 +63,7 @@ def train_all(fleet: Fleet, store: Path, results: Path, wanted: str, workers: in
 
 def train(fleet: Fleet, store: Path, results: Path, device: torch.device, workers: int) -> None:
     """Train the runs of a fleet that are not finished yet; refuse at the end with what stopped any of them."""
-    columns = cache(lambda source: Store(store, source).part("train").columns())
+    columns = cache(lambda source: Store(store, source).columns("train"))
     if wrong := prior_faults(fleet.runs, lambda run: columns(run.dataset) if run.prior.reads_factors() else {}):
         raise Refused(wrong)
     task = partial(train_run, store=store, results=results, device=device)
@@ -101,7 +101,7 @@ class Trainer:
         kind = run_likelihood(run, store, train, extremes)
         self.network: Autoencoder = build(run, self.scaling.mean, self.scaling.std, kind.bounded).to(device)
         u = train.told(run.told, self.scaling)
-        self.objective = Objective.of(run, kind, train.columns(), u, device)
+        self.objective = Objective.of(run, kind, store.columns("train"), u, device)
         self.train_rows = self._rows(train, store, extremes)
         self.validation_rows = self._rows(validation, store, extremes)
         self.optimiser = adam(self.network, run.training)

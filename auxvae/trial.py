@@ -25,7 +25,7 @@ def free_prior(run: Run, factors: Mapping[str, Tensor]) -> tuple[Prior | None, T
 
     prior = build(run.prior, free, table, len(run.told))
     variance[len(run.told) :] = tried(prior, run.prior, len(run.told)).var(0)
-    if run.prior.is_a_program() and {"kl", "capacity"} & {*run.terms}:
+    if run.prior.is_a_program() and run.needs_density:
         _try_density(run, prior)
     return prior, variance
 
@@ -51,7 +51,7 @@ def some_rows(u: Tensor, rows: int, source: torch.Generator) -> Tensor:
 def prior_faults(runs: Iterable[Run], factors_of: Callable[[Run], Mapping[str, Tensor]]) -> list[Fault]:
     """What is wrong with the priors of these runs, each told once; factors_of gives a run's training factors."""
     faults: list[Fault] = []
-    for run in {(run.prior, run.told, run.network.latents): run for run in runs}.values():
+    for run in {(run.prior, run.told, run.network.latents, run.needs_density): run for run in runs}.values():
         try:
             free_prior(run, factors_of(run))
         except Refused as refused:

@@ -54,10 +54,22 @@ def test_rooms_import_only_what_they_stand_on(path):
     assert not roots(path) & forbidden
 
 
-@pytest.mark.parametrize("name", ["simulations/spec.py", "simulations/reach.py", "simulations/facts.py",
-                                  "simulations/presets.py", "auxvae/spec.py", "auxvae/study.py", "auxvae/methods.py",
-                                  "auxvae/latents.py", "auxvae/soundness.py",
-                                  "auxvae/labels.py", *(str(p.relative_to(ROOT)) for p in (ROOT / "foundation").glob("*.py"))])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "simulations/spec.py",
+        "simulations/reach.py",
+        "simulations/facts.py",
+        "simulations/presets.py",
+        "auxvae/spec.py",
+        "auxvae/study.py",
+        "auxvae/methods.py",
+        "auxvae/latents.py",
+        "auxvae/soundness.py",
+        "auxvae/labels.py",
+        *(str(p.relative_to(ROOT)) for p in (ROOT / "foundation").glob("*.py")),
+    ],
+)
 def test_what_the_snakefile_reads_needs_the_standard_library_alone(name):
     allowed = set(sys.stdlib_module_names) | {"yaml", *ROOMS}
     assert roots(ROOT / name) <= allowed

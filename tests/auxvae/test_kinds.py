@@ -70,8 +70,13 @@ def test_a_walk_is_in_the_photons_of_its_own_image(tmp_path):
     from auxvae.data import Store
     from auxvae.model import Model
 
-    config = {"study": "s", "datasets": {"d": SERSIC}, "training": {"epochs": 1, "batch": 32}, "runs": [{"method": "vae"}],
-              "analyses": {"sensitivity": {"images": 16}}}  # fmt: skip
+    config = {
+        "study": "s",
+        "datasets": {"d": SERSIC},
+        "training": {"epochs": 1, "batch": 32},
+        "runs": [{"method": "vae"}],
+        "analyses": {"sensitivity": {"images": 16}},
+    }
     declared, study = study_of(config)
     simulate(declared.simulated["d"], declared.facts["d"], tmp_path / "d.zarr")
     run = study.runs[0]

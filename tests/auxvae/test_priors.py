@@ -179,6 +179,14 @@ def test_a_prior_without_a_density_is_refused_for_a_divergence(tmp_path, config)
     assert "Ring has no density" in str(fault) and "log_prob(z) gives one finite number" in str(fault)
 
 
+def test_a_divergence_beside_an_mmd_with_the_same_prior_is_refused_too(tmp_path, config):
+    spec = own(tmp_path, GOOD)
+    prior = {"kind": "file", "path": spec.path, "name": "Ring"}
+    config["runs"] = [{"method": method, "prior": prior} for method in ("vae", "ae_mmd")]
+    [fault] = prior_faults(study_of(config)[1].runs, lambda run: {})
+    assert "Ring has no density" in str(fault)
+
+
 def test_a_prior_of_ones_own_sees_the_told_factors(tmp_path, config):
     spec = own(tmp_path, "return u[:, :1] + torch.rand(len(u), self.dimensions, generator=source)")
     config["runs"] = [

@@ -49,10 +49,16 @@ BAD = {
     "unknown unit": (spoil((*GALAXIES, "factors"), factors(radius=uniform(1, 2, unit="km"))), "is measured in"),
     "a term the method has not": (spoil(("runs", 0, "weights"), {"inter": 3}), "beta_vae has the terms"),
     "a negative weight": (spoil(("runs", 0, "weights"), {"kl": -1}), "it must be at least 0"),
-    "low above high": (spoil((*GALAXIES, "factors"), factors(radius=uniform(1, 0.5, **ARCSEC))), "must be less than high"),
+    "low above high": (
+        spoil((*GALAXIES, "factors"), factors(radius=uniform(1, 0.5, **ARCSEC))),
+        "must be less than high",
+    ),
     "a shear of one in reach": (spoil((*GALAXIES, "factors"), factors(g1=uniform(-0.9, 0.9))), "|g| must stay below 1"),
     "negative flux": (spoil((*GALAXIES, "factors"), factors(flux=uniform(-5, 9, unit="ph"))), "flux must be above 0"),
-    "negative radius": (spoil((*GALAXIES, "factors"), factors(radius=uniform(-1, 1, **ARCSEC))), "radius must be above 0"),
+    "negative radius": (
+        spoil((*GALAXIES, "factors"), factors(radius=uniform(-1, 1, **ARCSEC))),
+        "radius must be above 0",
+    ),
     "a normal radius": (
         spoil((*GALAXIES, "factors"), factors(radius={"distribution": "normal", "mean": 1, "std": 1, **ARCSEC})),
         "take truncated_normal",
@@ -61,7 +67,10 @@ BAD = {
         spoil((*GALAXIES, "factors"), {k: v for k, v in factors().items() if k != "flux"}),
         "add flux or a constant for it",
     ),
-    "a factor and a constant": (spoil((*GALAXIES, "scene"), {"radius": "scale", "constants": {"g1": 0}}), "it is a factor as well"),
+    "a factor and a constant": (
+        spoil((*GALAXIES, "scene"), {"radius": "scale", "constants": {"g1": 0}}),
+        "it is a factor as well",
+    ),
     "an empty coverage": (spoil(("coverages", "two"), []), "at least one factor"),
     "no coverage": (spoil(("runs", 1, "coverages"), []), "must be told factors"),
     "a coverage for a method that takes none": (spoil(("runs", 0, "coverages"), ["two"]), "told no factors"),
@@ -83,9 +92,15 @@ BAD = {
     "a study that is a path": (spoil(("study",), "../x"), "letters, digits and _"),
     "no data sets": (spoil(("datasets",), {}), "at least one named data set"),
     "a data set that is a path": (spoil(("datasets",), {"../x": {"preset": "paper"}}), "letters, digits and _"),
-    "a store that is not there": (spoil(("datasets", "galaxies"), {"store": "absent.zarr"}), "a sealed store must be there"),
+    "a store that is not there": (
+        spoil(("datasets", "galaxies"), {"store": "absent.zarr"}),
+        "a sealed store must be there",
+    ),
     "no noise to take a likelihood from": (spoil((*GALAXIES, "noise"), {"kind": "none"}), "has no noise"),
-    "a likelihood without its sigma": (spoil(("runs", 0, "likelihood"), "gaussian"), "the gaussian likelihood needs it"),
+    "a likelihood without its sigma": (
+        spoil(("runs", 0, "likelihood"), "gaussian"),
+        "the gaussian likelihood needs it",
+    ),
     "noise of two kinds": (spoil((*GALAXIES, "noise"), {"kind": "gaussian", "sigma": 1, "snr": 2}), "one of the two"),
     "a split that does not add up": (spoil((*GALAXIES, "split"), {"train": 0.9}), "must add up to 1"),
     "sobol of an uneven number": (
@@ -99,14 +114,19 @@ BAD = {
     "scales of no width": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"scales": [1, 0]}}), "it must be above 0"),
     "no scales of a kernel": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"scales": []}}), "a scale is needed"),
     "an unknown kernel": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"kernel": "imk"}}), "did you mean 'imq'?"),
-    "a block and a queue": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"block": 8, "queue": 64}}), "take one of the two"),
+    "a block and a queue": (
+        spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"block": 8, "queue": 64}}),
+        "take one of the two",
+    ),
     "an unknown prior": (spoil(("runs", 0), {"method": "ae_mmd", "prior": "unifrom"}), "did you mean 'uniform'?"),
     "a setting of another prior": (
         spoil(("runs", 0), {"method": "ae_mmd", "prior": {"kind": "grid", "components": 3}}),
         "the prior grid takes levels",
     ),
     "blocks of another dimension": (
-        spoil(("runs", 0), {"method": "ae_mmd", "prior": {"kind": "blocks", "of": [{"kind": "uniform", "latents": 3}]}}),
+        spoil(
+            ("runs", 0), {"method": "ae_mmd", "prior": {"kind": "blocks", "of": [{"kind": "uniform", "latents": 3}]}}
+        ),
         "it is for a block of 10 latents",
     ),
     "factors of another dimension": (
@@ -164,7 +184,7 @@ BAD = {
         "two at least",
     ),
     "no weights in the list": (spoil(("runs", 0, "weights"), {"kl": []}), "a weight is needed"),
-}  # fmt: skip
+}
 
 
 def refusal(config):
@@ -237,63 +257,6 @@ def test_one_over_n_is_that_of_the_training_rows(tiny):
 def test_a_study_says_what_it_costs(tiny):
     assert "3 runs in 1 fleet," in tiny.estimate()
     assert tiny.store_bytes() == 256 * 33 * 33 * 4 * 2
-
-
-def test_the_configs_that_ship_are_sound():
-    from foundation.declare import load_yaml
-    from tests.conftest import ROOT
-
-    for path in sorted((ROOT / "config").glob("*.yaml")):
-        config = load_yaml(path)
-        for name, dataset in config["datasets"].items():
-            if "store" in dataset and not (ROOT / dataset["store"]).exists():  # official data, which is not shipped
-                config["datasets"][name] = {"preset": "paper", "galaxies": 1024}
-        assert study_of(config)[1].runs, path
-
-
-def test_the_example_of_the_docs_is_sound(tmp_path):
-    import re
-
-    from foundation.declare import load_yaml
-    from tests.conftest import ROOT
-
-    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "own_factors.md").read_text(), re.DOTALL)
-    path = tmp_path / "mine.yaml"
-    path.write_text("\n".join(blocks))
-    study = study_of(load_yaml(path))[1]
-    assert len(study.runs) == 3
-    assert study.facts["ground"]["noise"] == "poisson"
-
-
-def test_the_docs_name_every_key():
-    from dataclasses import fields
-
-    from auxvae.latents import TAKES, Mmd, PriorSpec
-    from auxvae.methods import METHODS
-    from auxvae.spec import Config, Group, Network, Sensitivity, Training, Traversal
-    from tests.conftest import ROOT
-
-    text = (ROOT / "docs" / "config.md").read_text()
-    for kind in (Config, Group, Network, Training, Sensitivity, Traversal):
-        for field in fields(kind):
-            assert field.name in text, f"{kind.__name__}.{field.name}"
-    kept = [field.name for field in fields(PriorSpec) if field.name not in ("kind", "sha256")]
-    for name in [*METHODS, *TAKES, *kept, *(field.name for field in fields(Mmd))]:
-        assert f"`{name}`" in text, name
-
-
-def test_the_prior_of_the_docs_is_sound(tmp_path, config):
-    """The program and the config of docs/own_prior.md, tried as `check` tries them."""
-    import re
-
-    from auxvae.trial import prior_faults
-    from tests.conftest import ROOT
-
-    text = (ROOT / "docs" / "own_prior.md").read_text()
-    path = tmp_path / "sphere.py"
-    path.write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1))
-    config["runs"] = [{"method": "ae_mmd", "prior": {"kind": "file", "path": str(path), "name": "Sphere"}}]
-    assert prior_faults(study_of(config)[1].runs, lambda run: {}) == []
 
 
 def test_check_tries_a_prior_of_ones_own(tmp_path):

@@ -80,8 +80,15 @@ def test_all_faults_are_told_at_once():
     assert len(told({"number": "x", "kind": 7, "flag": 0, "names": {}, "inner": {"share": -1}, "new": 1})) == 6
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3)
-                    | st.dictionaries(st.sampled_from([*WHOLE, "other"]), inner, max_size=4), max_leaves=8))  # fmt: skip
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*WHOLE, "other"]), inner, max_size=4)
+        ),
+        max_leaves=8,
+    )
+)
 def test_nothing_that_yaml_can_hold_raises(value):
     faults = []
     made = read(Outer, value, "", faults)

@@ -51,9 +51,9 @@ class Hostile:
         return (open, (self.path, "w"))
 
 
-def dsprites(folder, columns=6, **changes):
+def dsprites(folder, columns=6, rows=40, **changes):
     """The colour is the first of six columns; the metadata are a pickle that must never be read."""
-    rows, random = 40, rng()
+    random = rng()
     images = random.integers(0, 2, (rows, 64, 64), dtype=np.uint8)
     values = np.column_stack([np.ones(rows), random.integers(1, 4, rows), random.random((rows, 4))])[:, -columns:]
     arrays = {
@@ -143,27 +143,27 @@ def pickled(batch):
     stream = io.BytesIO()
     Python2(stream, 2).dump(batch)
     raw = stream.getvalue().replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
-    return raw.replace(b"\x89\x88\x87", b"K\x00K\x01\x87")  # the type's flags were 0 and 1, not False and True
+    return raw.replace(b"\x89\x88\x87", b"K\x00K\x01\x87", 1)  # the type's flags, 0 and 1, come before its data
 
 
-def cifar10(folder, data=None, packed=False):
-    """Six batches of 8 images; `data` replaces that of the test batch."""
+def cifar10(folder, data=None, packed=False, rows=8):
+    """Six batches of a few images; `data` replaces that of the test batch."""
     random, home = rng(), folder / "cifar-10-batches-py"
     home.mkdir()
     names = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
-    planes = random.integers(0, 256, (6, 8, 3072), dtype=np.uint8)
-    labels = random.integers(0, 10, (6, 8))
+    planes = random.integers(0, 256, (6, rows, 3072), dtype=np.uint8)
+    labels = random.integers(0, 10, (6, rows))
     for name, plane, label in zip(names, planes, labels, strict=True):
         content = data if data is not None and name == "test_batch" else plane
         batch = {b"batch_label": name.encode(), b"labels": label.tolist(), b"data": content, b"filenames": [b"a.png"]}
         (home / name).write_bytes(pickled(batch))
-    images = planes.reshape(48, 3, 32, 32) / 255
+    images = planes.reshape(-1, 3, 32, 32) / 255
     source = folder / "cifar-10-python.tar.gz" if packed else home
     if packed:
         with tarfile.open(source, "w:gz") as archive:
             archive.add(home, "cifar-10-batches-py")
     main = source if packed else home / "data_batch_3"
-    return Example(source, main, images, {"label": labels.ravel()}, np.arange(40, 48))
+    return Example(source, main, images, {"label": labels.ravel()}, np.arange(5 * rows, 6 * rows))
 
 
 def encoded(pixels, kind="PNG"):

@@ -1,4 +1,4 @@
-"""Real files of three data sets, where they lie beside the repository: their factors and what the images show of them."""
+"""Real files of three data sets, where they lie beside the repository: their factors and what the images show."""
 
 from pathlib import Path
 

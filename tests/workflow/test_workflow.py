@@ -29,8 +29,17 @@ def smoke(tmp_path_factory):
     return folder
 
 
-LEFT = ("scores.parquet", "analysis.nc", "report.html", "data/galaxies.zarr/seal.json", "figures/correlations.pdf",
-        "figures/sensitivity_ssim.png", "tables/alignment.csv", "tables/images.tex", "tables/sensitivity.csv")  # fmt: skip
+LEFT = (
+    "scores.parquet",
+    "analysis.nc",
+    "report.html",
+    "data/galaxies.zarr/seal.json",
+    "figures/correlations.pdf",
+    "figures/sensitivity_ssim.png",
+    "tables/alignment.csv",
+    "tables/images.tex",
+    "tables/sensitivity.csv",
+)
 
 
 def test_the_smoke_study_leaves_what_it_promises(smoke):
@@ -101,8 +110,10 @@ def test_a_bad_config_ends_before_the_first_job_with_status_2(tmp_path):
     config["training"]["epochs"] = "two"
     path = tmp_path / "bad.yaml"
     path.write_text(yaml.safe_dump(config))
-    for command in ([*SNAKEMAKE, "--directory", str(tmp_path), "--cores", "1", "--configfile", str(path)],
-                    [sys.executable, "-m", "auxvae", "check", str(path)]):  # fmt: skip
+    for command in (
+        [*SNAKEMAKE, "--directory", str(tmp_path), "--cores", "1", "--configfile", str(path)],
+        [sys.executable, "-m", "auxvae", "check", str(path)],
+    ):
         ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
         assert ended.returncode == 2
         assert "did you mean 'g1'?" in ended.stderr and "training.epochs: found 'two'" in ended.stderr
