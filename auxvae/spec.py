@@ -115,7 +115,7 @@ class Group:
     encoder: Literal["gaussian", "deterministic"] | None = None
     mmd: Mmd = field(default_factory=Mmd)
     capacity: NonNegative = 25.0
-    cooling: Annotated[float, Range(1)] = 100.0
+    cooling: Annotated[float, Range(1)] = 133.0
     prior_variance: Positive | Literal["1/n"] = "1/n"
     degree: Annotated[int, Range(1, 6)] = 3
     aux_degree: Annotated[int, Range(1, 6)] = 1

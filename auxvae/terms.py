@@ -5,8 +5,8 @@ r"""The terms of the losses: pure functions of ONE run's tensors, each a scalar:
                          1/2 sum_j [ (sigma_j^2 + (mu_j - m_j)^2) / v_j - 1 - log(sigma_j^2 / v_j) ]
                          else log q(z|x) - log p(z) at the sample
     kl_told              the same over the told latents alone
-    kl_free              that of the others from N(0, 1), times `cooling` for the first half of the training, times 1
-                         from 0.9 of it on, log-linear between: latents that are not needed are put to rest first
+    kl_free              that of the others from N(0, 1), times `cooling` for the first 0.65 of the training, times 1
+                         from 0.95 of it on, log-linear between: latents that are not needed are put to rest first
     capacity             |KL - C(t)|, C rises linearly to `capacity` nats over the first third  (1804.03599, eq. 8)
     explicitness         sum_{j told} R_1(z_j, u_j)                                     (arXiv 2507.00298, eq. 7)
     intra                sum_{j != k told} R_0(z_j, u_k)                                                  (eq. 8)
@@ -42,7 +42,7 @@ from auxvae.priors import Gaussian
 from auxvae.second import frozen
 from auxvae.seen import Nats, Options, Seen
 
-HELD, COOLED = 0.5, 0.9  # shares of the training between which kl_free cools
+HELD, COOLED = 0.65, 0.95  # shares of the training between which kl_free cools
 
 
 def reconstruction(seen: Seen, options: Options) -> Nats:

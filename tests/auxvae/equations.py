@@ -23,7 +23,7 @@ def exact(name, o, seen):
         return {
             "kl": every.sum(1).mean(),
             "kl_told": (told * every).sum(1).mean(),
-            "kl_free": ((1 - told) * every).sum(1).mean() * o.cooling ** (1 - min(1, max(0, 2.5 * (done - 0.5)))),
+            "kl_free": ((1 - told) * every).sum(1).mean() * o.cooling ** (1 - min(1, max(0, (done - 0.65) / 0.3))),
             "capacity": abs(every.sum(1).mean() - o.capacity * min(1, 3 * done)),
         }[name]
     if name == "regression":
