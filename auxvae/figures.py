@@ -19,6 +19,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from foundation.files import finished
@@ -166,7 +167,11 @@ def comparison_figure(cells: pd.DataFrame, values: pd.DataFrame, metrics: tuple[
                     ax.plot([cell["low"], cell["high"]], [row, row], "-", color=COLOURS["aux"], lw=1)
                     ax.plot(cell["mean"], row, "o", color=COLOURS["aux"], ms=3.5)
             ax.set_xlabel(metric)
-            ax.set_xscale("log" if metric == "nats" else "linear")
+            if metric == "nats":
+                ax.set_xscale("log")
+                ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                ax.xaxis.set_major_formatter(FormatStrFormatter("%d"))
+                ax.xaxis.set_minor_locator(NullLocator())
             ax.grid(axis="y", color="0.92", lw=0.6)
         axes[0, 0].set_yticks(range(len(names)), names)
         axes[0, 0].invert_yaxis()
