@@ -143,5 +143,31 @@ def report(spec: Spec, results: Results, log_to: Log = None) -> None:
     log.info(f"{results / 'report.html'}: open it in a browser")
 
 
+@app.command()
+def score(
+    codes: Annotated[Path, typer.Argument(help="npz, Zarr, NetCDF or Parquet with codes and factors.")],
+    out: Annotated[Optional[Path], typer.Option(help="Write the scores to this JSON file.")] = None,
+    only: Annotated[str, typer.Option(help="Metrics by name, separated by commas; all if empty.")] = "",
+    reference: Annotated[
+        bool, typer.Option(help="Boosted trees too, as the field's standard library has them.")
+    ] = False,
+    resamples: Annotated[int, typer.Option(min=2, help="Bootstrap samples of the intervals.")] = 100,
+) -> None:
+    """Score anyone's representation; exit status 2 with one sentence per fault."""
+    from auxvae import scoring
+    from auxvae.metrics.suite import suite
+    from foundation.files import write_json
+
+    given = scoring.read_codes(codes)
+    chosen = scoring.chosen_metrics(only, given)
+    scores = suite(given, chosen, reference, resamples)
+    typer.echo(scoring.table(scores))
+    for sentence in [] if chosen else scoring.left_out(given):
+        log.info(sentence)
+    if out is not None:
+        write_json(out, {name: measured.to_json() for name, measured in scores.items()})
+        log.info(f"{out}: written")
+
+
 if __name__ == "__main__":
     told(lambda: app(prog_name="python -m auxvae"))

@@ -20,8 +20,11 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from auxvae.labels import variants
-from auxvae.metrics.alignment import Score, alignment_scores, control_codes
+from auxvae.labels import labels, variants
+from auxvae.metrics.agreement import udr
+from auxvae.metrics.alignment import alignment_scores, control_codes
+from auxvae.metrics.score import Score
+from auxvae.metrics.suite import study_scores
 from auxvae.spec import Run
 from foundation.files import finished, read_json
 
@@ -32,6 +35,7 @@ CONTRASTED = ("lds_corrected", "lds_all_corrected", "ssim_asinh", "nats")
 def collect(chosen: tuple[Run, ...], results: Path, resamples: int) -> None:
     """Write scores.parquet and analysis.nc from the folders of the runs."""
     rows = [row for run in chosen for row in _scores(run, results / "runs" / run.id)]
+    rows += [row for alike in _seeds(chosen) for row in _agreement(alike, results)]
     rows += [row for dataset in _one_per_dataset(chosen) for row in _controls(dataset, results, resamples)]
     scores = pd.DataFrame(rows)
     with finished(results / "scores.parquet") as part:
@@ -42,9 +46,33 @@ def collect(chosen: tuple[Run, ...], results: Path, resamples: int) -> None:
 
 
 def _scores(run: Run, folder: Path) -> Iterator[Row]:
-    head = {"run": run.id, "dataset": run.dataset.name, "method": run.method, "coverage": run.coverage}
     for metric, score in read_json(folder / "scores.json", "the scores of a run").items():
-        yield {**head, "seed": run.seed, "metric": metric, **Score(**score)._asdict()}
+        yield _row(run, metric, score)
+
+
+def _row(run: Run, metric: str, score: dict[str, Any]) -> Row:
+    head = {"run": run.id, "dataset": run.dataset.name, "method": run.method, "coverage": run.coverage}
+    return {**head, "seed": run.seed, "metric": metric, **{name: score[name] for name in Score._fields[:4]}}
+
+
+def _seeds(chosen: tuple[Run, ...]) -> list[list[Run]]:
+    """Runs that differ in their seed alone, where there are two or more."""
+    alike: dict[str, list[Run]] = {}
+    for run, label in zip(chosen, labels(chosen).values(), strict=True):
+        alike.setdefault(label, []).append(run)
+    return [runs for runs in alike.values() if len(runs) > 1]
+
+
+def _agreement(alike: list[Run], results: Path) -> Iterator[Row]:
+    """UDR of every seed among the others, of posterior means."""
+    codes, nats = [], []
+    for run in alike:
+        with xr.open_dataset(results / "runs" / run.id / "codes.nc") as file:
+            mean, log_variance = (file[name].values.astype(np.float64) for name in ("mean", "log_variance"))
+        codes.append(mean)
+        nats.append(0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).mean(0))
+    for run, score in zip(alike, udr(codes, nats), strict=True):
+        yield _row(run, "udr", score.to_json())
 
 
 def _one_per_dataset(chosen: tuple[Run, ...]) -> list[Run]:
@@ -52,14 +80,15 @@ def _one_per_dataset(chosen: tuple[Run, ...]) -> list[Run]:
 
 
 def _controls(run: Run, results: Path, resamples: int) -> Iterator[Row]:
-    """Alignment of known codes on the same test rows."""
+    """The suite of known codes on the same test rows."""
     with xr.open_dataset(results / "runs" / run.id / "codes.nc") as codes:
         values, names = codes["factors"].values, [str(n) for n in codes["factor"].values]
     factors = dict(zip(names, values.T, strict=True))
     for control, known in control_codes(values, run.network.latents).items():
         head = {"run": f"control-{control}", "dataset": run.dataset.name, "method": "control", "coverage": control}
-        for metric, score in alignment_scores(known, factors, (), resamples).items():
-            yield {**head, "seed": 0, "metric": metric, **score._asdict()}
+        measured = alignment_scores(known, factors, (), resamples) | study_scores(known, known, factors, resamples)
+        for metric, score in measured.items():
+            yield {**head, "seed": 0, "metric": metric, **{name: score.to_json()[name] for name in Score._fields[:4]}}
 
 
 def _matrices(chosen: tuple[Run, ...], results: Path) -> xr.Dataset:

@@ -7,9 +7,13 @@ mse                per pixel, of images scaled to [0, 1] by the extremes of the 
 ssim               the published one, on those images; ssim_mean_image for the mean training image
 ssim_asinh         on asinh(c / 10) against the noise-free truth where the store has it, else as ssim_asinh_noisy
 ssim_asinh_noisy   the same against the noisy image; its ceiling is what the truth itself scores
-lds ...            auxvae.metrics.alignment
-prior_..., total_correlation, covariance_ratio, pair_dependence    auxvae.metrics.aggregate, on posterior samples; the
-                   first four on the latents that are not told, where their prior is not learned
+psnr               of the images of mse, in decibel; set_distance: sliced Wasserstein distance of the two sets of them
+flux_bias ...      auxvae.metrics.shapes, for images of one band in photons, against the noise-free truth where
+                   the store has it
+lds ...            auxvae.metrics.alignment: lds and lds_corrected over the told factors, lds_all... over every one
+prior_...          auxvae.metrics.aggregate, posterior samples of the latents that are not told, where their prior is
+                   not learned
+others             auxvae.metrics.suite: of posterior means for what knows factors and for LPS, of samples for the rest
 """
 
 from __future__ import annotations
@@ -23,17 +27,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from auxvae.data import Scaling, Store
-from auxvae.metrics.aggregate import aggregate_scores
-from auxvae.metrics.alignment import (
-    Score,
-    alignment_scores,
-    correlation_matrix,
-    lds,
-    live_latents,
-    live_scores,
-    mean_score,
-)
-from auxvae.metrics.images import asinh_scale, ssim_to
+from auxvae.metrics.aggregate import match_scores, sliced_wasserstein
+from auxvae.metrics.alignment import alignment_scores, correlation_matrix, lds, live_latents, live_scores
+from auxvae.metrics.images import asinh_scale, mse, psnr, ssim_to
+from auxvae.metrics.score import Score, exact, mean_score
+from auxvae.metrics.shapes import shape_scores
+from auxvae.metrics.suite import study_scores
 from auxvae.model import Model
 from auxvae.networks import FLOOR
 from auxvae.randomness import generator, normal
@@ -50,7 +49,7 @@ def evaluate(run: Run, store: Store, model: Model, folder: Path, resamples: int)
     scores = {**image_scores(run, store, model, mean), **code_scores(run, store, model, mean, log_variance, resamples)}
     with finished(folder / "codes.nc") as part:
         codes_dataset(run, model, mean, log_variance).to_netcdf(part)
-    write_json(folder / "scores.json", {name: score._asdict() for name, score in scores.items()})
+    write_json(folder / "scores.json", {name: score.to_json() for name, score in scores.items()})
 
 
 def code_scores(
@@ -64,13 +63,17 @@ def code_scores(
     noise = normal(run.seed, "scores", 0, mean.shape).numpy() * (run.encoder != "deterministic")
     sampled = (mean + noise * np.exp(0.5 * log_variance)).astype(np.float64)
     names = run.told or tuple(factors)
-    raw = lds(correlation_matrix(sampled, np.stack([factors[name] for name in names], 1)))
+    raw = lds(sampled, np.stack([factors[name] for name in names], 1), resamples=resamples)
     aligned = alignment_scores(mean.astype(np.float64), factors, run.told, resamples)
     aligned |= live_scores(mean.astype(np.float64), factors, live_latents(mean, log_variance), resamples)
-    scores = {"lds_sampled": Score(raw, np.nan, np.nan, len(mean)), **aligned}
-    scores |= aggregate_scores(
-        sampled, prior_samples(run, store, model.part.told(run.told, model.trained.scaling)), len(run.told)
-    )
+    scores = {
+        "lds_sampled": raw._replace(matrix=None),
+        **aligned,
+        **study_scores(mean.astype(np.float64), sampled, factors, resamples),
+    }
+    prior = prior_samples(run, store, model.part.told(run.told, model.trained.scaling))
+    if prior is not None:
+        scores |= match_scores(sampled[:, len(run.told) :], prior)
     return scores if run.encoder == "deterministic" else {"kl": mean_score(nats), **scores}
 
 
@@ -93,6 +96,8 @@ def image_scores(run: Run, store: Store, model: Model, mean: NDArray[np.float32]
     scores = {"nats": mean_score(_nats(model, model.decode(mean)))}
     if part.truth is not None:
         scores["nats_floor"] = mean_score(_nats(model, model.likelihood.to_scale(part.truth)))
+    if store.dataset["image"].attrs.get("units") == "ph" and images.shape[1] == 1:
+        scores |= shape_scores(made[:, 0], (images if part.truth is None else _flat(part.truth.numpy()))[:, 0])
     return scores | _similarities(images, part.truth, made, average, scaling)
 
 
@@ -104,18 +109,24 @@ def _similarities(
     paper = ssim_to((images - low) / span, 1.0)
     noisy = ssim_to(asinh_scale(images), top)
     scores = {
-        "mse": mean_score((((made - images) / span) ** 2).mean((1, 2, 3))),
+        "mse": mean_score(mse(made / span, images / span)),
+        "psnr": mean_score(psnr(made / span, images / span, 1.0)),
+        "set_distance": exact(sliced_wasserstein(_rows(made / span), _rows(images / span)), len(images)),
         "ssim": mean_score(paper((made - low) / span)),
         "ssim_mean_image": mean_score(paper((average - low) / span)),
         "ssim_asinh_noisy": mean_score(noisy(asinh_scale(made))),
     }
     asinh: Callable[[Array], Array] = noisy
     if truth is not None:
-        exact = _flat(truth.numpy())
-        scores["ssim_asinh_noisy_ceiling"] = mean_score(noisy(asinh_scale(exact)))
-        asinh = ssim_to(asinh_scale(exact), top)
+        known = _flat(truth.numpy())
+        scores["ssim_asinh_noisy_ceiling"] = mean_score(noisy(asinh_scale(known)))
+        asinh = ssim_to(asinh_scale(known), top)
     baseline = mean_score(asinh(asinh_scale(average)))
     return scores | {"ssim_asinh": mean_score(asinh(asinh_scale(made))), "ssim_asinh_mean_image": baseline}
+
+
+def _rows(images: Array) -> Array:
+    return images.reshape(len(images), -1)
 
 
 def _nats(model: Model, reconstruction: torch.Tensor) -> Array:

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from auxvae import priors
 from auxvae.likelihoods import Likelihood
 from auxvae.mmd import expected_features
-from auxvae.networks import Autoencoder
+from auxvae.networks import Autoencoder, Posterior
 from auxvae.priors import Gaussian, Prior
 from auxvae.randomness import generator, normal
 from auxvae.seen import Draws, Options, Seen
@@ -95,8 +95,8 @@ class Objective:
 
     def values(
         self, network: Autoencoder, images: Tensor, u: Tensor, draws: Draws, progress: float = 1.0
-    ) -> tuple[Tensor, Tensor]:
-        """Every term, (terms,), in the order of the run's weights, and the codes (B, d_Z); u is (B, told)."""
+    ) -> tuple[Tensor, Posterior]:
+        """Every term, (terms,), in the order of the run's weights, and the codes without gradient; u is (B, told)."""
         padded = pad(u, (0, len(self.told) - u.shape[1]))
         posterior, image = network(images, padded, draws.noise)
         seen = Seen(
@@ -113,7 +113,7 @@ class Objective:
             second=network.second,
         )
         terms = [TERMS[name](seen, self.options) for name in self.run.terms]
-        return torch.stack(terms), posterior.sample.detach()
+        return torch.stack(terms), Posterior(*(each.detach() for each in posterior))
 
     def _given(self, network: Autoencoder, u: Tensor) -> Gaussian:
         """p(z|u) of a batch; the IDVAE's prior learns from the factors alone, so that the model cannot move it."""

@@ -62,10 +62,10 @@ def tabulate(study: Study, results: Path) -> None:
     known = {**labels(study.runs), **_controls(scores)}
     rho = tuple(sorted(name for name in scores["metric"].unique() if name.startswith("rho_")))
     folder = results / "tables"
-    for name, metrics in {"alignment": tables.ALIGNMENT, "factors": rho}.items():
+    of_codes = {"alignment": tables.ALIGNMENT, "factors": rho, "suite": tables.SUITE, "aggregate": tables.AGGREGATE}
+    for name, metrics in of_codes.items():
         tables.write(tables.wide(scores, known, metrics), folder / name)
-    for name, metrics in {"images": tables.IMAGES, "aggregate": tables.AGGREGATE}.items():
-        tables.write(tables.wide(scores, labels(study.runs), metrics), folder / name)
+    tables.write(tables.wide(scores, labels(study.runs), tables.IMAGES), folder / "images")
     with xr.open_dataset(results / "analysis.nc") as analysis:
         tidy = tables.sensitivity_table(analysis, labels(study.runs))
     write_text(folder / "sensitivity.csv", tidy.to_csv(index=False))
@@ -84,7 +84,7 @@ def page(study: Study, results: Path) -> None:
 
 
 def _contents(study: Study, results: Path) -> dict[str, Any]:
-    names = ("alignment", "factors", "images", "aggregate")
+    names = ("alignment", "factors", "suite", "aggregate", "images")
     read = {name: pd.read_csv(results / "tables" / f"{name}.csv", index_col=0).fillna("") for name in names}
     pictures = {path.stem: _inline(path) for path in sorted((results / "figures").glob("*.png"))}
     shown = first_of_label(study.runs)

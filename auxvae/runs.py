@@ -3,7 +3,7 @@
     results/<study>/runs/<run-id>/
         model.safetensors  weights kept for the scores       last.safetensors   weights of the last epoch
         spec.json          the run, its scaling, where it comes from, SHA-256 of the other files
-        history.parquet    one row per epoch: every term on training and validation rows
+        history.parquet    one row per epoch: every term on training and validation rows, metrics of validation codes
 
 While a run is unfinished its state lies in results/<study>/work/<run-id>/checkpoint.safetensors, which no rule of the
 workflow declares: weights, Adam's moments and the history in one file, replaced by rename after an epoch.

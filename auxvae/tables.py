@@ -16,27 +16,57 @@ from scipy import stats
 from foundation.files import write_text
 
 ALIGNMENT = ("lds", "lds_ceiling", "lds_corrected", "lds_all", "lds_all_corrected", "lds_all_live", "latents_live")
+SUITE = (
+    "explicitness",
+    "sap",
+    "sap_discrete",
+    "mig",
+    "modularity",
+    "explicitness_auc",
+    "dci_disentanglement",
+    "dci_completeness",
+    "dci_informativeness",
+    "beta_vae",
+    "factor_vae",
+    "irs",
+    "tad",
+)
 AGGREGATE = (
     "prior_distance",
     "prior_distance_floor",
     "prior_marginals",
     "prior_marginals_floor",
+    "prior_mmd",
+    "prior_ks",
+    "prior_ks_floor",
     "total_correlation",
+    "wasserstein_correlation",
     "covariance_ratio",
     "pair_dependence",
     "pair_dependence_floor",
+    "lps",
+    "lps_ridge",
+    "udr",
     "kl",
 )
 IMAGES = (
     "nats",
     "nats_floor",
     "mse",
+    "psnr",
+    "set_distance",
     "ssim",
     "ssim_mean_image",
     "ssim_asinh",
     "ssim_asinh_mean_image",
     "ssim_asinh_noisy",
     "ssim_asinh_noisy_ceiling",
+    "flux_bias",
+    "flux_scatter",
+    "size_bias",
+    "size_scatter",
+    "ellipticity_scatter",
+    "moments_converged",
 )
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from auxvae import runs
 from auxvae.data import Part, Scaling, Store, run_likelihood, scaling
 from auxvae.fleet import choose_device, train_fleet
+from auxvae.metrics.closed import Known, closed_forms, known
 from auxvae.networks import Autoencoder, build
 from auxvae.objective import Objective
 from auxvae.randomness import order
@@ -104,6 +105,7 @@ class Trainer:
         self.objective = Objective.of(run, kind, store.columns("train"), u, device)
         self.train_rows = self._rows(train, store, extremes)
         self.validation_rows = self._rows(validation, store, extremes)
+        self.known = known(validation.factors, device)
         self.optimiser = adam(self.network, run.training)
         self.steps = len(self.train_rows.images) // run.training.batch
         self.state, self.best = State(), _weights(self.network)
@@ -144,7 +146,7 @@ class Trainer:
     def _epoch(self) -> None:
         """One pass over the training rows, one look at the validation rows, one row of history."""
         values = self._pass()
-        validation = self._validate()
+        validation, codes = self._validate()
         self._guard(torch.cat([values, validation[None]]))
         self.state.epoch += 1
         loss = float(validation @ self.objective.weights.cpu())
@@ -154,7 +156,7 @@ class Trainer:
         row: dict[str, float] = {"epoch": self.state.epoch, "validation_loss": loss}
         for name, mean, held in zip(self.run.terms, values.mean(0).tolist(), validation.tolist(), strict=True):
             row |= {f"train_{name}": mean, f"validation_{name}": held}
-        self.state.history.append(row)
+        self.state.history.append(row | self._measured(codes))
 
     def _pass(self) -> Tensor:
         """Train on every batch of the epoch; the terms of each step, shape (steps, terms), leave the device once."""
@@ -181,7 +183,7 @@ class Trainer:
             for group in self.optimiser.param_groups:
                 torch.nn.utils.clip_grad_norm_(group["params"], self.run.training.clip)
         self.optimiser.step()
-        return values.detach(), codes
+        return values.detach(), codes.sample
 
     def _guard(self, values: Tensor) -> None:
         """Refuse an epoch in which a term was not finite, on a training batch or, as the last row, in validation."""
@@ -194,15 +196,24 @@ class Trainer:
             raise Refused(Fault(where, found, "every term must be finite", "lower the learning rate or that weight"))
 
     @torch.no_grad()
-    def _validate(self) -> Tensor:
-        """Mean of every term over the validation rows, in batches of the training's size, shape (terms,)."""
+    def _validate(self) -> tuple[Tensor, Tensor]:
+        """Mean of every term over the validation rows, in batches of the training's size, (terms,), and the codes."""
         rows, batch = self.validation_rows, self.run.training.batch
         cuts = [slice(i, i + batch) for i in range(0, max(1, len(rows.images) - batch + 1), batch)]
-        values = []
+        values, means = [], []
         for i, cut in enumerate(cuts):
             draws = self.objective.draw("validation", i, rows.u[cut])
-            values.append(self.objective.values(self.network, rows.images[cut], rows.u[cut], draws)[0])
-        return torch.stack(values).mean(0).cpu()
+            terms, codes = self.objective.values(self.network, rows.images[cut], rows.u[cut], draws)
+            values.append(terms)
+            means.append(codes.mean)
+        return torch.stack(values).mean(0).cpu(), torch.cat(means)
+
+    def _measured(self, codes: Tensor) -> dict[str, float]:
+        """The metrics in closed form of the first validation rows' posterior means."""
+        if self.known is None:
+            return {}
+        of = Known(*(each[: len(codes)] for each in self.known))
+        return {f"validation_{name}": float(value) for name, value in closed_forms(codes, of).items()}
 
     def _save(self) -> None:
         tensors = {f"network.{k}": v for k, v in _weights(self.network).items()}

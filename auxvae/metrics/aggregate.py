@@ -1,16 +1,27 @@
-r"""The codes of many images taken together: how they lie beside their prior, and how independent they are.
+r"""The codes of many images taken together: how independent they are, and how they lie beside their prior.
 
-    prior_distance       mean over 200 directions of the 1-Wasserstein distance between codes and prior samples
-    prior_marginals      the same over the axes alone, each latent by itself
-    ..._floor            the same between two samples of the prior of that size: what a perfect match scores
-    total_correlation    1/2 (sum_j log C_jj - log det C), nats: of a Gaussian with the covariance C of the codes
-    covariance_ratio     sum_j C_jj^2 / sum_ij C_ij^2                                  (arXiv 2510.11953, Table 5)
-    pair_dependence      mean over pairs i < j of the distance correlation of z_i and z_j (Szekely et al. 2007), which
-                         sees any dependence; ..._floor where the rows of each latent are shuffled
+Of the covariance C of the codes (N, D), by the bootstrap of auxvae.metrics.score:
 
-Samples of the posterior are compared, as the prior asks, and in the prior's unit: nothing is standardised.
-Directions and shuffles are fixed by the number of latents and rows. Distance correlation takes 1,000 rows at most.
-Intervals are value +- 1.96 standard errors of a jackknife over ten blocks of rows.
+    total_correlation       1/2 (sum_j log C_jj - log det C), nats, of a Gaussian with that covariance; 0 is good,
+                            copies of a latent count 14 nats each; latents that do not vary are left out
+    wasserstein_correlation 2 tr C - 2 tr (D^1/2 C D^1/2)^1/2, D the diagonal of C: squared 2-Wasserstein distance of
+                            that Gaussian from the one without correlations; in the codes' unit squared; 0 is good
+    covariance_ratio        sum_j C_jj^2 / sum_ij C_ij^2; [1/D, 1], 1 is uncorrelated   (arXiv 2510.11953, Table 5)
+
+of the codes themselves, by a jackknife over ten blocks of rows, since rows that are drawn twice look dependent:
+
+    pair_dependence         mean over pairs i < j of the distance correlation of z_i and z_j (Szekely et al. 2007),
+                            which sees any dependence; [0, 1]; ..._floor where the rows of each latent are
+                            shuffled. 1,000 rows at most.
+    prior_distance          mean over 200 directions of the 1-Wasserstein distance between codes and prior samples
+    prior_marginals         the same over the axes alone, each latent by itself
+    prior_mmd               unbiased MMD^2 with the IMQ kernels of auxvae.kernels; 1,000 rows at most
+    prior_ks                mean over latents of the two-sample Kolmogorov-Smirnov distance; [0, 1]
+    ..._floor               the same between two samples of the prior of that size: what a perfect match scores
+
+Samples of the posterior are compared, as the prior asks, and in the prior's unit: nothing is standardised. Directions
+and shuffles are fixed by the number of latents and rows. Known failures: the first three see the line alone; distances
+in random directions of many latents are all near Gaussian and see single latents little, which the marginals do.
 """
 
 from __future__ import annotations
@@ -18,49 +29,127 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import torch
+import xarray as xr
 from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import NDArray
-from scipy.stats import wasserstein_distance
+from scipy.stats import ks_2samp, wasserstein_distance
+from torch import Tensor
 
-from auxvae.metrics.alignment import Score
+from auxvae.latents import Mmd
+from auxvae.metrics.moments import correlations, covariances
+from auxvae.metrics.score import RESAMPLES, Rows, Score, Table, exact, interval, jackknife, names
+from auxvae.mmd import joint
 
 Array = NDArray[np.float64]
 DIRECTIONS = 200
 PAIRED_ROWS = 1000
-BLOCKS = 10
 SINGULAR = 1e-12  # least eigenvalue of a correlation matrix: copies of a latent count 14 nats each
 
 
-def aggregate_scores(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M F"] | None, told: int) -> dict[str, Score]:
-    """Every measure above, from codes (N, D) and 2 N prior samples (2 N, F) of the latents behind the told ones."""
-    source = np.random.Generator(np.random.Philox(key=len(codes)))
-    shuffled = np.stack([source.permutation(column) for column in codes.T], 1)
-    scores = {name: jackknife(measure, codes) for name, measure in INDEPENDENCE.items()}
-    scores["pair_dependence"] = jackknife(pair_dependence, codes[:PAIRED_ROWS])
-    scores["pair_dependence_floor"] = _alone(pair_dependence(shuffled[:PAIRED_ROWS]), len(codes[:PAIRED_ROWS]))
-    if prior is not None:
-        sample, again = np.split(prior, 2)
-        for name, measure in MATCH.items():
-            scores[name] = jackknife(_near(measure, sample), codes[:, told:])
-            scores[f"{name}_floor"] = _alone(measure(again, sample), len(codes))
+def total_correlation(codes: Table, resamples: int = RESAMPLES) -> Score:
+    """Total correlation of codes (N, D) as of a Gaussian, in nats; the matrix is their correlation, (D, D)."""
+    covariance = _covariances(codes, resamples)
+    rho = correlations(covariance)
+    return _of_samples(total_correlation_of(covariance), codes, rho, np.inf)
+
+
+def wasserstein_correlation(codes: Table, resamples: int = RESAMPLES) -> Score:
+    """Squared Wasserstein distance of codes (N, D) from uncorrelated ones, as of Gaussians; the matrix is C, (D, D)."""
+    covariance = _covariances(codes, resamples)
+    return _of_samples(wasserstein_correlation_of(covariance), codes, covariance, np.inf)
+
+
+def covariance_ratio(codes: Table, resamples: int = RESAMPLES) -> Score:
+    """Share of the diagonal in the squared entries of the covariance of codes (N, D); the matrix is C, (D, D)."""
+    covariance = _covariances(codes, resamples)
+    return _of_samples(covariance_ratio_of(covariance), codes, covariance)
+
+
+def total_correlation_of(covariance: Float[Tensor, "*S D D"]) -> Float[Tensor, "*S"]:
+    """The same of covariance matrices."""
+    rho = correlations(covariance)
+    constant = (rho.diagonal(dim1=-2, dim2=-1) == 0).to(rho.dtype)
+    spread = torch.linalg.eigvalsh(rho + torch.diag_embed(constant))
+    nats: Tensor = -0.5 * spread.clamp(min=SINGULAR).log().sum(-1)
+    return nats
+
+
+def wasserstein_correlation_of(covariance: Float[Tensor, "*S D D"]) -> Float[Tensor, "*S"]:
+    """The same of covariance matrices."""
+    root = covariance.diagonal(dim1=-2, dim2=-1).sqrt()
+    spread = torch.linalg.eigvalsh(root[..., :, None] * covariance * root[..., None, :])
+    distance: Tensor = 2 * (root.square().sum(-1) - spread.clamp(min=0).sqrt().sum(-1))
+    return distance
+
+
+def covariance_ratio_of(covariance: Float[Tensor, "*S D D"]) -> Float[Tensor, "*S"]:
+    """The same of covariance matrices; nothing but constants is uncorrelated."""
+    squares = covariance.square()
+    total = squares.sum((-1, -2))
+    return torch.where(total > 0, squares.diagonal(dim1=-2, dim2=-1).sum(-1) / total, 1)
+
+
+def _covariances(codes: Table, resamples: int) -> Float[Tensor, "S D D"]:
+    """Unbiased covariance matrices, (1 + resamples, D, D)."""
+    z = torch.from_numpy(np.asarray(codes, dtype=np.float64))
+    return covariances(z, resamples) * (len(z) / (len(z) - 1))
+
+
+def _of_samples(value: Tensor, codes: Table, matrix: Tensor, most: float = 1) -> Score:
+    latents = names(codes, matrix.shape[-1], "z")
+    square = xr.DataArray(matrix[0].numpy(), {"latent": latents, "other": latents}, ["latent", "other"])
+    return interval(value, len(np.asarray(codes)), square, most=most)
+
+
+def pair_dependence(codes: Table) -> Score:
+    """Mean distance correlation over pairs of latents of codes (N, D); the matrix holds all pairs, (D, D)."""
+    taken = np.asarray(codes, dtype=np.float64)[:PAIRED_ROWS]
+    latents = names(codes, taken.shape[1], "z")
+    matrix = xr.DataArray(distance_correlations(taken), {"latent": latents, "other": latents}, ["latent", "other"])
+    return jackknife(lambda rows: _mean_pair(taken[rows]), len(taken))._replace(matrix=matrix)
+
+
+def pair_dependence_floor(codes: Table) -> Score:
+    """What codes of these marginals and of no dependence score, by shuffling the rows of each latent."""
+    z = np.asarray(codes, dtype=np.float64)
+    source = np.random.Generator(np.random.Philox(key=len(z)))
+    shuffled = np.stack([source.permutation(column) for column in z.T], 1)[:PAIRED_ROWS]
+    return exact(_mean_pair(shuffled), len(shuffled))
+
+
+def _mean_pair(codes: Array) -> float:
+    matrix = distance_correlations(codes)
+    return float(matrix[np.triu_indices(len(matrix), 1)].mean()) if len(matrix) > 1 else 0.0
+
+
+def distance_correlations(codes: Float[ndarray, "N D"]) -> Float[ndarray, "D D"]:
+    """Distance correlation of every two latents, (D, D); 0 where one does not vary."""
+    centred = np.stack([_centred_distances(column).ravel() for column in codes.T])
+    products = (centred @ centred.T).astype(np.float64)
+    own = np.sqrt(products.diagonal())
+    scale = own[:, None] * own
+    return np.asarray(np.sqrt(np.divide(products, scale, out=np.zeros_like(products), where=scale > 0).clip(0)))
+
+
+def _centred_distances(column: Float[ndarray, " N"]) -> Float[ndarray, "N N"]:
+    distances = np.abs(column[:, None] - column).astype(np.float32)
+    return np.asarray(distances - distances.mean(0) - distances.mean(1)[:, None] + distances.mean())
+
+
+def match_scores(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> dict[str, Score]:
+    """Every measure of the match of codes (N, D) and a prior, from 2 N samples of it (2 N, D), and their floors."""
+    sample, again = np.split(prior, 2)
+    scores = {}
+    for name, measure in MATCH.items():
+        scores[name] = jackknife(_near(measure, codes, sample), len(codes))
+        scores[f"{name}_floor"] = exact(measure(again, sample), len(codes))
     return scores
 
 
-def jackknife(measure: Callable[[Array], float], codes: Float[ndarray, "N D"]) -> Score:
-    """A measure of all rows, and its 95 % interval from leaving out one of ten blocks of rows at a time."""
-    value, rows = measure(codes), np.arange(len(codes))
-    left = [measure(codes[rows % BLOCKS != block]) for block in range(min(BLOCKS, len(codes)))]
-    half = 1.96 * float(np.sqrt((len(left) - 1) * np.var(left)))
-    return Score(value, value - half, value + half, len(codes))
-
-
-def _near(measure: Callable[[Array, Array], float], sample: Array) -> Callable[[Array], float]:
-    return lambda codes: measure(codes, sample)
-
-
-def _alone(value: float, rows: int) -> Score:
-    return Score(value, value, value, rows)
+def _near(measure: Callable[[Array, Array], float], codes: Array, sample: Array) -> Callable[[Rows], float]:
+    return lambda rows: measure(codes[rows], sample)
 
 
 def sliced_wasserstein(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:
@@ -75,41 +164,20 @@ def marginal_wasserstein(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M 
     return float(np.mean([wasserstein_distance(a, b) for a, b in zip(codes.T, prior.T, strict=True)]))
 
 
-def total_correlation(codes: Float[ndarray, "N D"]) -> float:
-    """Total correlation of a Gaussian of the codes' covariance, in nats; latents that do not vary are left out."""
-    live = codes[:, codes.std(0) > 1e-8]
-    spread = np.linalg.eigvalsh(np.atleast_2d(np.corrcoef(live.T))) if live.shape[1] > 1 else np.ones(1)
-    return float(-0.5 * np.log(spread.clip(SINGULAR)).sum())
+def prior_mmd(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:
+    """Unbiased MMD^2 with the mixture of IMQ kernels, of 1,000 rows each at most."""
+    z, y = (torch.from_numpy(rows[:PAIRED_ROWS]) for rows in (codes, prior))
+    return float(joint(z, z[:0], y[: len(z)], torch.from_numpy(prior.var(0)), Mmd()))
 
 
-def covariance_ratio(codes: Float[ndarray, "N D"]) -> float:
-    """Share of the diagonal in the squared entries of the covariance; 1 is uncorrelated."""
-    squares = np.atleast_2d(np.cov(codes.T)) ** 2
-    return float(np.trace(squares) / squares.sum())
+def marginal_ks(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:
+    """Mean Kolmogorov-Smirnov distance of the columns."""
+    return float(np.mean([ks_2samp(a, b).statistic for a, b in zip(codes.T, prior.T, strict=True)]))
 
 
-def pair_dependence(codes: Float[ndarray, "N D"]) -> float:
-    """Mean distance correlation over pairs of latents, in [0, 1]; 0 is independent but for chance."""
-    if codes.shape[1] < 2:
-        return 0.0
-    centred = np.stack([_centred_distances(column).ravel() for column in codes.T])
-    products = (centred @ centred.T).astype(np.float64)
-    own = np.sqrt(products.diagonal())
-    scale = own[:, None] * own
-    squared = np.divide(products, scale, out=np.zeros_like(products), where=scale > 0)
-    return float(np.sqrt(squared[np.triu_indices(len(own), 1)].clip(0)).mean())
-
-
-def _centred_distances(column: Float[ndarray, " N"]) -> Float[ndarray, "N N"]:
-    distances = np.abs(column[:, None] - column).astype(np.float32)
-    return np.asarray(distances - distances.mean(0) - distances.mean(1)[:, None] + distances.mean())
-
-
-INDEPENDENCE: dict[str, Callable[[Array], float]] = {
-    "total_correlation": total_correlation,
-    "covariance_ratio": covariance_ratio,
-}
 MATCH: dict[str, Callable[[Array, Array], float]] = {
     "prior_distance": sliced_wasserstein,
     "prior_marginals": marginal_wasserstein,
+    "prior_mmd": prior_mmd,
+    "prior_ks": marginal_ks,
 }

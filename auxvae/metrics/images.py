@@ -1,4 +1,4 @@
-r"""How well one image stands for another: structural similarity (Wang et al. 2004) of many images at once.
+r"""How well one image stands for another, many at once: structural similarity (Wang et al. 2004), MSE and PSNR.
 
     SSIM = mean over windows of (2 m_x m_y + C1)(2 s_xy + C2) / ((m_x^2 + m_y^2 + C1)(s_x^2 + s_y^2 + C2))
 
@@ -7,7 +7,8 @@ scikit-image's `structural_similarity` with its defaults, which the released cod
 it to 1e-7 (a test says so).
 
 On globally scaled galaxy images it is nearly blind: almost every pixel is 0 there, and an all-zero image scores 0.85.
-So it stands beside its value for the mean image, and beside SSIM on asinh(c / 10), c in photons.
+So it stands beside its value for the mean image, and beside SSIM on asinh(c / 10), c in photons. Two sets of images as
+sets are compared by auxvae.metrics.aggregate.sliced_wasserstein, pixels as coordinates.
 """
 
 from __future__ import annotations
@@ -50,3 +51,14 @@ def _windows(images: Array) -> Array:
     edge = (WINDOW - 1) // 2
     size = (1,) * (images.ndim - 2) + (WINDOW, WINDOW)
     return np.asarray(uniform_filter(images.astype(np.float64), size)[..., edge:-edge, edge:-edge])
+
+
+def mse(x: Array, y: Array) -> Array:
+    """Mean squared difference per pixel, (N,), of images (N, ...)."""
+    return np.asarray(((x - y) ** 2).reshape(len(x), -1).mean(1))
+
+
+def psnr(x: Array, y: Array, data_range: float) -> Array:
+    """Peak signal-to-noise ratio 10 log10(L^2 / MSE) in decibel, (N,); infinite for equal images."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(10 * np.log10(data_range**2 / mse(x, y)))

@@ -3,13 +3,14 @@
 from auxvae.labels import first_of_label
 
 FIGURES = (
+    "comparison",
     "correlations",
     "history",
     "reconstructions",
     "sensitivity_ssim",
     "sensitivity_ssim_asinh",
 )
-TABLES = ("alignment", "factors", "images")
+TABLES = ("alignment", "factors", "suite", "aggregate", "images")
 SHOWN = first_of_label(STUDY.runs)
 WHOLE = canonical({"config": dict(config), "facts": DECLARED.to_json()})
 

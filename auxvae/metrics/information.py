@@ -1,0 +1,128 @@
+r"""Mutual information of latents and factors from histograms, and what is made of it: MIG, modularity.
+
+With I_jk the mutual information of latent j, cut into equal bins from its least to its greatest value, and factor k,
+and H_k the entropy of the factor, all from counts, in nats:
+
+    MIG        = mean_k (I_(1)k - I_(2)k) / H_k                               (Chen et al., arXiv:1802.04942, eq. 6)
+                 the two latents that say most of the factor; [0, 1], 1 is one latent for each factor
+    modularity = mean_j 1 - (sum_k I_jk^2 - max_k I_jk^2) / ((F - 1) max_k I_jk^2)
+                 (Ridgeway & Mozer, arXiv:1802.05312, eq. 1 and 2); [0, 1], 1 is one factor in each latent; a latent
+                 that says nothing at all counts 0
+
+Discrete factors are taken by their values, others are cut into as many bins of equal numbers (quantiles). Known
+failures: MIG is 0 for a code that says everything twice, and the 20 bins of two columns of N rows share up to
+(20 - 1)(20 - 1) / 2N nats by chance. The bins are those of all rows in every bootstrap sample.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+
+from auxvae.metrics.score import RESAMPLES, Flags, Score, Table, group_of_rows, group_weights, interval, labelled
+
+BINS = 20
+
+
+def mig(codes: Table, factors: Table, discrete: Flags, bins: int = BINS, resamples: int = RESAMPLES) -> Score:
+    """Mutual information gap of codes (N, D) and factors (N, F), discrete (F,); the matrix is I / H, (D, F)."""
+    information, entropy = mutual_information(codes, factors, discrete, bins, resamples)
+    share = _shares(information, entropy)
+    return interval(gap(share), len(np.asarray(codes)), labelled(share[0], codes, factors))
+
+
+def modularity(codes: Table, factors: Table, discrete: Flags, bins: int = BINS, resamples: int = RESAMPLES) -> Score:
+    """Modularity of codes (N, D) about factors (N, F), F > 1; the matrix is I in nats, (D, F)."""
+    information, _ = mutual_information(codes, factors, discrete, bins, resamples)
+    value = modularity_of(information)
+    return interval(value, len(np.asarray(codes)), labelled(information[0], codes, factors))
+
+
+def mig_of(information: Float[Tensor, "*S D F"], entropy: Float[Tensor, "*S F"]) -> Float[Tensor, "*S"]:
+    """MIG of matrices of mutual information and the factors' entropies; a factor of one value counts 0."""
+    return gap(_shares(information, entropy))
+
+
+def _shares(information: Tensor, entropy: Tensor) -> Tensor:
+    return information / entropy.clamp(min=torch.finfo(entropy.dtype).tiny)[..., None, :]
+
+
+def gap(matrix: Float[Tensor, "*S D F"]) -> Float[Tensor, "*S"]:
+    """Mean over factors of the largest minus the second largest entry of each column; one row alone leads by all."""
+    if matrix.shape[-2] == 1:
+        return matrix[..., 0, :].mean(-1)
+    first, second = matrix.topk(2, dim=-2).values.unbind(-2)
+    return (first - second).mean(-1)
+
+
+def modularity_of(information: Float[Tensor, "*S D F"]) -> Float[Tensor, "*S"]:
+    """Modularity of a matrix of mutual information."""
+    squares = information.square()
+    top = squares.amax(-1)
+    deviation = (squares.sum(-1) - top) / (max(1, squares.shape[-1] - 1) * top)
+    return torch.where(top > 0, 1 - deviation, 0).mean(-1)
+
+
+def mutual_information(
+    codes: Table, factors: Table, discrete: Flags, bins: int, resamples: int
+) -> tuple[Float[Tensor, "S D F"], Float[Tensor, "S F"]]:
+    """I of every latent with every factor and H of the factors, (1 + resamples, ...), the first of all rows."""
+    latents = equal_bins(torch.from_numpy(np.asarray(codes, dtype=np.float64)), bins)
+    columns = zip(np.asarray(factors, dtype=np.float64).T, np.asarray(discrete), strict=True)
+    classes = np.stack([classes_of(column, bool(flag), bins) for column, flag in columns], 1)
+    return information_of(latents, torch.from_numpy(classes), resamples)
+
+
+def information_of(
+    latents: Int[Tensor, "*R N D"], classes: Int[Tensor, "N F"], resamples: int = 0
+) -> tuple[Float[Tensor, "*R S D F"], Float[Tensor, "S F"]]:
+    """The same from the bins of latents (..., N, D), several runs at once, and the classes of factors (N, F)."""
+    shares = (joint_shares(latents[..., j], classes, resamples) for j in range(latents.shape[-1]))
+    parts = [(_entropy(s.sum(-1)), _entropy(s.sum(-2)), _entropy(s.flatten(-2))) for s in shares]
+    information = torch.stack([(one + own - both).clamp(min=0) for one, own, both in parts], -2)
+    own = parts[0][1]
+    return information, own.reshape(-1, *own.shape[-2:])[0]
+
+
+def _entropy(share: Float[Tensor, "*S k"]) -> Float[Tensor, "*S"]:
+    entropy: Tensor = torch.special.entr(share).sum(-1)
+    return entropy
+
+
+def joint_shares(
+    latent: Int[Tensor, "*R N"], classes: Int[Tensor, "N F"], resamples: int
+) -> Float[Tensor, "*R S F a b"]:
+    """Share of the rows in every bin of a latent and class of each factor, (..., 1 + resamples, F, a, b)."""
+    rows, factors = classes.shape
+    shape = (factors, int(latent.max()) + 1, int(classes.max()) + 1)
+    weights = group_weights(rows, resamples).to(latent.device) if resamples else latent.new_ones(1, 1).double()
+    group = torch.from_numpy(group_of_rows(rows)).to(latent.device) if resamples else latent.new_zeros(rows)
+    runs = torch.arange(latent.numel() // rows, device=latent.device)[:, None]
+    head = (runs * weights.shape[1] + group) * factors
+    cell = (head[..., None] + torch.arange(factors, device=latent.device)) * shape[1]
+    cell = (cell + latent.reshape(-1, rows)[..., None]) * shape[2] + classes
+    size = len(runs) * weights.shape[1] * math.prod(shape)
+    counts = torch.bincount(cell.flatten(), minlength=size).double().reshape(len(runs), weights.shape[1], -1)
+    drawn = (weights @ counts).reshape(*latent.shape[:-1], len(weights), *shape)
+    return drawn / drawn.sum((-1, -2), keepdim=True)
+
+
+def equal_bins(columns: Float[Tensor, "*R N D"], bins: int = BINS) -> Int[Tensor, "*R N D"]:
+    """Bins of equal width from the least to the greatest value, 0 to bins - 1; both ends belong to a bin."""
+    x = columns.transpose(-1, -2).contiguous()
+    low, high = x.amin(-1, keepdim=True), x.amax(-1, keepdim=True)
+    edges = low + torch.arange(1, bins, device=x.device) * ((high - low) / bins)
+    return torch.searchsorted(edges.contiguous(), x, right=True).transpose(-1, -2)
+
+
+def classes_of(column: Float[ndarray, " N"], discrete: bool, bins: int = BINS) -> Int[ndarray, " N"]:
+    """Values of a discrete factor counted from 0, or the quantile bin of one that is not."""
+    if discrete:
+        return np.asarray(np.unique(column, return_inverse=True)[1])
+    edges = np.quantile(column, np.arange(1, bins) / bins)
+    return np.asarray(np.unique(np.searchsorted(edges, column, side="right"), return_inverse=True)[1])

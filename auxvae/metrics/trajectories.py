@@ -1,0 +1,39 @@
+r"""Straightness of latent trajectories: whether what moves evenly in a film moves straight in the codes.
+
+With z_t the code of image t of a film and v_t = z_{t+1} - z_t (Henaff, Goris & Simoncelli, Nature Neuroscience 2019):
+
+    straightness = mean cos(v_t, v_{t+1})        [-1, 1], 1 is straight, noise scores -1/2
+    curvature    = mean arccos of the same       degrees, 0 is straight
+
+Latents are standardised by all films. Pixels are the baseline: their straightness is what a code must beat. Steps of no
+length are left out. The interval is that of the mean over films.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from auxvae.metrics.alignment import standard
+from auxvae.metrics.score import Score, mean_score
+
+
+def straightness(films: Float[ndarray, "B T D"]) -> Score:
+    """Mean cosine of successive steps of films (B, T, D), T at least 3."""
+    return mean_score(np.nanmean(_cosines(films), 1))
+
+
+def curvature(films: Float[ndarray, "B T D"]) -> Score:
+    """Mean angle of successive steps of films (B, T, D), degrees."""
+    return mean_score(np.nanmean(np.degrees(np.arccos(_cosines(films).clip(-1, 1))), 1))
+
+
+def _cosines(films: Float[ndarray, "B T D"]) -> Float[ndarray, "B S"]:
+    """Cosines of the S = T - 2 turns of every film."""
+    flat = standard(films.reshape(-1, films.shape[-1]).astype(np.float64)).reshape(films.shape)
+    steps = np.diff(flat, axis=1)
+    length = np.linalg.norm(steps, axis=-1)
+    product = (steps[:, 1:] * steps[:, :-1]).sum(-1)
+    scale = length[:, 1:] * length[:, :-1]
+    return np.asarray(np.divide(product, scale, out=np.full_like(product, np.nan), where=scale > 0))

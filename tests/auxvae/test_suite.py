@@ -1,0 +1,281 @@
+"""Laws of every metric: what perfect codes, noise, copies and rotations score, what does not matter, what is bad."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import kstest
+from sklearn.metrics import mutual_info_score, roc_auc_score
+from sklearn.svm import LinearSVC
+
+from auxvae.metrics.aggregate import marginal_ks
+from auxvae.metrics.agreement import udr
+from auxvae.metrics.attributes import tad
+from auxvae.metrics.information import information_of, mig
+from auxvae.metrics.moments import correlations, covariances
+from auxvae.metrics.predictability import lps, lps_ridge, lps_trees
+from auxvae.metrics.readout import auc, squared_hinge
+from auxvae.metrics.representation import is_discrete, representation
+from auxvae.metrics.score import group_of_rows, group_weights
+from auxvae.metrics.suite import METRICS, lacks, suite
+from auxvae.metrics.trajectories import curvature, straightness
+from foundation.faults import Refused
+
+G = np.random.default_rng(0)
+N, F = 3000, 4
+CONTINUOUS = G.random((N, F))
+DISCRETE = np.floor(CONTINUOUS * 4)
+NOISE = G.standard_normal((N, F))
+ROTATION = np.linalg.qr(G.standard_normal((F, F)))[0]
+QUICK = [name for name, metric in METRICS.items() if not metric.boosted and metric.needs not in ("prior", "films")]
+CASES = {"continuous": CONTINUOUS, "discrete": DISCRETE}
+
+
+@pytest.fixture(scope="module")
+def scores():
+    """The suite of known codes, for continuous and for discrete factors."""
+    found = {}
+    for case, u in CASES.items():
+        noisy = u + 1e-3 * NOISE
+        codes = {
+            "perfect": noisy,
+            "noise": NOISE,
+            "copies": np.hstack([noisy, -noisy]),
+            "rotated": noisy @ ROTATION,
+            "moved": 3 * noisy[:, ::-1] * [1, -1, 1, -1] + 5,
+        }
+        found |= {(case, name): suite(representation(z, u), QUICK) for name, z in codes.items()}
+    return found
+
+
+every_case = pytest.mark.parametrize("case", CASES)
+GOOD_IS_ONE = (
+    "lds_corrected", "explicitness", "sap", "modularity", "explicitness_auc", "dci_disentanglement", "dci_completeness",
+    "dci_informativeness", "beta_vae", "factor_vae", "covariance_ratio",
+)  # fmt: skip
+
+
+@every_case
+def test_a_perfect_code_scores_the_most(scores, case):
+    found = scores[case, "perfect"]
+    for name in GOOD_IS_ONE:
+        assert found[name].value > 0.95, name
+    assert found["mig"].value > (0.75 if case == "continuous" else 0.95)  # quantiles beside bins of equal width
+    assert found["lds"].value > found["lds_ceiling"].value - 0.04
+
+
+@every_case
+def test_noise_scores_the_floor(scores, case):
+    found = scores[case, "noise"]
+    for name in ("sap", "mig", "dci_disentanglement", "dci_completeness"):
+        assert found[name].value < 0.1, name
+    assert found["explicitness"].value < 0.06
+    assert found["explicitness_auc"].value == pytest.approx(0.5, abs=0.03)
+    for name in ("beta_vae", "factor_vae"):
+        assert found[name].value == pytest.approx(1 / F, abs=0.06), name
+
+
+@every_case
+def test_a_code_that_says_everything_twice_has_no_gap(scores, case):
+    found = scores[case, "copies"]
+    for name in ("sap", "mig"):
+        assert found[name].value < 0.02, name
+    assert found["dci_disentanglement"].value > 0.95
+    assert found["dci_completeness"].value < 0.9
+    assert found["lds_corrected"].value == pytest.approx(0.5, abs=0.02)
+    assert found["lps"].value > 0.95
+    assert found["lps_ridge"].value > 0.99
+
+
+@every_case
+def test_a_rotation_keeps_the_information_and_no_axis(scores, case):
+    one, two = scores[case, "perfect"], scores[case, "rotated"]
+    assert two["explicitness_auc"].value == pytest.approx(one["explicitness_auc"].value, abs=0.02)
+    for name in ("lds_corrected", "sap", "mig", "dci_disentanglement", "explicitness"):
+        assert two[name].value < one[name].value - 0.2, name
+
+
+@every_case
+def test_order_sign_scale_and_place_of_the_latents_do_not_matter(scores, case):
+    one, two = scores[case, "perfect"], scores[case, "moved"]
+    free = {"wasserstein_correlation", "sap_discrete"}  # in the codes' own unit, and with a penalty in that unit
+    fitted = {"pair_dependence_floor", "lps", "beta_vae", "factor_vae"}
+    fitted |= {"dci_disentanglement", "dci_completeness", "dci_informativeness"}
+    for name in one.keys() - free:
+        assert two[name].value == pytest.approx(one[name].value, abs=0.02 if name in fitted else 1e-3), name
+
+
+@every_case
+@pytest.mark.parametrize("name", QUICK)
+def test_every_metric_has_its_interval_its_rows_and_its_matrix(scores, case, name):
+    u = CASES[case]
+    if lacks(name, representation(NOISE, u)):
+        pytest.skip("its arrays are not there")
+    for key, score in scores[case, "rotated"].items():
+        assert score.n <= N
+        if key != "dci_informativeness":
+            assert score.low <= score.value <= score.high, key
+        if score.matrix is not None:
+            assert score.matrix.sizes["latent"] == F, key
+        assert score.to_json()["value"] == score.value
+
+
+def test_names_travel_into_the_matrix():
+    import xarray as xr
+
+    factors = xr.DataArray(CONTINUOUS, {"factor": list("abcd")}, ["row", "factor"])
+    assert mig(NOISE, factors, [False] * F).matrix["factor"].values.tolist() == list("abcd")
+
+
+def test_mutual_information_is_that_of_scikit_learn():
+    z, u = G.integers(0, 7, (500, 3)), G.integers(0, 4, (500, 2))
+    found, entropy = information_of(torch.from_numpy(z), torch.from_numpy(u))
+    wanted = [[mutual_info_score(u[:, k], z[:, j]) for k in range(2)] for j in range(3)]
+    np.testing.assert_allclose(found[0], wanted, atol=1e-12)
+    np.testing.assert_allclose(entropy[0], [mutual_info_score(c, c) for c in u.T], atol=1e-12)
+
+
+def test_several_runs_at_once_are_each_alone():
+    z = torch.from_numpy(G.standard_normal((3, 400, 5)))
+    together = covariances(z, 4)
+    bins, classes = torch.from_numpy(G.integers(0, 6, (3, 400, 5))), torch.from_numpy(G.integers(0, 4, (400, 2)))
+    information, _ = information_of(bins, classes, 4)
+    for run in range(3):
+        torch.testing.assert_close(together[run], covariances(z[run], 4))
+        torch.testing.assert_close(information[run], information_of(bins[run], classes, 4)[0])
+
+
+def test_covariances_and_correlations_are_those_of_numpy():
+    z = np.hstack([1e6 + G.standard_normal((401, 3)), np.full((401, 1), 0.1)])
+    found = covariances(torch.from_numpy(z))[0]
+    np.testing.assert_allclose(found, np.cov(z.T, bias=True), atol=1e-9)
+    np.testing.assert_allclose(correlations(found)[:3, :3], np.corrcoef(z[:, :3].T), atol=1e-9)
+    assert not correlations(found)[3].any()
+
+
+def test_groups_scatter_as_rows_do():
+    """The spread of a resampled mean is its standard error, and groups are of nearly equal size."""
+    x = G.standard_normal(5037)
+    group, weights = group_of_rows(5037), group_weights(5037, 2000).numpy()[1:]
+    means = (weights @ np.bincount(group, x)) / (weights @ np.bincount(group))
+    assert means.std() == pytest.approx(x.std() / np.sqrt(5037), rel=0.2)
+    assert np.ptp(np.bincount(group)) <= 1
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_auc_is_that_of_scikit_learn(ties):
+    positive = G.random(700) < 0.3
+    score = G.standard_normal(700) + positive
+    score = np.round(score) if ties else score
+    areas = auc(score, positive, 50)
+    assert areas[0] == pytest.approx(roc_auc_score(positive, score), abs=1e-12)
+    assert 0.005 < areas[1:].std() < 0.05
+    assert auc(score, np.zeros(700, dtype=bool), 0)[0] == 0.5
+
+
+@pytest.mark.parametrize("several", [2, 5])
+def test_the_support_vector_machines_are_those_of_scikit_learn(several):
+    x, y = G.standard_normal((3, 800)), G.integers(0, several, 800)
+    x[0] += y
+    weight, offset = squared_hinge(torch.from_numpy(x), torch.from_numpy(y), several)
+    for j in range(3):
+        known = LinearSVC(C=0.01, class_weight="balanced", tol=1e-9, max_iter=100_000).fit(x[j][:, None], y)
+        rows = slice(1, None) if several == 2 else slice(None)
+        np.testing.assert_allclose(weight[j, rows], known.coef_[:, 0], atol=1e-5)
+        np.testing.assert_allclose(offset[j, rows], known.intercept_, atol=1e-5)
+
+
+@pytest.mark.parametrize("rho", [0.3, 0.6])
+@pytest.mark.parametrize("measure", [lps, lps_ridge])
+def test_lps_of_equicorrelated_gaussians(measure, rho):
+    d, rows = 10, 5000
+    z = np.sqrt(rho) * G.standard_normal((rows, 1)) + np.sqrt(1 - rho) * G.standard_normal((rows, d))
+    wanted = rho**2 * (d - 1) / (1 + (d - 2) * rho)
+    found = measure(z)
+    assert found.value == pytest.approx(wanted, abs=0.04)
+    assert found.low < wanted < found.high + 0.03
+
+
+def test_lps_of_a_parabola_of_noise_and_of_what_it_cannot_see():
+    x, angle = G.standard_normal(5000), G.random(5000) * 2 * np.pi
+    parabola = lps(np.stack([x, x**2], 1)).matrix
+    assert parabola[1] > 0.99
+    assert parabola[0] < 0.05
+    assert lps_trees(np.stack([x, x**2], 1)).matrix[1] > 0.95
+    assert lps_ridge(np.stack([x, x**2], 1)).value < 0.02
+    assert lps(G.standard_normal((5000, 6))).value < 0.01
+    assert lps(np.stack([np.cos(angle), np.sin(angle)], 1)).value < 0.02
+    resting = lps(np.stack([x, x + 0.1 * angle, 1e-3 * angle], 1))
+    assert np.isnan(resting.matrix.values).tolist() == [False, False, True]
+
+
+def test_straightness_of_lines_circles_and_noise():
+    t = np.arange(40.0)
+    line = t[None, :, None] * G.standard_normal((50, 1, 3)) + G.standard_normal((50, 1, 3))
+    assert straightness(line).value == pytest.approx(1)
+    assert curvature(line).value == pytest.approx(0, abs=1e-3)
+    turning = np.stack([np.cos(t * np.pi / 20), np.sin(t * np.pi / 20)], -1)[None].repeat(3, 0)
+    assert curvature(turning).value == pytest.approx(180 / 20, abs=0.1)
+    assert straightness(G.standard_normal((200, 40, 20))).value == pytest.approx(-0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("lasso", [True, False])
+def test_models_that_agree_rank_above_those_that_do_not(lasso):
+    z = G.standard_normal((800, 4))
+    same = [z, z[:, ::-1] * [1, -1, 1, -1], z[:, [1, 0, 3, 2]]]
+    turned = [z @ np.linalg.qr(G.standard_normal((4, 4)))[0] for _ in range(3)]
+    assert all(score.value > 0.8 for score in udr(same, lasso=lasso))
+    assert all(score.value < 0.6 for score in udr(turned, lasso=lasso))
+
+
+def test_tad_counts_the_lead_of_each_attribute_that_is_told_apart():
+    a = G.random((4000, 3)) < 0.5
+    codes = np.column_stack([a[:, 0] + 0.0, a[:, 1] + 0.0, G.standard_normal(4000)])
+    assert tad(codes, a).value == pytest.approx(1, abs=0.05)  # two attributes told, each with a lead of 1/2
+    shared = np.column_stack([a[:, 0], a[:, 0], a[:, 1]])
+    assert tad(codes, shared).value == pytest.approx(0.5, abs=0.05)  # the first two are one
+
+
+def test_ks_is_that_of_scipy_for_large_samples():
+    z, y = G.standard_normal((2000, 1)) * 1.3, G.standard_normal((200_000, 1))
+    assert marginal_ks(z, y) == pytest.approx(kstest(z[:, 0], "norm").statistic, abs=0.005)
+
+
+def test_constant_and_few_latents_have_their_limits():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dead = suite(representation(np.hstack([DISCRETE, np.zeros((N, 1))]), DISCRETE), QUICK)
+        single = suite(representation(DISCRETE[:, :1], DISCRETE), QUICK)
+        nothing = suite(representation(np.zeros((N, 2)), DISCRETE), QUICK)
+    for name in ("lds_corrected", "sap", "mig", "dci_disentanglement", "factor_vae"):
+        assert dead[name].value > 0.95, name
+    assert single["mig"].value == pytest.approx(1 / F, abs=0.01)
+    for name in ("lds", "sap", "mig", "modularity", "irs", "dci_disentanglement", "total_correlation", "lps"):
+        assert nothing[name].value == 0, name
+
+
+BAD = {
+    "not a number": (np.where(np.arange(N)[:, None] == 7, np.nan, NOISE), DISCRETE, {}, "the first in row 7"),
+    "a constant factor": (NOISE, np.hstack([DISCRETE, np.ones((N, 1))]), {}, "1 in every row"),
+    "few rows": (NOISE[:10], DISCRETE[:10], {}, "found 10 rows, but histograms have 20 bins"),
+    "other rows": (NOISE, DISCRETE[:-1], {}, "found 2999 rows, but codes has 3000 rows"),
+    "no table": (NOISE[None], DISCRETE, {}, "they must be a table"),
+    "words": (np.full((N, 1), "a"), DISCRETE, {}, "they must be numbers"),
+    "half a test": (NOISE, DISCRETE, {"codes_test": NOISE}, "codes_test is there"),
+    "other columns": (NOISE, DISCRETE, {"codes_test": NOISE[:, :2], "factors_test": DISCRETE}, "found 2 columns"),
+    "flags": (NOISE, DISCRETE, {"discrete": [True]}, "there are 4 factors"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_scored_is_refused_in_a_sentence(case):
+    codes, factors, more, sentence = BAD[case]
+    with pytest.raises(Refused, match=sentence.replace("(", "\\(")):
+        representation(codes, factors, **more)
+
+
+def test_factors_of_few_values_are_discrete():
+    assert is_discrete(DISCRETE[:, 0])
+    assert not is_discrete(CONTINUOUS[:, 0])
+    assert not is_discrete(np.arange(40.0))
