@@ -26,7 +26,7 @@ in random directions of many latents are all near Gaussian and see single latent
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ from torch import Tensor
 
 from auxvae.latents import Mmd
 from auxvae.metrics.moments import correlations, covariances
-from auxvae.metrics.score import RESAMPLES, Rows, Score, Table, exact, interval, jackknife, names
+from auxvae.metrics.score import BLOCKS, RESAMPLES, Rows, Score, Table, exact, interval, jackknife, jackknifed, names
 from auxvae.mmd import joint
 
 Array = NDArray[np.float64]
@@ -105,10 +105,12 @@ def _of_samples(value: Tensor, codes: Table, matrix: Tensor, most: float = 1) ->
 
 def pair_dependence(codes: Table) -> Score:
     """Mean distance correlation over pairs of latents of codes (N, D); the matrix holds all pairs, (D, D)."""
-    taken = np.asarray(codes, dtype=np.float64)[:PAIRED_ROWS]
-    latents = names(codes, taken.shape[1], "z")
-    matrix = xr.DataArray(distance_correlations(taken), {"latent": latents, "other": latents}, ["latent", "other"])
-    return jackknife(lambda rows: _mean_pair(taken[rows]), len(taken))._replace(matrix=matrix)
+    centred = _centred(np.asarray(codes, dtype=np.float64)[:PAIRED_ROWS])
+    latents = names(codes, len(centred), "z")
+    whole = _correlated(_products(centred))
+    matrix = xr.DataArray(whole, {"latent": latents, "other": latents}, ["latent", "other"])
+    left = [_mean_pair(_correlated(products)) for products in _left_out(centred)]
+    return jackknifed(_mean_pair(whole), left, centred.shape[1])._replace(matrix=matrix)
 
 
 def pair_dependence_floor(codes: Table) -> Score:
@@ -116,26 +118,49 @@ def pair_dependence_floor(codes: Table) -> Score:
     z = np.asarray(codes, dtype=np.float64)
     source = np.random.Generator(np.random.Philox(key=len(z)))
     shuffled = np.stack([source.permutation(column) for column in z.T], 1)[:PAIRED_ROWS]
-    return exact(_mean_pair(shuffled), len(shuffled))
+    return exact(_mean_pair(_correlated(_products(_centred(shuffled)))), len(shuffled))
 
 
-def _mean_pair(codes: Array) -> float:
-    matrix = distance_correlations(codes)
+def _mean_pair(matrix: Array) -> float:
     return float(matrix[np.triu_indices(len(matrix), 1)].mean()) if len(matrix) > 1 else 0.0
 
 
-def distance_correlations(codes: Float[ndarray, "N D"]) -> Float[ndarray, "D D"]:
-    """Distance correlation of every two latents, (D, D); 0 where one does not vary."""
-    centred = np.stack([_centred_distances(column).ravel() for column in codes.T])
-    products = (centred @ centred.T).astype(np.float64)
-    own = np.sqrt(products.diagonal())
+def _centred(codes: Float[ndarray, "N D"]) -> Float[ndarray, "D N N"]:
+    """Distances of the rows in every latent, less the means of row and column."""
+    distances = np.abs(codes.T[:, :, None] - codes.T[:, None, :]).astype(np.float32)
+    rows = distances.mean(2)
+    distances -= rows[:, :, None]
+    distances -= (rows - rows.mean(1, keepdims=True))[:, None, :]
+    return np.asarray(distances)
+
+
+def _products(distances: Float[ndarray, "D M N"]) -> Float[ndarray, "D D"]:
+    flat = distances.reshape(len(distances), -1)
+    return np.asarray((flat @ flat.T).astype(np.float64))
+
+
+def _left_out(centred: Float[ndarray, "D N N"]) -> Iterator[Float[ndarray, "D D"]]:
+    """Squared distance covariances of the latents with one block of rows left out at a time.
+
+    Sums over the rows kept are those over all rows less those over the block, and centring anew takes away what the
+    rows' sums have become: sum A B - 2/m sum_k A_k. B_k. + 1/m^2 A.. B.. .
+    """
+    rows = np.arange(centred.shape[1])
+    strips = [centred[:, rows % BLOCKS == block] for block in range(min(BLOCKS, len(rows)))]
+    whole = sum((_products(strip) for strip in strips), np.zeros((len(centred),) * 2))
+    for block, strip in enumerate(strips):
+        kept = rows % BLOCKS != block
+        products = whole - 2 * _products(strip) + _products(strip[:, :, ~kept])
+        sums = -strip[:, :, kept].sum(1, dtype=np.float64)
+        total = sums.sum(1)
+        yield products - 2 / kept.sum() * sums @ sums.T + np.outer(total, total) / kept.sum() ** 2
+
+
+def _correlated(products: Float[ndarray, "D D"]) -> Float[ndarray, "D D"]:
+    """Distance correlations of distance covariances; 0 where a latent does not vary."""
+    own = np.sqrt(products.diagonal().clip(0))
     scale = own[:, None] * own
     return np.asarray(np.sqrt(np.divide(products, scale, out=np.zeros_like(products), where=scale > 0).clip(0)))
-
-
-def _centred_distances(column: Float[ndarray, " N"]) -> Float[ndarray, "N N"]:
-    distances = np.abs(column[:, None] - column).astype(np.float32)
-    return np.asarray(distances - distances.mean(0) - distances.mean(1)[:, None] + distances.mean())
 
 
 def match_scores(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> dict[str, Score]:

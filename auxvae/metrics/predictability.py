@@ -35,7 +35,7 @@ from auxvae.metrics.score import RESAMPLES, Score, Table, group_of_rows, group_w
 Array = NDArray[np.float64]
 Folds = Int[ndarray, " N"]
 REST = 1e-4  # variance below which a latent is left out
-FOLDS, WIDTH, EPOCHS, BATCH = 5, 64, 4, 500
+FOLDS, WIDTH, EPOCHS, BATCH, SPEED = 5, 64, 2, 250, 1e-2
 RIDGES = (1e-4, 1e-2, 1.0)  # shares of the mean square of the features
 
 
@@ -131,7 +131,7 @@ def _trained(z: Float[Tensor, "N D"], seen: Int[Tensor, "K M"], source: torch.Ge
     )
     skip = torch.zeros(len(seen), latents, latents + 1, 1)
     trained = [each.requires_grad_() for each in (first, second, last, skip)]
-    optimiser = torch.optim.Adam(trained, lr=5e-3, fused=True)
+    optimiser = torch.optim.Adam(trained, lr=SPEED, fused=True)
     for _ in range(EPOCHS):
         for at in seen[:, torch.randperm(seen.shape[1], generator=source)].split(BATCH, 1):
             x = _with_constant(z[at])[:, None]

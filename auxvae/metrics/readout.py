@@ -130,15 +130,13 @@ def auc(score: Float[ndarray, " N"], positive: NDArray[np.bool_], resamples: int
     Pairs are counted between groups of rows, A_gh, so that a bootstrap sample is w' A w over its number of pairs.
     """
     group, weights = group_of_rows(len(score)), group_weights(len(score), resamples).numpy()
-    level = np.unique(score, return_inverse=True)[1]
-    size = int(level.max()) + 1, weights.shape[1]
-    up, down = (_by_level(level[side], group[side], *size) for side in (positive, ~positive))
-    ordered = up.T @ (np.cumsum(down, 0) - 0.5 * down)
+    level, groups = np.unique(score, return_inverse=True)[1], weights.shape[1]
+    counts = np.bincount(level[~positive] * groups + group[~positive], minlength=(level.max() + 1) * groups)
+    negatives = counts.reshape(-1, groups).astype(np.float64)
+    below = (np.cumsum(negatives, 0) - 0.5 * negatives)[level[positive]]
+    own = np.eye(groups)[group[positive]]
+    ordered = own.T @ below
     right = np.einsum("sg,gh,sh->s", weights, ordered, weights, optimize=True)
-    pairs = (weights @ up.sum(0)) * (weights @ down.sum(0))
+    pairs = (weights @ own.sum(0)) * (weights @ negatives.sum(0))
     areas = np.divide(right, pairs, out=np.full(len(pairs), 0.5), where=pairs > 0)
     return np.asarray(areas)
-
-
-def _by_level(level: NDArray[np.intp], group: NDArray[np.intp], levels: int, groups: int) -> Array:
-    return np.bincount(level * groups + group, minlength=levels * groups).reshape(levels, groups).astype(np.float64)

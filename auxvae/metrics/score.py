@@ -82,7 +82,11 @@ def jackknife(measure: Callable[[Rows], float], rows: int) -> Score:
     """A measure of all rows, and its 95 % interval from leaving out one of ten blocks of rows at a time."""
     every = np.arange(rows)
     value = measure(every)
-    left = [measure(every[every % BLOCKS != block]) for block in range(min(BLOCKS, rows))]
+    return jackknifed(value, [measure(every[every % BLOCKS != block]) for block in range(min(BLOCKS, rows))], rows)
+
+
+def jackknifed(value: float, left: Sequence[float], rows: int) -> Score:
+    """A value with the 95 % interval of those that are found with a block of rows left out."""
     half = 1.96 * float(np.sqrt((len(left) - 1) * np.var(left)))
     return Score(value, value - half, value + half, rows)
 
