@@ -43,8 +43,8 @@ def modularity(codes: Table, factors: Table, discrete: Flags, bins: int = BINS, 
     return interval(value, len(np.asarray(codes)), labelled(information[0], codes, factors))
 
 
-def mig_of(information: Float[Tensor, "*S D F"], entropy: Float[Tensor, "*S F"]) -> Float[Tensor, "*S"]:
-    """MIG of matrices of mutual information and the factors' entropies; a factor of one value counts 0."""
+def mig_of(information: Float[Tensor, "*R D F"], entropy: Float[Tensor, "S F"]) -> Float[Tensor, "*R"]:
+    """MIG of matrices of mutual information, samples last, and the factors' entropies; one value counts 0."""
     return gap(_shares(information, entropy))
 
 

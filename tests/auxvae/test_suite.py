@@ -12,6 +12,7 @@ from sklearn.svm import LinearSVC
 from auxvae.metrics.aggregate import marginal_ks
 from auxvae.metrics.agreement import udr
 from auxvae.metrics.attributes import tad
+from auxvae.metrics.closed import closed_forms, known
 from auxvae.metrics.information import information_of, mig
 from auxvae.metrics.moments import correlations, covariances
 from auxvae.metrics.predictability import lps, lps_ridge, lps_trees
@@ -144,6 +145,20 @@ def test_several_runs_at_once_are_each_alone():
     for run in range(3):
         torch.testing.assert_close(together[run], covariances(z[run], 4))
         torch.testing.assert_close(information[run], information_of(bins[run], classes, 4)[0])
+
+
+@every_case
+def test_what_training_is_followed_by_is_the_suite(case):
+    u = CASES[case]
+    of = known({f"f{k}": column for k, column in enumerate(u.T)}, torch.device("cpu"))
+    codes = np.stack([u @ ROTATION, NOISE])
+    together = closed_forms(torch.from_numpy(codes), of, 5)
+    for run, z in enumerate(codes):
+        alone = suite(representation(z, u), together, resamples=5)
+        for name, drawn in together.items():
+            assert float(drawn[run, 0]) == pytest.approx(alone[name].value, abs=1e-9), name
+            half = 1.96 * float(drawn[run, 1:].std())
+            assert alone[name].value - alone[name].low == pytest.approx(half, abs=1e-6) or alone[name].low == 0, name
 
 
 def test_covariances_and_correlations_are_those_of_numpy():

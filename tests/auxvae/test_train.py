@@ -152,6 +152,7 @@ def test_the_loss_falls_and_the_best_epoch_is_kept(tiny, tiny_store, tmp_path):
     history = pd.read_parquet(tmp_path / "runs" / run.id / "history.parquet")
     assert list(history["epoch"]) == [1, 2, 3, 4, 5, 6]
     assert history["train_reconstruction"].iloc[-1] < 0.5 * history["train_reconstruction"].iloc[0]
+    assert history["validation_lds"].between(0, 1).all() and history["validation_mig"].between(0, 1).all()
 
 
 def test_patience_ends_a_run_early(tiny, tiny_store, tmp_path):
