@@ -21,6 +21,7 @@ import xarray as xr
 from scipy import stats
 
 from auxvae.labels import labels, variants
+from auxvae.metrics.aggregate import divergence
 from auxvae.metrics.agreement import udr
 from auxvae.metrics.alignment import alignment_scores, control_codes
 from auxvae.metrics.score import Score
@@ -70,7 +71,7 @@ def _agreement(alike: list[Run], results: Path) -> Iterator[Row]:
         with xr.open_dataset(results / "runs" / run.id / "codes.nc") as file:
             mean, log_variance = (file[name].values.astype(np.float64) for name in ("mean", "log_variance"))
         codes.append(mean)
-        nats.append(0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).mean(0))
+        nats.append(divergence(mean, log_variance).mean(0))
     for run, score in zip(alike, udr(codes, nats), strict=True):
         yield _row(run, "udr", score.to_json())
 

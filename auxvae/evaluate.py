@@ -27,7 +27,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from auxvae.data import Scaling, Store
-from auxvae.metrics.aggregate import match_scores, sliced_wasserstein
+from auxvae.metrics.aggregate import divergence, match_scores, sliced_wasserstein
 from auxvae.metrics.alignment import alignment_scores, correlation_matrix, lds, live_latents, live_scores
 from auxvae.metrics.images import asinh_scale, mse, psnr, ssim_to
 from auxvae.metrics.score import Score, exact, mean_score
@@ -59,7 +59,7 @@ def code_scores(
     factors = model.part.factors
     given = len(run.told) if run.composition.conditional == "given" else 0
     log_variance = np.where(np.arange(mean.shape[1]) < given, np.float32(FLOOR), log_variance)  # those are u itself
-    nats = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance)[:, given:].sum(1)
+    nats = divergence(mean, log_variance)[:, given:].sum(1)
     noise = normal(run.seed, "scores", 0, mean.shape).numpy() * (run.encoder != "deterministic")
     sampled = (mean + noise * np.exp(0.5 * log_variance)).astype(np.float64)
     names = run.told or tuple(factors)

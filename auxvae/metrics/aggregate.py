@@ -163,6 +163,11 @@ def _correlated(products: Float[ndarray, "D D"]) -> Float[ndarray, "D D"]:
     return np.asarray(np.sqrt(np.divide(products, scale, out=np.zeros_like(products), where=scale > 0).clip(0)))
 
 
+def divergence(mean: Float[ndarray, "N D"], log_variance: Float[ndarray, "N D"]) -> Float[ndarray, "N D"]:
+    """KL of each posterior from N(0, 1), nats of every row and latent, (N, D): 1/2 (s^2 + m^2 - 1 - log s^2)."""
+    return np.asarray(0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance))
+
+
 def match_scores(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> dict[str, Score]:
     """Every measure of the match of codes (N, D) and a prior, from 2 N samples of it (2 N, D), and their floors."""
     sample, again = np.split(prior, 2)

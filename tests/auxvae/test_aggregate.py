@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
 
 from auxvae.metrics.aggregate import (
     covariance_ratio,
+    divergence,
     marginal_wasserstein,
     match_scores,
     pair_dependence,
@@ -68,6 +71,14 @@ def test_pair_dependence_is_distance_correlation_and_sees_a_parabola():
     assert pair_dependence(codes).value == pytest.approx(wanted, abs=1e-4)
     assert pair_dependence(codes[:, :2]).value > 3 * pair_dependence(codes[:, [0, 2]]).value
     assert pair_dependence(np.hstack([codes, np.zeros((300, 1))])).value < pair_dependence(codes).value
+
+
+@pytest.mark.parametrize(("m", "s"), [(0.0, 1.0), (0.7, 0.3), (-2.0, 2.5)])
+def test_divergence_is_its_integral(m, s):
+    posterior, prior = norm(m, s), norm()
+    wanted, _ = quad(lambda z: posterior.pdf(z) * (posterior.logpdf(z) - prior.logpdf(z)), m - 12 * s, m + 12 * s)
+    found = divergence(np.array([[m]]), np.array([[2 * np.log(s)]]))
+    assert float(found[0, 0]) == pytest.approx(wanted, abs=1e-7)
 
 
 def test_the_jackknife_of_a_mean_is_its_standard_error():
