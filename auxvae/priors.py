@@ -197,13 +197,18 @@ def tried(prior: Prior, spec: PriorSpec, told: int) -> Tensor:
     """Samples of the prior, (TRIAL, dimensions); one whose samples are no such rows is refused."""
     where, made = f"prior {spec.words()}", trial_samples(prior, told)
     if not isinstance(made, Tensor) or made.shape != (TRIAL, prior.dimensions):
-        found = Absent(f"samples of shape {tuple(getattr(made, 'shape', ()))}")
+        other = f"a {type(made).__name__} that is no torch tensor"
+        found = Absent(f"samples of shape {tuple(made.shape)}" if isinstance(made, Tensor) else other)
         text = f"sample(u, source) gives one row of {prior.dimensions} numbers for each row of u, here {TRIAL}"
         raise Refused(Fault(where, found, text, "mend the prior, or its number of latents"))
     broken = int((~made.isfinite()).sum())
     if broken:
         text = f"all of {made.numel()} must be finite"
         raise Refused(Fault(where, Absent(f"{broken} samples that are no numbers"), text, "mend the prior"))
+    if not made.equal(trial_samples(prior, told)):
+        text = "the same source gives the same samples, or a run is not repeatable"
+        found = Absent("other samples in a second trial")
+        raise Refused(Fault(where, found, text, "draw every random number with generator=source"))
     if not bool((made.float().var(0) > 0).all()):
         text = "a kernel takes its width from them"
         raise Refused(Fault(where, Absent("latents that do not vary"), text, "give the prior a width"))
@@ -223,7 +228,7 @@ def _own(spec: PriorSpec, dimensions: int, told: int) -> Prior:
         tried(made, spec, told)
     except Refused:
         raise
-    except Exception as error:  # whatever a user's program raises is told as a fault of it
+    except (Exception, SystemExit) as error:  # whatever a user's program raises is told as a fault of it
         found = Absent(f"a program that fails ({type(error).__name__}: {error})")
         text = "the class is a Prior that takes its number of latents and has sample(u, source)"
         raise Refused(Fault(where, found, text, "mend the file: docs/own_prior.md")) from None

@@ -13,8 +13,9 @@ a column `test`, true for rows to be judged by, where there are such. Pickles ar
 
 from __future__ import annotations
 
+import difflib
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from auxvae.metrics.representation import Representation, representation
 from auxvae.metrics.score import Score
-from auxvae.metrics.suite import METRICS, NEEDS, lacks
+from auxvae.metrics.suite import METRICS, NEEDS, lacks, named
 from foundation.faults import Absent, Fault, Refused, guess, listed
 
 Arrays = dict[str, Any]
@@ -43,25 +44,35 @@ def read_codes(path: Path) -> Representation:
         raise Refused(Fault(str(path), kind or Absent("no suffix"), f"it is one of {listed(READERS)}", REMEDY))
     try:
         arrays = READERS[kind](path)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         found = Absent(f"a file that cannot be read ({error})")
         raise Refused(Fault(str(path), found, f"it must be whole and {kind}", REMEDY)) from None
     if "codes" not in arrays:
         names = listed(arrays) if arrays else "nothing"
-        raise Refused(Fault(str(path), Absent(names), "it must hold codes", guess("codes", arrays, REMEDY)))
+        raise Refused(Fault(str(path), Absent(names), "it must hold codes", f"name an array codes; {REMEDY}"))
     return representation(**_named(arrays))
+
+
+def _known(names: Sequence[str]) -> list[str]:
+    """The names that mean something here; a refusal of those that are nearly one of them. Others are left alone."""
+    wanting = [name for name in KNOWN if name not in names]
+    near = {name: difflib.get_close_matches(name, wanting, 1, 0.85) for name in names if name not in KNOWN}
+    if wrong := {name: match[0] for name, match in near.items() if match}:
+        text = f"the arrays are {listed(KNOWN)}"
+        raise Refused(Fault("arrays", name, text, f"did you mean {meant!r}?") for name, meant in wrong.items())
+    return [name for name in names if name in KNOWN]
 
 
 def _npz(path: Path) -> Arrays:
     with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files if name in KNOWN}
+        return {name: file[name] for name in _known(file.files)}
 
 
 def _dataset(path: Path) -> Arrays:
     opened = xr.open_zarr(path) if path.suffix == ".zarr" else xr.open_dataset(path)
     with opened as file:
         renamed = file.rename({"mean": "codes"}) if "mean" in file and "codes" not in file else file
-        return {name: renamed[name].load() for name in KNOWN if name in renamed.variables}
+        return {name: renamed[name].load() for name in _known([str(name) for name in renamed.variables])}
 
 
 def _parquet(path: Path) -> Arrays:
@@ -111,11 +122,12 @@ def chosen_metrics(only: str, given: Representation) -> list[str] | None:
     names = [name.strip() for name in only.split(",") if name.strip()]
     faults = []
     for name in names:
-        if name not in METRICS:
+        metric = named(name)
+        if metric is None:
             text = f"the metrics are {listed(METRICS)}"
             faults.append(Fault("--only", name, text, guess(name, METRICS, "name some of them")))
-        elif lacks(name, given):
-            faults.append(Fault("--only", name, f"it needs {NEEDS[METRICS[name].needs]}", "leave it out"))
+        elif lacks(metric, given):
+            faults.append(Fault("--only", name, f"it needs {NEEDS[METRICS[metric].needs]}", "leave it out"))
     if faults:
         raise Refused(faults)
     return names or None

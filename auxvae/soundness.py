@@ -83,7 +83,9 @@ def _lists(group: Group, where: str) -> Iterator[Fault]:
     if not group.seeds:
         yield Fault(f"{where}.seeds", Absent("an empty list"), "at least one seed is needed", "write [0]")
     if group.likelihood == "gaussian" and group.sigma is None:
-        yield Fault(f"{where}.sigma", Absent("nothing"), "the gaussian likelihood needs it", "add it, in photons")
+        yield Fault(
+            f"{where}.sigma", Absent("nothing"), "the gaussian likelihood needs it", "add it, in the unit of the images"
+        )
     if group.likelihood != "gaussian" and group.sigma is not None:
         yield Fault(f"{where}.sigma", group.sigma, "only the gaussian likelihood takes it", "take it away")
 
@@ -123,7 +125,13 @@ def _fit(config: Config, group: Group, where: str, known: Mapping[str, Any]) -> 
     if group.likelihood == "noise" and known["noise"] == "none":
         text = f"{name} has no noise, so no likelihood follows from it"
         yield Fault(f"{where}.likelihood", "noise", text, "write gaussian with a sigma, bernoulli, or log10")
+    if group.likelihood == "bernoulli" and known["noise"] != "none":
+        text = f"{name} has {known['noise']} noise, and bernoulli takes images of 0 to 1"
+        yield Fault(f"{where}.likelihood", "bernoulli", text, "write noise, gaussian with a sigma, or log10")
     training = group.training or config.training
+    if (group.mmd.block or 0) > training.batch:
+        text = f"a batch has {training.batch} images"
+        yield Fault(f"{where}.mmd.block", group.mmd.block, text, "lower it, or raise training.batch")
     if training.batch > known["train"]:
         text, place = f"{name} has {known['train']} training rows", f"{where}." if group.training else ""
         yield Fault(f"{place}training.batch", training.batch, text, "lower it or simulate more")

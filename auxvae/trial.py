@@ -35,7 +35,9 @@ def _try_density(run: Run, prior: Prior) -> None:
     where, samples = f"prior {run.prior.words()}", trial_samples(prior, len(run.told))
     try:
         made = prior.log_prob(samples)
-        found = "" if made.shape == (len(samples),) and bool(made.isfinite().all()) else f"{tuple(made.shape)} numbers"
+        wrong = "" if made.shape == (len(samples),) else f"numbers of shape {tuple(made.shape)}"
+        broken = int((~made.isfinite()).sum())
+        found = wrong or (f"{broken} of {len(samples)} numbers that are not finite" if broken else "")
     except Exception as error:  # whatever a user's program raises is told as a fault of it
         found = f"an error ({type(error).__name__}: {error})"
     if found:

@@ -97,11 +97,18 @@ def _cut(value: Any, path: list[str], parent: bool) -> None:
         return
     *outer, last = path
     for step in outer:
-        value = value[int(step) if isinstance(value, list) else step]
+        value = _below(value, step)
     if isinstance(value, list):
-        del value[int(last)]
+        del value[int(last) : int(last) + 1]
     elif isinstance(value, dict):
         value.pop(last, None)
+
+
+def _below(value: Any, step: str) -> Any:
+    """What stands at a step of a path; nothing where an earlier cut has taken it."""
+    if isinstance(value, list):
+        return value[int(step)] if int(step) < len(value) else None
+    return value.get(step) if isinstance(value, dict) else None
 
 
 def _fault(faults: list[Fault], *parts: Any) -> Wrong:

@@ -49,6 +49,8 @@ def _is_full(error: Exception, path: Path) -> bool:
     """Whether an error comes of a full disk: by its number, by its words, or by what the disk has left."""
     known = isinstance(error, OSError) and error.errno in _FULL
     told = "No space left" in str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        return known or told
     there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     return known or told or shutil.disk_usage(there).free < SCARCE
 

@@ -101,7 +101,7 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
             Fault(f"{where}.{key}", Absent("this key"), "an existing store takes no settings", "take it away")
         )
     if not isinstance(path, str) or not Path(path, "seal.json").is_file():
-        remedy = "make one with 'python -m simulations convert' or correct the path"
+        remedy = "make one with 'python -m simulations convert' or 'official', or correct the path"
         faults.append(Fault(f"{where}.store", path, "a sealed store must be there", remedy))
         return
     try:

@@ -170,7 +170,7 @@ def divergence(mean: Float[ndarray, "N D"], log_variance: Float[ndarray, "N D"])
 
 def match_scores(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> dict[str, Score]:
     """Every measure of the match of codes (N, D) and a prior, from 2 N samples of it (2 N, D), and their floors."""
-    sample, again = np.split(prior, 2)
+    sample, again = prior[: len(prior) // 2], prior[len(prior) // 2 :]
     scores = {}
     for name, measure in MATCH.items():
         scores[name] = jackknife(_near(measure, codes, sample), len(codes))

@@ -16,11 +16,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from auxvae.metrics.information import BINS
-from auxvae.metrics.score import Flags, Table, names
+from auxvae.metrics.score import Table, names
 from foundation.faults import Absent, Fault, Refused
 
 FEW = 64  # distinct values of a factor that may be discrete
 ROWS = 10  # to a class, at least
+LARGEST = 1e100  # whose square is a number
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def _class(known: NDArray[np.float64], own: NDArray[np.float64], discrete: bool)
 def representation(
     codes: Table,
     factors: Table | None = None,
-    discrete: Flags | None = None,
+    discrete: Table | None = None,
     codes_test: Table | None = None,
     factors_test: Table | None = None,
     **extra: Table,
@@ -88,13 +89,15 @@ def representation(
     faults = [*_faults(z, u, "codes", "factors"), *_test_faults(z, u, z_test, u_test)]
     flags = [] if u is None else [is_discrete(column) for column in u.values.T]
     if discrete is not None and u is not None:
-        flags = [bool(flag) for flag in np.asarray(discrete).ravel()]
-        if len(flags) != u.shape[1]:
-            text = f"there are {u.shape[1]} factors"
-            faults.append(Fault("discrete", Absent(f"{len(flags)} values"), text, "give one of true or false for each"))
+        given = np.asarray(discrete).ravel()
+        if len(given) != u.shape[1] or not np.isin(given, (0, 1)).all():
+            text = f"there are {u.shape[1]} factors, each discrete or not"
+            faults.append(Fault("discrete", given.tolist(), text, "give true or false for each"))
+        flags = [bool(flag) for flag in given]
+    others = {name: _numbers(name, value) for name, value in extra.items()}
+    faults += [fault for name, value in others.items() for fault in _extra_faults(name, value, z.shape[1])]
     if faults:
         raise Refused(faults)
-    others = {name: np.asarray(value, dtype=np.float64) for name, value in extra.items()}
     return Representation(z, u, tuple(flags), z_test, u_test, others)
 
 
@@ -106,16 +109,33 @@ def is_discrete(column: NDArray[np.float64]) -> bool:
 
 def _table(values: Table, dim: str, stem: str) -> xr.DataArray:
     """Any array (N, K) as one of doubles with names of its columns; a single column may be (N,)."""
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (ValueError, TypeError) as error:
-        text = "they must be numbers"
-        raise Refused(Fault(f"{dim}s", Absent(f"no numbers ({error})"), text, "give an array (N, K)")) from None
+    array = _numbers(f"{dim}s", values)
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2 or not array.size:
         text = "they must be a table of rows and columns"
         raise Refused(Fault(f"{dim}s", Absent(f"shape {array.shape}"), text, "give an array (N, K)"))
-    return xr.DataArray(array, {dim: names(values, array.shape[1], stem)}, ["row", dim])
+    known = names(values, array.shape[1], stem)
+    if twice := {name for name in known if known.count(name) > 1}:
+        raise Refused(Fault(f"{dim} names", sorted(twice), "a name stands once", "rename them"))
+    return xr.DataArray(array, {dim: known}, ["row", dim])
+
+
+def _numbers(name: str, values: Table) -> NDArray[np.float64]:
+    """Any array of real numbers as doubles."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise Refused(Fault(name, Absent(f"values of type {array.dtype}"), "they must be real numbers", "convert them"))
+    return np.asarray(array, dtype=np.float64)
+
+
+def _extra_faults(name: str, value: NDArray[np.float64], latents: int) -> Iterator[Fault]:
+    """Samples of a prior are (P, D), codes of films (B, T, D), of at least two samples and three images."""
+    dimensions, least = {"prior": (2, 2), "films": (3, 3)}[name]
+    if value.ndim != dimensions or value.shape[-1] != latents or value.shape[-2] < least:
+        text = f"the codes have {latents} latents: it is {('(P, D)', '(B, T, D), T at least 3')[dimensions - 2]}"
+        yield Fault(name, Absent(f"shape {value.shape}"), text, "give that shape")
+    elif wrong := int((~np.isfinite(value)).sum()):
+        yield Fault(name, Absent(f"{wrong} values that are no finite numbers"), "all must be finite", "mend it")
 
 
 def _faults(z: xr.DataArray, u: xr.DataArray | None, codes: str, factors: str) -> Iterator[Fault]:
@@ -135,10 +155,12 @@ def _faults(z: xr.DataArray, u: xr.DataArray | None, codes: str, factors: str) -
 
 
 def _number_faults(name: str, table: xr.DataArray | None) -> Iterator[Fault]:
-    if table is not None and (wrong := int((~np.isfinite(table.values)).sum())):
-        row = int(np.flatnonzero(~np.isfinite(table.values).all(1))[0])
+    if table is not None and (wrong := int((~(np.abs(table.values) < LARGEST)).sum())):
+        row = int(np.flatnonzero(~(np.abs(table.values) < LARGEST).all(1))[0])
         found = Absent(f"{wrong} values that are no finite numbers, the first in row {row}")
-        yield Fault(name, found, "every value must be finite", "leave those rows out of codes and factors")
+        yield Fault(
+            name, found, "every value must be finite and below 1e100", "leave those rows out of codes and factors"
+        )
 
 
 def _test_faults(

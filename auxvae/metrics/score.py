@@ -45,13 +45,14 @@ class Score(NamedTuple):
     matrix: xr.DataArray | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The same as JSON: value, low, high, n, and the matrix as its names, row by row, and values."""
+        """The same as JSON: value, low, high, n, and the matrix: its dimensions in order, their names, and values."""
         plain: dict[str, Any] = {name: _finite(each) for name, each in zip(self._fields[:3], self[:3], strict=True)}
         if self.matrix is None:
             return {**plain, "n": self.n}
-        names = {str(dim): [str(name) for name in self.matrix[dim].values] for dim in self.matrix.dims}
+        dims = [str(dim) for dim in self.matrix.dims]
+        named = {dim: [str(name) for name in self.matrix[dim].values] for dim in dims}
         values = np.vectorize(_finite, otypes=[object])(self.matrix.values).tolist()
-        return {**plain, "n": self.n, "matrix": {**names, "values": values}}
+        return {**plain, "n": self.n, "matrix": {"dims": dims, **named, "values": values}}
 
 
 def _finite(value: float) -> float | None:

@@ -32,12 +32,13 @@ Needs = Literal["codes", "factors", "two factors", "discrete", "binary", "prior"
 
 @dataclass(frozen=True)
 class Metric:
-    """One entry: measure, what it needs, paper, the value of a perfect code, and whether it takes long."""
+    """One entry: measure, what it needs, paper, the value of a perfect code, its several scores, whether it is slow."""
 
     measure: Measure
     needs: Needs
     citation: str
     good: str
+    gives: tuple[str, ...] = ()
     boosted: bool = False
 
 
@@ -104,7 +105,12 @@ def _straightness(given: Representation, resamples: int) -> dict[str, Score]:
     return {"straightness": straightness(films), "curvature": curvature(films)}
 
 
+def _floored(*several: str) -> tuple[str, ...]:
+    return tuple(name for each in several for name in (each, f"{each}_floor"))
+
+
 KUMAR, RIDGEWAY = "Kumar et al., arXiv:1711.00848", "Ridgeway & Mozer, arXiv:1802.05312"
+DCI, FILMS = ("dci_informativeness", "dci_disentanglement", "dci_completeness"), ("straightness", "curvature")
 EASTWOOD, AUX, MMD = "Eastwood & Williams, ICLR 2018", "arXiv:2507.00298", "arXiv:2510.11953"
 
 METRICS: dict[str, Metric] = {
@@ -117,8 +123,8 @@ METRICS: dict[str, Metric] = {
     "mig": Metric(_of_bins(mig), "factors", "Chen et al., arXiv:1802.04942", "1"),
     "modularity": Metric(_of_bins(modularity), "two factors", RIDGEWAY, "1"),
     "explicitness_auc": Metric(_fitted(explicitness_auc), "factors", RIDGEWAY, "1"),
-    "dci": Metric(_dci, "factors", EASTWOOD, "1"),
-    "dci_reference": Metric(_dci_reference, "factors", EASTWOOD, "1", boosted=True),
+    "dci": Metric(_dci, "factors", EASTWOOD, "1", DCI),
+    "dci_reference": Metric(_dci_reference, "factors", EASTWOOD, "1", tuple(f"{n}_reference" for n in DCI), True),
     "beta_vae": Metric(_of_classes(beta_vae), "two factors", "Higgins et al., ICLR 2017", "1"),
     "factor_vae": Metric(_of_classes(factor_vae), "two factors", "Kim & Mnih, arXiv:1802.05983", "1"),
     "irs": Metric(_irs, "factors", "Suter et al., ICML 2019", "1"),
@@ -126,12 +132,12 @@ METRICS: dict[str, Metric] = {
     "total_correlation": Metric(_of_codes(aggregate.total_correlation), "codes", "of a Gaussian", "0"),
     "wasserstein_correlation": Metric(_of_codes(aggregate.wasserstein_correlation), "codes", "of a Gaussian", "0"),
     "covariance_ratio": Metric(_of_codes(aggregate.covariance_ratio), "codes", MMD, "1"),
-    "pair_dependence": Metric(_pairs, "codes", "Szekely et al., Ann. Stat. 2007", "floor"),
+    "pair_dependence": Metric(_pairs, "codes", "Szekely et al., Ann. Stat. 2007", "floor", _floored("pair_dependence")),
     "lps": Metric(_of_codes(predictability.lps), "codes", MMD, "0"),
     "lps_ridge": Metric(_of_codes(predictability.lps_ridge), "codes", MMD, "0"),
     "lps_trees": Metric(_of_codes(predictability.lps_trees), "codes", MMD, "0", boosted=True),
-    "prior": Metric(_prior, "prior", "auxvae.metrics.aggregate", "floor"),
-    "straightness": Metric(_straightness, "films", "Henaff et al., Nat. Neurosci. 2019", "1"),
+    "prior": Metric(_prior, "prior", "auxvae.metrics.aggregate", "floor", _floored(*aggregate.MATCH)),
+    "straightness": Metric(_straightness, "films", "Henaff et al., Nat. Neurosci. 2019", "1", FILMS),
 }
 NEEDS: dict[Needs, str] = {
     "codes": "codes",
@@ -164,14 +170,19 @@ def suite(
     given: Representation, only: Iterable[str] | None = None, reference: bool = False, resamples: int = RESAMPLES
 ) -> dict[str, Score]:
     """Every metric that the representation has the arrays for, or those named; reference: the boosted ones too."""
-    chosen = [name for name in only or METRICS if not lacks(name, given)]
+    wanted = set(only) if only is not None else {name for name, m in METRICS.items() if reference or not m.boosted}
     scores: dict[str, Score] = {}
-    for name in chosen:
-        if METRICS[name].boosted and not (reference or only):
-            continue
-        measured = METRICS[name].measure(given, resamples)
-        scores |= {name: measured} if isinstance(measured, Score) else measured
+    for name, metric in METRICS.items():
+        if not lacks(name, given) and wanted & {name, *metric.gives}:
+            measured = metric.measure(given, resamples)
+            several = {name: measured} if isinstance(measured, Score) else measured
+            scores |= {key: score for key, score in several.items() if wanted & {name, key}}
     return scores
+
+
+def named(score: str) -> str | None:
+    """The metric of that name, or that gives a score of that name."""
+    return next((name for name, metric in METRICS.items() if score in (name, *metric.gives)), None)
 
 
 def study_scores(mean: Array, sampled: Array, factors: dict[str, Array], resamples: int) -> dict[str, Score]:

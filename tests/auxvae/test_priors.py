@@ -110,7 +110,9 @@ BODIES = {
     "wrong rows": ("return torch.rand(7, self.dimensions, generator=source)", "one row of 3 numbers for each row"),
     "no numbers": ("return torch.full((len(u), self.dimensions), float('nan'))", "samples that are no numbers"),
     "no width": ("return torch.ones(len(u), self.dimensions)", "latents that do not vary"),
-    "no tensor": ("return [0.0] * self.dimensions", "samples of shape ()"),
+    "no tensor": ("return [0.0] * self.dimensions", "found a list that is no torch tensor"),
+    "its own dice": ("return torch.rand(len(u), self.dimensions)", "other samples in a second trial"),
+    "an exit": ("raise SystemExit(3)", "a program that fails (SystemExit: 3)"),
     "an error": ("raise ValueError('out of luck')", "a program that fails (ValueError: out of luck)"),
 }
 

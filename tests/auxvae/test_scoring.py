@@ -75,8 +75,18 @@ def broken(folder):
     return path
 
 
+def empty(folder):
+    (folder / "c.npz").touch()
+    return folder / "c.npz"
+
+
 def without_codes(folder):
-    np.savez(folder / "c.npz", code=Z, factors=U)
+    np.savez(folder / "c.npz", latents=Z, factors=U)
+    return folder / "c.npz"
+
+
+def misspelt(folder):
+    np.savez(folder / "c.npz", codes=Z, factors=U, factor_name=NAMES)
     return folder / "c.npz"
 
 
@@ -99,7 +109,9 @@ BAD = {
     "absent": (lambda folder: folder / "no.npz", "a file of codes must be there"),
     "another kind": (text, "found '.txt', but it is one of .npz, .zarr, .nc"),
     "truncated": (broken, "a file that cannot be read"),
+    "empty": (empty, "a file that cannot be read"),
     "no codes": (without_codes, "it must hold codes"),
+    "a misspelt array": (misspelt, "did you mean 'factor_names'"),
     "a pickle": (pickled, "a file that cannot be read"),
     "too few names": (misnamed, "found 1 names, but there are 2 factors"),
 }
@@ -116,6 +128,7 @@ def test_metrics_are_chosen_by_name(tmp_path):
     given = read_codes(npz(tmp_path))
     assert chosen_metrics("mig, sap", given) == ["mig", "sap"]
     assert chosen_metrics("", given) is None
+    assert suite(given, chosen_metrics("dci_completeness", given)).keys() == {"dci_completeness"}
     with pytest.raises(Refused, match="did you mean 'mig'"):
         chosen_metrics("migg", given)
     with pytest.raises(Refused, match="found 'tad', but it needs a factor of two values"):
@@ -130,7 +143,9 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path):
     scores = json.loads((tmp_path / "s.json").read_text())
     assert scores.keys() == {"mig", "sap"}
     assert scores["mig"].keys() == {"value", "low", "high", "n", "matrix"}
+    assert scores["mig"]["matrix"]["dims"] == ["latent", "factor"]
     assert scores["mig"]["matrix"]["factor"] == NAMES
+    assert np.shape(scores["mig"]["matrix"]["values"]) == (3, 2)
     assert f"{scores['mig']['value']:.4f}" in done.stdout
     wrong = subprocess.run([*command, "--only", "x"], cwd=ROOT, capture_output=True, text=True)
     assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)

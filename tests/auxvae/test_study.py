@@ -114,6 +114,9 @@ BAD = {
     "scales of no width": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"scales": [1, 0]}}), "it must be above 0"),
     "no scales of a kernel": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"scales": []}}), "a scale is needed"),
     "an unknown kernel": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"kernel": "imk"}}), "did you mean 'imq'?"),
+    "a misspelt method": (spoil(("runs", 0), {"methd": "vae"}), "did you mean 'method'?"),
+    "photons for bernoulli": (spoil(("runs", 0, "likelihood"), "bernoulli"), "bernoulli takes images of 0 to 1"),
+    "a block above the batch": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"block": 64}}), "has 32 images"),
     "a block and a queue": (
         spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"block": 8, "queue": 64}}),
         "take one of the two",

@@ -17,11 +17,10 @@ from auxvae.metrics.information import information_of, mig
 from auxvae.metrics.moments import correlations, covariances
 from auxvae.metrics.predictability import lps, lps_ridge, lps_trees
 from auxvae.metrics.readout import auc, squared_hinge
-from auxvae.metrics.representation import is_discrete, representation
+from auxvae.metrics.representation import representation
 from auxvae.metrics.score import group_of_rows, group_weights
 from auxvae.metrics.suite import METRICS, lacks, suite
 from auxvae.metrics.trajectories import curvature, straightness
-from foundation.faults import Refused
 
 G = np.random.default_rng(0)
 N, F = 3000, 4
@@ -270,27 +269,7 @@ def test_constant_and_few_latents_have_their_limits():
         assert nothing[name].value == 0, name
 
 
-BAD = {
-    "not a number": (np.where(np.arange(N)[:, None] == 7, np.nan, NOISE), DISCRETE, {}, "the first in row 7"),
-    "a constant factor": (NOISE, np.hstack([DISCRETE, np.ones((N, 1))]), {}, "1 in every row"),
-    "few rows": (NOISE[:10], DISCRETE[:10], {}, "found 10 rows, but histograms have 20 bins"),
-    "other rows": (NOISE, DISCRETE[:-1], {}, "found 2999 rows, but codes has 3000 rows"),
-    "no table": (NOISE[None], DISCRETE, {}, "they must be a table"),
-    "words": (np.full((N, 1), "a"), DISCRETE, {}, "they must be numbers"),
-    "half a test": (NOISE, DISCRETE, {"codes_test": NOISE}, "codes_test is there"),
-    "other columns": (NOISE, DISCRETE, {"codes_test": NOISE[:, :2], "factors_test": DISCRETE}, "found 2 columns"),
-    "flags": (NOISE, DISCRETE, {"discrete": [True]}, "there are 4 factors"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_what_cannot_be_scored_is_refused_in_a_sentence(case):
-    codes, factors, more, sentence = BAD[case]
-    with pytest.raises(Refused, match=sentence.replace("(", "\\(")):
-        representation(codes, factors, **more)
-
-
-def test_factors_of_few_values_are_discrete():
-    assert is_discrete(DISCRETE[:, 0])
-    assert not is_discrete(CONTINUOUS[:, 0])
-    assert not is_discrete(np.arange(40.0))
+def test_an_odd_number_of_prior_samples_is_enough():
+    found = suite(representation(NOISE, prior=G.standard_normal((1001, F))), ["prior_ks", "prior_distance"])
+    assert found.keys() == {"prior_ks", "prior_distance"}
+    assert found["prior_ks"].value < 0.06
