@@ -167,15 +167,20 @@ def comparison_figure(cells: pd.DataFrame, values: pd.DataFrame, metrics: tuple[
                     ax.plot([cell["low"], cell["high"]], [row, row], "-", color=COLOURS["aux"], lw=1)
                     ax.plot(cell["mean"], row, "o", color=COLOURS["aux"], ms=3.5)
             ax.set_xlabel(metric)
-            if metric == "nats":
-                ax.set_xscale("log")
-                ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-                ax.xaxis.set_major_formatter(FormatStrFormatter("%d"))
-                ax.xaxis.set_minor_locator(NullLocator())
+            if metric == "nats" and seen["value"].max() > 3 * seen["value"].min():
+                _logarithmic(ax)
             ax.grid(axis="y", color="0.92", lw=0.6)
         axes[0, 0].set_yticks(range(len(names)), names)
         axes[0, 0].invert_yaxis()
     return figure
+
+
+def _logarithmic(ax: Axes) -> None:
+    """A logarithmic axis with plain numbers at 1, 2 and 5."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FormatStrFormatter("%d"))
+    ax.xaxis.set_minor_locator(NullLocator())
 
 
 def history_figure(histories: dict[str, pd.DataFrame]) -> Figure:

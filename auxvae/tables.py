@@ -16,6 +16,7 @@ from scipy import stats
 from foundation.files import write_text
 
 ALIGNMENT = ("lds", "lds_ceiling", "lds_corrected", "lds_all", "lds_all_corrected", "lds_all_live", "latents_live")
+ROUNDING = 1e-9  # a half width below it is none
 SUITE = (
     "explicitness",
     "sap",
@@ -95,7 +96,7 @@ def wide(scores: pd.DataFrame, labels: dict[str, str], metrics: tuple[str, ...])
 
 
 def _text(mean: float, half: float) -> str:
-    if not half > 0:
+    if not half > ROUNDING * max(1, abs(mean)):
         return f"{mean:.4g}"
     digits = max(0, 1 - int(np.floor(np.log10(half))))
     if digits < 6:

@@ -74,7 +74,7 @@ def mutual_information(
     """I of every latent with every factor and H of the factors, (1 + resamples, ...), the first of all rows."""
     latents = equal_bins(torch.from_numpy(np.asarray(codes, dtype=np.float64)), bins)
     columns = zip(np.asarray(factors, dtype=np.float64).T, np.asarray(discrete), strict=True)
-    classes = np.stack([classes_of(column, bool(flag), bins) for column, flag in columns], 1)
+    classes = np.stack([classes_of(column, column, bool(flag), bins) for column, flag in columns], 1)
     return information_of(latents, torch.from_numpy(classes), resamples)
 
 
@@ -120,9 +120,9 @@ def equal_bins(columns: Float[Tensor, "*R N D"], bins: int = BINS) -> Int[Tensor
     return torch.searchsorted(edges.contiguous(), x, right=True).transpose(-1, -2)
 
 
-def classes_of(column: Float[ndarray, " N"], discrete: bool, bins: int = BINS) -> Int[ndarray, " N"]:
-    """Values of a discrete factor counted from 0, or the quantile bin of one that is not."""
-    if discrete:
-        return np.asarray(np.unique(column, return_inverse=True)[1])
-    edges = np.quantile(column, np.arange(1, bins) / bins)
-    return np.asarray(np.unique(np.searchsorted(edges, column, side="right"), return_inverse=True)[1])
+def classes_of(
+    known: Float[ndarray, " N"], rows: Float[ndarray, " M"], discrete: bool, bins: int = BINS
+) -> Int[ndarray, " M"]:
+    """Classes of rows (M,) counted from 0: the values of the rows known, (N,), or which of their quantiles."""
+    edges = np.unique(known) if discrete else np.unique(np.quantile(known, np.arange(1, bins) / bins))
+    return np.searchsorted(edges, rows, side="left" if discrete else "right")

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from auxvae.metrics.information import BINS
+from auxvae.metrics.information import BINS, classes_of
 from auxvae.metrics.score import Table, names
 from foundation.faults import Absent, Fault, Refused
 
@@ -41,7 +41,7 @@ class Representation:
         assert self.factors is not None, "a metric of factors is asked for where there are none"
         return self.factors
 
-    @property
+    @cached_property
     def binary(self) -> NDArray[np.intp]:
         """Which factors take two values."""
         return np.array(
@@ -64,14 +64,9 @@ class Representation:
 
 def class_columns(known: NDArray[np.float64], rows: NDArray[np.float64], discrete: Sequence[bool]) -> NDArray[np.intp]:
     """Rows of factors (M, F) as classes, by the values or the quantiles of the rows known, (N, F)."""
-    columns = zip(known.T, rows.T, discrete, strict=True)
-    return np.stack([_class(column, own, flag) for column, own, flag in columns], 1)
-
-
-def _class(known: NDArray[np.float64], own: NDArray[np.float64], discrete: bool) -> NDArray[np.intp]:
     bins = min(BINS, max(2, len(known) // ROWS))
-    edges = np.unique(known) if discrete else np.unique(np.quantile(known, np.arange(1, bins) / bins))
-    return np.searchsorted(edges, own, side="left" if discrete else "right")
+    columns = zip(known.T, rows.T, discrete, strict=True)
+    return np.stack([classes_of(column, own, bool(flag), bins) for column, own, flag in columns], 1)
 
 
 def representation(

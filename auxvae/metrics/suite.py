@@ -173,7 +173,7 @@ def suite(
     wanted = set(only) if only is not None else {name for name, m in METRICS.items() if reference or not m.boosted}
     scores: dict[str, Score] = {}
     for name, metric in METRICS.items():
-        if not lacks(name, given) and wanted & {name, *metric.gives}:
+        if wanted & {name, *metric.gives} and not lacks(name, given):
             measured = metric.measure(given, resamples)
             several = {name: measured} if isinstance(measured, Score) else measured
             scores |= {key: score for key, score in several.items() if wanted & {name, key}}
