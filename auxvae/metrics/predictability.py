@@ -9,9 +9,9 @@ variance below 1e-4 left out (NaN in the matrix, which holds R2_i). For equicorr
 rho^2 (d - 1) / (1 + (d - 2) rho). The interval is that of the rows told, the regressors held still.
 
 The networks of all folds and latents are one batch of matrix products. They are trained by Adam for two epochs of
-minibatches on 4,000 rows at most; then their last layer, the linear term within it, is solved exactly by least squares on the rows that
-they learned from, with the ridge (of the least squares, or so large that it leaves the linear term alone) that is best
-on a tenth of the rows kept aside: the place of early stopping. Rows are dealt to folds and weights drawn by address.
+minibatches on 4,000 rows at most; then their last layer, the linear term within it, is solved exactly by least squares
+on all rows that they may learn from, with the ridge on the hidden features that is best on a tenth of them kept aside:
+the place of early stopping. Rows are dealt to folds and weights drawn by address.
 
 Blind spots: LPS sees the conditional mean alone. Two uniforms turned by 45 degrees, or a circle, are dependent and
 score 0: `pair_dependence` stands beside it.
