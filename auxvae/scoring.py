@@ -145,11 +145,11 @@ def left_out(given: Representation) -> list[str]:
 def table(scores: Mapping[str, Score]) -> str:
     """The scores as text: name, value, interval, rows, what is good."""
     good = {name: metric.good for name, metric in METRICS.items()}
-    lines = [f"{'metric':<26}{'value':>10}   {'95 % interval':^21}{'rows':>8}   good"]
+    lines = [f"{'metric':<30}{'value':>10}   {'95 % interval':^21}{'rows':>8}   good"]
     for name, score in scores.items():
         known = np.isfinite(score.low) and np.isfinite(score.high)
         bounds = f"[{score.low:8.4f}, {score.high:8.4f}]" if known else ""
-        lines.append(f"{name:<26}{score.value:>10.4f}   {bounds:^21}{score.n:>8}   {_good(name, good)}")
+        lines.append(f"{name:<30}{score.value:>10.4f}   {bounds:^21}{score.n:>8}   {_good(name, good)}")
     return "\n".join(lines)
 
 

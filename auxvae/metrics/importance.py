@@ -36,7 +36,17 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 
-from auxvae.metrics.score import RESAMPLES, Flags, Score, Table, group_of_rows, group_weights, interval, labelled
+from auxvae.metrics.score import (
+    RESAMPLES,
+    Flags,
+    Score,
+    Table,
+    group_of_rows,
+    group_weights,
+    interval,
+    labelled,
+    within,
+)
 
 Array = NDArray[np.float64]
 TREES, ROWS = 12, 2000
@@ -65,8 +75,7 @@ def dci(
     share = min(ROWS, len(z)) / len(z)
     for name, measure in (("dci_disentanglement", disentanglement), ("dci_completeness", completeness)):
         half = np.nan if reference else 1.96 * _of_trees(models, measure) * np.sqrt(share)
-        value = measure(importance)
-        scores[name] = Score(value, max(0, value - half), min(1, value + half), len(z), matrix)
+        scores[name] = within(measure(importance), half, len(z), matrix)
     return scores
 
 

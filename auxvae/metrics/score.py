@@ -70,7 +70,15 @@ def interval(
     """The first of the values (1 + resamples,), with the normal interval of the others, inside its range."""
     value, *samples = (float(each) for each in np.asarray(drawn))
     half = 1.96 * float(np.std(samples, ddof=1)) if len(samples) > 1 else math.nan
-    return Score(value, max(least, value - half), min(most, value + half), rows, matrix)
+    return within(value, half, rows, matrix, least, most)
+
+
+def within(
+    value: float, half: float, rows: int, matrix: xr.DataArray | None = None, least: float = 0, most: float = 1
+) -> Score:
+    """A value with an interval of that half width, inside its range; no interval where that is no number."""
+    low, high = (float(np.clip(end, least, most)) for end in (value - half, value + half))
+    return Score(value, low, high, rows, matrix)
 
 
 def mean_score(values: Float[ndarray, " N"]) -> Score:

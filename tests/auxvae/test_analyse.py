@@ -8,7 +8,7 @@ import xarray as xr
 
 from auxvae import train as training
 from auxvae.analyse import analyse
-from auxvae.collect import collect, contrasts
+from auxvae.collect import _agreement, _seeds, collect, contrasts
 from auxvae.data import Store
 from auxvae.labels import first_of_label, labels
 from auxvae.model import Model
@@ -16,6 +16,7 @@ from auxvae.report import draw, page, tabulate
 from auxvae.sensitivity import sensitivity
 from auxvae.spec import Sensitivity
 from foundation.files import read_json
+from tests.conftest import study_of
 
 METRICS = {"nats", "nats_floor", "mse", "ssim", "ssim_mean_image", "ssim_asinh", "ssim_asinh_mean_image", "kl", "lds",
            "lds_ceiling", "lds_corrected", "lds_all", "lds_all_corrected", "rho_flux"}  # fmt: skip
@@ -183,3 +184,19 @@ def contrasts_of(rows):
     table = pd.concat([pd.DataFrame(rows).assign(metric=m) for m in metrics])
     contrast = contrasts(table, {})["contrast"].sel(metric="nats").isel(pair=0)
     return tuple(float(contrast.sel(bound=b)) for b in ("mean", "low", "high"))
+
+
+def test_seeds_of_a_method_that_agree_say_so(config, tmp_path):
+    config["runs"] = [{"method": "vae", "seeds": [0, 1, 2]}, {"method": "beta_vae"}]
+    chosen = study_of(config)[1].runs
+    codes = np.random.default_rng(0).standard_normal((300, 4))
+    for run, order in zip(chosen, ([0, 1, 2, 3], [3, 1, 0, 2], [2, 0, 1, 3], [0, 1, 2, 3]), strict=True):
+        rows = {"mean": codes[:, order], "log_variance": np.full((300, 4), -4.0)}
+        (tmp_path / "runs" / run.id).mkdir(parents=True)
+        file = xr.Dataset({name: (("galaxy", "latent"), table) for name, table in rows.items()})
+        file.to_netcdf(tmp_path / "runs" / run.id / "codes.nc")
+    [alike] = _seeds(chosen)
+    assert [run.seed for run in alike] == [0, 1, 2]
+    rows = list(_agreement(alike, tmp_path))
+    assert {row["metric"] for row in rows} == {"udr"}
+    assert all(row["value"] > 0.8 for row in rows)
