@@ -31,7 +31,7 @@ rule collect:
     benchmark:
         f"{RESULTS}/benchmarks/collect.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/train.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
