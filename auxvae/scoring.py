@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import difflib
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -144,22 +144,15 @@ def left_out(given: Representation) -> list[str]:
 
 def table(scores: Mapping[str, Score]) -> str:
     """The scores as text: name, value, interval, rows, what is good."""
-    good = {name: metric.good for name, metric in METRICS.items()}
     lines = [f"{'metric':<30}{'value':>10}   {'95 % interval':^21}{'rows':>8}   good"]
     for name, score in scores.items():
         known = np.isfinite(score.low) and np.isfinite(score.high)
         bounds = f"[{score.low:8.4f}, {score.high:8.4f}]" if known else ""
-        lines.append(f"{name:<30}{score.value:>10.4f}   {bounds:^21}{score.n:>8}   {_good(name, good)}")
+        lines.append(f"{name:<30}{score.value:>10.4f}   {bounds:^21}{score.n:>8}   {_good(name)}")
     return "\n".join(lines)
 
 
-def _good(name: str, good: Mapping[str, str]) -> str:
-    """What is good for a metric, or for the one that it belongs to; nothing for a floor."""
-    if name.endswith("_floor"):
-        return ""
-    return next((good[known] for known in _stems(name) if known in good), "")
-
-
-def _stems(name: str) -> Iterable[str]:
-    parts = name.split("_")
-    return ("_".join(parts[:k]) for k in range(len(parts), 0, -1))
+def _good(name: str) -> str:
+    """What is good for the metric that gives a score; nothing for a floor."""
+    metric = named(name)
+    return "" if metric is None or name.endswith("_floor") else METRICS[metric].good

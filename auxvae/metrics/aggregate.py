@@ -184,9 +184,13 @@ def _near(measure: Callable[[Array, Array], float], codes: Array, sample: Array)
 
 def sliced_wasserstein(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:
     """Mean 1-Wasserstein distance over random directions."""
-    directions = np.random.Generator(np.random.Philox(key=0)).standard_normal((DIRECTIONS, codes.shape[1]))
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    return marginal_wasserstein(codes @ directions.T, prior @ directions.T)
+    return marginal_wasserstein(projected(codes), projected(prior))
+
+
+def projected(rows: Float[ndarray, "N D"]) -> Float[ndarray, "N P"]:
+    """Rows along the random directions, (N, 200), which their number of columns decides."""
+    directions = np.random.Generator(np.random.Philox(key=0)).standard_normal((DIRECTIONS, rows.shape[1]))
+    return np.asarray(rows @ (directions / np.linalg.norm(directions, axis=1, keepdims=True)).T)
 
 
 def marginal_wasserstein(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:

@@ -32,6 +32,7 @@ from auxvae.metrics.score import Rows, Score, jackknife, mean_score
 
 Array = NDArray[np.float64]
 STEPS, STILL = 200, 1e-6
+AT_A_TIME = 1000  # images
 START = 3.0  # pixels, standard deviation of the first weight
 
 
@@ -45,7 +46,12 @@ class Shapes(NamedTuple):
 
 
 def shapes(images: Float[ndarray, "N H W"]) -> Shapes:
-    """Adaptive moments of images (N, H, W), sizes in pixels."""
+    """Adaptive moments of images (N, H, W), sizes in pixels; so many at a time, since each takes ten times its room."""
+    parts = [_shapes(images[start : start + AT_A_TIME]) for start in range(0, len(images), AT_A_TIME)]
+    return Shapes(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _shapes(images: Float[ndarray, "N H W"]) -> Shapes:
     counts = images.astype(np.float64)
     state = np.tile([(counts.shape[2] - 1) / 2, (counts.shape[1] - 1) / 2, START**2, 0.0, START**2], (len(counts), 1))
     flux, moving = np.full(len(counts), np.nan), np.arange(len(counts))

@@ -66,7 +66,9 @@ def test_codes_alone_are_scored_without_factors(tmp_path):
     assert {"total_correlation", "lps", "pair_dependence"} <= scores.keys()
     assert "mig" not in scores
     assert any("mig" in sentence and "factors" in sentence for sentence in left_out(given))
-    assert "lps" in table(scores)
+    lines = {line.split()[0]: line for line in table(scores).splitlines()}
+    assert lines["covariance_ratio"].endswith(" 1") and lines["pair_dependence"].endswith(" floor")
+    assert lines["pair_dependence_floor"].rstrip().endswith("400")
 
 
 def broken(folder):

@@ -51,3 +51,10 @@ def test_images_without_a_galaxy_do_not_converge():
     nothing = np.stack([np.zeros((33, 33)), -np.ones((33, 33)), np.ones((33, 33))])
     assert np.isnan(shapes(nothing).size).all()
     assert shape_scores(nothing, nothing).keys() == {"moments_converged"}
+
+
+def test_images_measured_a_few_at_a_time_are_those_measured_together(images, monkeypatch):
+    stamps = np.stack([image.array for image in images])
+    together = shapes(stamps)
+    monkeypatch.setattr("auxvae.metrics.shapes.AT_A_TIME", 7)
+    np.testing.assert_array_equal(shapes(stamps), together)
