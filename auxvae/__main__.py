@@ -11,8 +11,8 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from auxvae.spec import Fleet, read_analyses, read_run
-from auxvae.study import Study, read_study
+from auxvae.config.spec import Fleet, read_analyses, read_run
+from auxvae.config.study import Study, read_study
 from foundation.console import log, open_log, told
 from foundation.declare import load_yaml
 from foundation.faults import Absent, Fault, Refused, listed
@@ -70,7 +70,7 @@ def check(config: Path, log_to: Log = None) -> None:
     study = study_of(str(config))
     own = [run for run in study.runs if run.prior.is_a_program() and not run.prior.reads_factors()]
     if own:
-        from auxvae.trial import prior_faults
+        from auxvae.models.prior_checks import prior_faults
 
         if faults := prior_faults(own, lambda run: {}):
             raise Refused(faults)
@@ -88,7 +88,7 @@ def train(
 ) -> None:
     """Train the runs of a fleet that are not finished; a manifest is written when all are."""
     open_log(log_to)
-    from auxvae.train import train_all
+    from auxvae.training.train import train_all
 
     if is_json(spec):
         value = from_json(spec, "runs", "device")
@@ -109,7 +109,7 @@ def evaluate(
 ) -> None:
     """Scores, codes, sensitivity and pictures of one run, into its folder."""
     open_log(log_to)
-    from auxvae.analyse import analyse
+    from auxvae.analysis.analyse import analyse
 
     if is_json(spec):
         value = from_json(spec, "run", "analyses", "device")
@@ -124,7 +124,7 @@ def evaluate(
 def collect(spec: Spec, results: Results, log_to: Log = None) -> None:
     """Gather the runs of a study into scores.parquet and analysis.nc."""
     open_log(log_to)
-    from auxvae.collect import collect as gather
+    from auxvae.analysis.collect import collect as gather
 
     study = study_of(spec)
     gather(study.runs, results, study.config.analyses.bootstrap)
@@ -134,7 +134,7 @@ def collect(spec: Spec, results: Results, log_to: Log = None) -> None:
 def report(spec: Spec, results: Results, log_to: Log = None) -> None:
     """Draw the figures, write the tables, and report.html with both."""
     open_log(log_to)
-    from auxvae import report as pages
+    from auxvae.report import page as pages
 
     study = study_of(spec)
     pages.tabulate(study, results)
@@ -154,7 +154,7 @@ def score(
     resamples: Annotated[int, typer.Option(min=2, help="Bootstrap samples of the intervals.")] = 100,
 ) -> None:
     """Score anyone's representation; exit status 2 with one sentence per fault."""
-    from auxvae import scoring
+    from auxvae.analysis import scoring
     from auxvae.metrics.suite import suite
     from foundation.files import write_json
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from auxvae.figures import STYLE
-from auxvae.labels import labels
-from auxvae.study import read_study
+from auxvae.config.labels import labels
+from auxvae.config.study import read_study
+from auxvae.report.figures import STYLE
 from foundation.declare import load_yaml
 from simulations.facts import read_declared
 

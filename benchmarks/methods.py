@@ -12,14 +12,14 @@ import time
 
 import torch
 
-from auxvae.likelihoods import Poisson
-from auxvae.methods import METHODS
-from auxvae.networks import build
-from auxvae.objective import Objective
-from auxvae.randomness import generator
-from auxvae.spec import Network
-from auxvae.study import read_study
-from auxvae.train import adam
+from auxvae.config.methods import METHODS
+from auxvae.config.spec import Network
+from auxvae.config.study import read_study
+from auxvae.data.likelihoods import Poisson
+from auxvae.data.randomness import generator
+from auxvae.losses.objective import Objective
+from auxvae.models.autoencoder import build
+from auxvae.training.train import adam
 from simulations.facts import read_declared
 
 ROWS, TURNS = 256, 15

@@ -2,7 +2,7 @@
 
     python benchmarks/power.py
 
-z-score of each term of auxvae.mmd: (mean with the pair - mean without) / standard deviation without, over 40 draws, at
+z-score of each term of losses.mmd: (mean with the pair - mean without) / standard deviation without, over 40 draws, at
 several effective batches: rows of the batch and the queue together. "pairs drawn" takes 2 d pairs at random, anew for
 each draw; "its pair" is the term of the dependent pair alone, which is what its two latents feel.
 """
@@ -11,10 +11,10 @@ import math
 
 import torch
 
-from auxvae import mmd
-from auxvae.kernels import features
-from auxvae.latents import Mmd
-from auxvae.randomness import generator
+from auxvae.config.latents import Mmd
+from auxvae.data.randomness import generator
+from auxvae.losses import mmd
+from auxvae.losses.kernels import features
 
 DRAWS = 40
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 
-from auxvae.data import Store
-from auxvae.study import read_study
-from auxvae.train import Trainer
+from auxvae.config.study import read_study
+from auxvae.data.store import Store
+from auxvae.training.train import Trainer
 from foundation.declare import load_yaml
 from simulations.facts import read_declared
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from auxvae.study import read_study
+from auxvae.config.study import read_study
 from simulations.draw import simulate
 from simulations.facts import read_declared
 

@@ -15,7 +15,7 @@ of the codes themselves, by a jackknife over ten blocks of rows, since rows that
                             shuffled. 1,000 rows at most.
     prior_distance          mean over 200 directions of the 1-Wasserstein distance between codes and prior samples
     prior_marginals         the same over the axes alone, each latent by itself
-    prior_mmd               unbiased MMD^2 with the IMQ kernels of auxvae.kernels; 1,000 rows at most
+    prior_mmd               unbiased MMD^2 with the IMQ kernels of auxvae.losses.kernels; 1,000 rows at most
     prior_ks                mean over latents of the two-sample Kolmogorov-Smirnov distance; [0, 1]
     ..._floor               the same between two samples of the prior of that size: what a perfect match scores
 
@@ -37,10 +37,10 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp, wasserstein_distance
 from torch import Tensor
 
-from auxvae.latents import Mmd
+from auxvae.config.latents import Mmd
+from auxvae.losses.mmd import joint
 from auxvae.metrics.moments import correlations, covariances
 from auxvae.metrics.score import BLOCKS, RESAMPLES, Rows, Score, Table, exact, interval, jackknife, jackknifed, names
-from auxvae.mmd import joint
 
 Array = NDArray[np.float64]
 DIRECTIONS = 200

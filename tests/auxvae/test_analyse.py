@@ -6,15 +6,15 @@ import pytest
 import torch
 import xarray as xr
 
-from auxvae import train as training
-from auxvae.analyse import analyse
-from auxvae.collect import _agreement, _seeds, collect, contrasts
-from auxvae.data import Store
-from auxvae.labels import first_of_label, labels
-from auxvae.model import Model
-from auxvae.report import draw, page, tabulate
-from auxvae.sensitivity import sensitivity
-from auxvae.spec import Sensitivity
+from auxvae.analysis.analyse import analyse
+from auxvae.analysis.collect import _agreement, _seeds, collect, contrasts
+from auxvae.analysis.model import Model
+from auxvae.analysis.sensitivity import sensitivity
+from auxvae.config.labels import first_of_label, labels
+from auxvae.config.spec import Sensitivity
+from auxvae.data.store import Store
+from auxvae.report.page import draw, page, tabulate
+from auxvae.training import train as training
 from foundation.files import read_json
 from tests.conftest import study_of
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from auxvae.data import Store, scaling
+from auxvae.data.store import Store, scaling
 from foundation.faults import Refused
 
 
@@ -46,7 +46,7 @@ SPOILT = {
 @pytest.mark.parametrize("case", SPOILT)
 def test_a_spoilt_store_is_refused(copy, run, case, monkeypatch):
     spoil, expected = SPOILT[case]
-    monkeypatch.setattr("auxvae.data.SMALL", 100_000)  # the tiny store's image shard is below a megabyte
+    monkeypatch.setattr("auxvae.data.store.SMALL", 100_000)  # the tiny store's image shard is below a megabyte
     spoil(copy)
     with pytest.raises(Refused, match=expected):
         Store(copy, run.dataset).part("train")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from auxvae.dependence import correlations, powers, r0, r1
+from auxvae.losses.dependence import correlations, powers, r0, r1
 
 RNG = np.random.default_rng(0)
 A, B = RNG.normal(size=(500, 4)), RNG.normal(size=(500, 3))

@@ -5,8 +5,8 @@ import pytest
 import torch
 import xarray as xr
 
-from auxvae import train as training
-from auxvae.analyse import analyse
+from auxvae.analysis.analyse import analyse
+from auxvae.training import train as training
 from foundation.files import read_json
 from simulations.convert import convert
 from simulations.draw import simulate
@@ -67,8 +67,8 @@ def test_it_goes_the_whole_way(case, tmp_path):
 
 def test_a_walk_is_in_the_photons_of_its_own_image(tmp_path):
     """With noise that differs from image to image, a walk that stays at the code gives that image's reconstruction."""
-    from auxvae.data import Store
-    from auxvae.model import Model
+    from auxvae.analysis.model import Model
+    from auxvae.data.store import Store
 
     config = {
         "study": "s",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from auxvae.likelihoods import Bernoulli, Gaussian, Log10, Poisson, likelihood
+from auxvae.data.likelihoods import Bernoulli, Gaussian, Log10, Poisson, likelihood
 from foundation.faults import Refused
 
 COUNTS = torch.poisson(torch.full((5, 1, 8, 8), 6.0), generator=torch.Generator().manual_seed(0))

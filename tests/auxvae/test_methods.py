@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 import torch
 
-from auxvae import train as training
-from auxvae.analyse import analyse
-from auxvae.data import Store
-from auxvae.methods import METHODS
-from auxvae.model import Model
-from auxvae.objective import Objective
-from auxvae.train import Trainer
+from auxvae.analysis.analyse import analyse
+from auxvae.analysis.model import Model
+from auxvae.config.methods import METHODS
+from auxvae.data.store import Store
+from auxvae.losses.objective import Objective
+from auxvae.training import train as training
+from auxvae.training.train import Trainer
 from foundation.files import read_json
 from tests.auxvae.test_train import CPU, bytes_of, killed_and_whole
 from tests.conftest import TINY, study_of
@@ -143,8 +143,8 @@ def test_no_term_makes_an_array_of_rows_by_rows_by_latents(study):
     g = torch.Generator().manual_seed(0)
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    from auxvae.likelihoods import Poisson
-    from auxvae.networks import build
+    from auxvae.data.likelihoods import Poisson
+    from auxvae.models.autoencoder import build
 
     class Largest(TorchDispatchMode):
         size = 0

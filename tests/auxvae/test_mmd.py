@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from auxvae import mmd
-from auxvae.kernels import features, kernel, squared_distances
-from auxvae.latents import Mmd
-from auxvae.randomness import generator
+from auxvae.config.latents import Mmd
+from auxvae.data.randomness import generator
+from auxvae.losses import mmd
+from auxvae.losses.kernels import features, kernel, squared_distances
 
 NONE = torch.zeros(0, 3)
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from auxvae.bodies import ACTIVATIONS, BODIES
-from auxvae.methods import METHODS
-from auxvae.networks import build
+from auxvae.config.methods import METHODS
+from auxvae.models.autoencoder import build
+from auxvae.models.backbones import ACTIVATIONS, BODIES
 
 
 def network_of(run, name="conv4", channels=1, stamp=33, activation="silu", bounded=False):

@@ -8,10 +8,10 @@ import torch
 from scipy import stats
 from scipy.integrate import cumulative_trapezoid
 
-from auxvae.latents import PriorSpec
-from auxvae.priors import Conditioned, Laplace, build, tried
-from auxvae.randomness import generator
-from auxvae.trial import free_prior, prior_faults
+from auxvae.config.latents import PriorSpec
+from auxvae.data.randomness import generator
+from auxvae.models.prior_checks import free_prior, prior_faults
+from auxvae.models.priors import Conditioned, Laplace, build, tried
 from foundation.faults import Refused
 from foundation.files import digest_file
 from tests.conftest import study_of
@@ -94,7 +94,7 @@ def test_told_latents_are_centred_on_their_factors():
 OWN = """
 import torch
 
-from auxvae.priors import Prior
+from auxvae.models.priors import Prior
 
 
 class Ring(Prior):

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from auxvae.analysis.scoring import chosen_metrics, left_out, read_codes, table
 from auxvae.metrics.suite import suite
-from auxvae.scoring import chosen_metrics, left_out, read_codes, table
 from foundation.faults import Refused
 from tests.conftest import ROOT
 

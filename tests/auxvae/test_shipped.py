@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from auxvae.trial import prior_faults
+from auxvae.models.prior_checks import prior_faults
 from foundation.declare import load_yaml
 from simulations.official import bring
 from tests.conftest import ROOT, study_of
@@ -46,9 +46,9 @@ def test_the_example_of_the_docs_is_sound(tmp_path):
 def test_the_docs_name_every_key():
     from dataclasses import fields
 
-    from auxvae.latents import TAKES, Mmd, PriorSpec
-    from auxvae.methods import METHODS
-    from auxvae.spec import Config, Group, Network, Sensitivity, Training, Traversal
+    from auxvae.config.latents import TAKES, Mmd, PriorSpec
+    from auxvae.config.methods import METHODS
+    from auxvae.config.spec import Config, Group, Network, Sensitivity, Training, Traversal
 
     text = (ROOT / "docs" / "config.md").read_text()
     for kind in (Config, Group, Network, Training, Sensitivity, Traversal):

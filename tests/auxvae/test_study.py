@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from auxvae.spec import Fleet, read_run
+from auxvae.config.spec import Fleet, read_run
 from foundation.faults import Refused
 from tests.conftest import study_of
 
@@ -269,7 +269,7 @@ def test_check_tries_a_prior_of_ones_own(tmp_path):
     from tests.conftest import ROOT
 
     (tmp_path / "flat.py").write_text(
-        "import torch\nfrom auxvae.priors import Prior\n\n\nclass Flat(Prior):\n"
+        "import torch\nfrom auxvae.models.priors import Prior\n\n\nclass Flat(Prior):\n"
         "    def sample(self, u, source):\n        return torch.full((len(u), self.dimensions), float('nan'))\n"
     )
     (tmp_path / "mine.yaml").write_text(

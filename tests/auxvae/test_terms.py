@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from auxvae.kernels import features
-from auxvae.latents import Mmd
-from auxvae.likelihoods import Gaussian as GaussianLikelihood
-from auxvae.likelihoods import Poisson
-from auxvae.methods import METHODS
-from auxvae.networks import Posterior, build
-from auxvae.objective import Objective
-from auxvae.priors import Laplace, conditioned
-from auxvae.second import SECOND
-from auxvae.seen import Options, Seen
-from auxvae.terms import TERMS
+from auxvae.config.latents import Mmd
+from auxvae.config.methods import METHODS
+from auxvae.data.likelihoods import Gaussian as GaussianLikelihood
+from auxvae.data.likelihoods import Poisson
+from auxvae.losses.inputs import Options, Seen
+from auxvae.losses.kernels import features
+from auxvae.losses.objective import Objective
+from auxvae.losses.terms import TERMS
+from auxvae.models.autoencoder import Posterior, build
+from auxvae.models.critics import SECOND
+from auxvae.models.priors import Laplace, conditioned
 from tests.auxvae.equations import exact
 from tests.conftest import study_of
 

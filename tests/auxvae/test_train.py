@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 import torch
 
-from auxvae import runs
-from auxvae import train as training
-from auxvae.data import Store
-from auxvae.spec import Fleet
+from auxvae.config.spec import Fleet
+from auxvae.data import run_folder as runs
+from auxvae.data.store import Store
+from auxvae.training import train as training
 from foundation.faults import Refused
 from foundation.files import claimed
 from tests.conftest import ROOT
@@ -49,7 +49,8 @@ def test_a_run_in_a_fleet_equals_the_run_alone(tiny, tiny_store, trained, tmp_pa
 
 PROGRAM = """
 import json, sys; from pathlib import Path; import torch
-from auxvae import train; from auxvae.spec import read_run; from auxvae.fleet import choose_device
+from auxvae.training import train; from auxvae.config.spec import read_run
+from auxvae.training.fleet import choose_device
 train.CHECKPOINT_SECONDS = 0.0
 torch.set_num_threads(1)
 train.train_run(read_run(json.loads(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]), choose_device("cpu"))
@@ -85,7 +86,7 @@ def test_the_workers_of_a_killed_fleet_end_with_it(tiny, tiny_store, tmp_path):
     fleet = Fleet(tuple(fresh(run, epochs=5000) for run in tiny.runs[:2]))
     program = (
         "import json, sys; from pathlib import Path\n"
-        "from auxvae.train import train_all; from auxvae.spec import Fleet, read_run\n"
+        "from auxvae.training.train import train_all; from auxvae.config.spec import Fleet, read_run\n"
         "if __name__ == '__main__':\n"
         "    fleet = Fleet(tuple(map(read_run, json.loads(sys.argv[1])['runs'])))\n"
         "    train_all(fleet, Path(sys.argv[2]), Path(sys.argv[3]), 'cpu', 2)\n"

@@ -68,5 +68,8 @@ def test_a_hash_follows_the_modules_that_are_used_and_no_others(tmp_path, monkey
 
 
 def test_editing_a_figure_does_not_retrain_and_editing_a_term_does():
-    assert "auxvae.figures" not in provenance._closure("auxvae.train")
-    assert {"auxvae.terms", "auxvae.dependence", "auxvae.networks"} <= provenance._closure("auxvae.train")
+    closure = provenance._closure("auxvae.training.train")
+    assert "auxvae.report.figures" not in closure
+    assert {"auxvae.losses.terms", "auxvae.losses.dependence", "auxvae.models.autoencoder"} <= provenance._closure(
+        "auxvae.training.train"
+    )

@@ -77,7 +77,7 @@ def test_a_changed_setting_reruns_what_reads_it_and_no_more(smoke, tmp_path, cha
 
 @pytest.mark.parametrize(
     ("edited", "rerun"),
-    [("auxvae/figures.py", {"report"}), ("auxvae/terms.py", {"train", "evaluate", "collect", "report"})],
+    [("auxvae/report/figures.py", {"report"}), ("auxvae/losses/terms.py", {"train", "evaluate", "collect", "report"})],
 )
 def test_edited_code_reruns_what_uses_it_and_no_more(smoke, tmp_path, edited, rerun):
     for room in ("foundation", "simulations", "auxvae", "workflow"):

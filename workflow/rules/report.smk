@@ -1,6 +1,6 @@
 """The study gathered into two files, then drawn: tables, figures and report.html."""
 
-from auxvae.labels import first_of_label
+from auxvae.config.labels import first_of_label
 
 FIGURES = (
     "comparison",
@@ -38,7 +38,7 @@ rule collect:
     params:
         spec=WHOLE,
         results=lambda w, output: str(Path(output[0]).parent),
-        code=code_hash("auxvae.collect"),
+        code=code_hash("auxvae.analysis.collect"),
     shell:
         "python -m auxvae collect {params.spec:q} {params.results:q} --log {log:q}"
 
@@ -86,6 +86,6 @@ rule report:
     params:
         spec=WHOLE,
         results=lambda w, output: str(Path(output[0]).parent),
-        code=code_hash("auxvae.report"),
+        code=code_hash("auxvae.report.page"),
     shell:
         "python -m auxvae report {params.spec:q} {params.results:q} --log {log:q}"

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT))
 
-from auxvae.study import read_study
+from auxvae.config.study import read_study
 from foundation.declare import load_yaml
 from foundation.faults import Refused
 from foundation.files import canonical

@@ -1,0 +1,1 @@
+"""A trained run measured: scores, sensitivity, traversals, and a study gathered."""

@@ -1,0 +1,70 @@
+"""Short names of runs for tables and figures: method and coverage, and whatever else varies among runs of that name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from auxvae.config.spec import Run
+
+IDENTITY = ("dataset", "method", "coverage", "told", "seed")
+
+
+def labels(chosen: tuple[Run, ...]) -> dict[str, str]:
+    """A name per run id; runs that differ in their seed alone share one, and no others."""
+    varied = variants(chosen)
+    datasets = {run.dataset.name for run in chosen}
+    return {run.id: _words(run, datasets) + varied[run.id] for run in chosen}
+
+
+def variants(chosen: tuple[Run, ...]) -> dict[str, str]:
+    """Per run id the settings, beside its method and coverage, in which the runs of its method and data set differ."""
+    settings = {run.id: _flat(asdict(run)) for run in chosen}
+    alike: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for run in chosen:
+        alike.setdefault((run.dataset.name, run.method), []).append(settings[run.id])
+    return {run.id: _differences(settings[run.id], alike[run.dataset.name, run.method]) for run in chosen}
+
+
+def first_of_label(chosen: tuple[Run, ...]) -> dict[str, str]:
+    """One run per label, for the pictures: that of the first seed."""
+    shown: dict[str, str] = {}
+    for identity, label in labels(chosen).items():
+        if label not in shown.values():
+            shown[identity] = label
+    return shown
+
+
+def _words(run: Run, datasets: set[str]) -> str:
+    return " ".join(filter(None, (run.dataset.name if len(datasets) > 1 else "", run.method, run.coverage)))
+
+
+def _flat(value: Mapping[str, Any], above: str = "") -> dict[str, str]:
+    """Every setting by its whole name, section.key, as text."""
+    found: dict[str, str] = {}
+    for key, each in value.items():
+        if above or key not in IDENTITY:
+            name = f"{above}{key}"
+            found |= _flat(each, f"{name}.") if isinstance(each, Mapping) else {name: _text(each)}
+    return found
+
+
+def _text(value: object) -> str:
+    """A number in short; a prior that is part of another by its settings alone."""
+    if isinstance(value, (list, tuple)):
+        return f"({', '.join(_text(each) for each in value)})"
+    if isinstance(value, Mapping):
+        return " ".join(_text(each) for each in value.values() if each)
+    return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+
+
+def _differences(own: dict[str, str], known: list[dict[str, str]]) -> str:
+    """The settings that vary, by their last names where those are told apart."""
+    varied = [name for name in own if len({other.get(name, "") for other in known}) > 1]
+    last = [name.rpartition(".")[2] for name in varied]
+    shown = [
+        short if last.count(short) == 1 and short != "kind" else name for name, short in zip(varied, last, strict=True)
+    ]
+    words = [(short.removesuffix(".kind"), own[name]) for name, short in zip(varied, shown, strict=True)]
+    return "".join(f", {short} {value}" for short, value in words if value not in ("None", "()"))

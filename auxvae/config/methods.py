@@ -1,0 +1,156 @@
+"""The methods of the field as one table: what the model is told, its prior, its terms and their weights, a paper.
+
+    minimise  sum_t w_t * term_t        every term in nats per image, averaged over the batch (auxvae.losses.terms)
+
+A column of the table, `conditional`, says how the factors u enter the prior p(z|u) of the told latents:
+
+    factors   N(u_j, v), the encoder sees the image alone           arXiv 2507.00298, eq. 3
+    given     the told latents are u itself, at test time too       a conditional VAE: its encoder and decoder see u
+    learned   N(m(u), s(u)^2) for every latent, from a network that is trained with the model (iVAE) or as a VAE of its
+              own over u (IDVAE); the encoder sees u, at test time too
+
+Deviations. aux_vae: the published loss divides reconstruction and KL by the number of pixels; here every term is in
+nats per image, so a published weight lambda becomes lambda times the number of pixels (preset `paper`). regressor: its
+encoder learns from the told factors alone; a decoder learns beside it from codes that it cannot change, to show what
+they hold of the image. factor_vae: discriminator and model are trained in the same step, and its width is a setting.
+Where the default weights come from, and what else was tried, stands in LOG.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Method:
+    """A named composition.
+
+    conditional: how told factors enter, "" where the method is told none. prior: of the latents that are not told.
+    second: the network trained beside the model. dependence: how explicitness, intra and inter are measured.
+    decoder_apart: the decoder learns from codes that it cannot change. mmd: settings of config.latents.Mmd by default.
+    """
+
+    weights: Mapping[str, float]
+    citation: str
+    conditional: Literal["", "factors", "given", "learned"] = ""
+    prior: str = "normal"
+    encoder: Literal["gaussian", "deterministic"] = "gaussian"
+    second: Literal["", "discriminator", "critics", "learned_prior", "factor_vae_of_u"] = ""
+    dependence: Literal["polynomial", "hsic", "mine"] = "polynomial"
+    decoder_apart: bool = False
+    mmd: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def told(self) -> bool:
+        """Whether the method is given factors, so that it needs a coverage."""
+        return self.conditional != ""
+
+    @property
+    def sees_factors(self) -> bool:
+        """Whether its encoder is given the factors, in training and at test time."""
+        return self.conditional in ("given", "learned")
+
+
+DIVERGENCES = {"kl", "capacity"}  # terms that need a density of the prior for every z
+
+_BASE = {"reconstruction": 1, "kl": 1}
+_MATCH = {"reconstruction": 1, "mmd": 1000, "mmd_marginal": 1000, "mmd_pairs": 1000}
+
+METHODS = {
+    "vae": Method(_BASE, "Kingma & Welling, arXiv:1312.6114, eq. 10"),
+    "beta_vae": Method({"reconstruction": 1, "kl": 4}, "Higgins et al., ICLR 2017, eq. 4"),
+    "annealed_vae": Method({"reconstruction": 1, "capacity": 100}, "Burgess et al., arXiv:1804.03599, eq. 8"),
+    "beta_tcvae": Method({**_BASE, "total_correlation": 5}, "Chen et al., arXiv:1802.04942, eq. 4"),
+    "factor_vae": Method(
+        {**_BASE, "density_ratio": 30, "discriminator": 1},
+        "Kim & Mnih, arXiv:1802.05983, eq. 2",
+        second="discriminator",
+    ),
+    "dip_vae_i": Method(
+        {**_BASE, "covariance_of_means": 10, "variance_of_means": 100}, "Kumar et al., arXiv:1711.00848, eq. 6"
+    ),
+    "dip_vae_ii": Method(
+        {**_BASE, "covariance_of_samples": 10, "variance_of_samples": 10}, "Kumar et al., arXiv:1711.00848, eq. 7"
+    ),
+    "info_vae": Method({"reconstruction": 1, "kl": 0.1, "mmd": 1000}, "Zhao et al., arXiv:1706.02262, eq. 6"),
+    "wae_mmd": Method(
+        {"reconstruction": 1, "mmd": 1000}, "Tolstikhin et al., arXiv:1711.01558, alg. 2", encoder="deterministic"
+    ),
+    "ae_mmd": Method(_MATCH, "arXiv:2510.11953, eq. 5", encoder="deterministic", mmd={"queue": 768}),
+    "aux_vae": Method(
+        {**_BASE, "explicitness": 2000, "intra": 20, "inter": 12000}, "arXiv:2507.00298, eq. 3 to 9", "factors"
+    ),
+    "aux_hsic": Method(
+        {**_BASE, "explicitness": 2000, "intra": 20, "inter": 12000},
+        "arXiv:2507.00298 with Gretton et al., ALT 2005",
+        "factors",
+        dependence="hsic",
+    ),
+    "aux_mine": Method(
+        {**_BASE, "explicitness": 100, "intra": 20, "inter": 1000, "critics": 1},
+        "arXiv:2507.00298 with Belghazi et al., arXiv:1801.04062, eq. 10",
+        "factors",
+        second="critics",
+        dependence="mine",
+    ),
+    "aux_mmd": Method(
+        {
+            "reconstruction": 1,
+            "kl_told": 1,
+            "kl_free": 3,
+            "explicitness": 2000,
+            "intra": 20,
+            "mmd_marginal": 3000,
+            "mmd_pairs": 3000,
+        },
+        "arXiv:2507.00298 with arXiv:2510.11953",
+        "factors",
+        prior="uniform",
+        mmd={"queue": 960, "width": 0.7},
+    ),
+    "ivae": Method(_BASE, "Khemakhem et al., arXiv:1907.04809, eq. 9", "learned", second="learned_prior"),
+    "idvae": Method({**_BASE, "vae_of_u": 1}, "Mita et al., arXiv:2007.00830", "learned", second="factor_vae_of_u"),
+    "cvae": Method(_BASE, "Sohn et al., NeurIPS 2015, eq. 4", "given"),
+    "regressor": Method(
+        {"regression": 1000, "reconstruction": 1},
+        "least squares",
+        "factors",
+        encoder="deterministic",
+        decoder_apart=True,
+    ),
+}
+
+_PIXELS = 33 * 33
+# The released galaxy setting: beta 20, lambda_1 0.50 and lambda_2 0.40 beside terms per pixel, log10 likelihood, prior
+# variance 1, K = 3 between blocks and 1 within, sums in place of means, products of factors in the inter term.
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "paper": {
+        "likelihood": "log10",
+        "prior_variance": 1.0,
+        "degree": 3,
+        "aux_degree": 1,
+        "normalise": False,
+        "interactions": True,
+        "activation": "relu",
+    },
+}
+PAPER_WEIGHTS: dict[str, dict[str, float]] = {
+    "vae": {"reconstruction": 1, "kl": 1},
+    "beta_vae": {"reconstruction": 1, "kl": 20},
+    "aux_vae": {
+        "reconstruction": 1,
+        "kl": 20,
+        "explicitness": 0.50 * _PIXELS,
+        "intra": 0.50 * _PIXELS,
+        "inter": 0.40 * _PIXELS,
+    },
+}
+
+
+def default_weights(method: str, preset: str) -> dict[str, float]:
+    """Weights of a method's terms where the config says nothing."""
+    weights = PAPER_WEIGHTS.get(method, {}) if preset == "paper" else METHODS[method].weights
+    return {name: float(weight) for name, weight in weights.items()}

@@ -1,0 +1,150 @@
+"""A store as tensors: its seal verified, one part of its rows, images in photons and factors in [0, 1].
+
+Every scaling constant comes from the training rows alone and is kept beside the run: `Scaling`. The checksums of the
+image chunks are verified as they are read; a file that is missing or cut would be read as zeros, so the seal's sizes
+are compared first.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor
+
+from auxvae.config.spec import Run, Source
+from auxvae.data.likelihoods import Likelihood, likelihood
+from foundation.faults import Absent, Fault, Refused
+from foundation.files import digest_file, read_json
+
+SPLITS = {"train": 0, "validation": 1, "test": 2}
+SMALL = 1_000_000  # files up to this size are hashed at every opening
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Constants from the training rows: of the images (photons per pixel), of what the network sees, of the factors."""
+
+    count_low: float
+    count_high: float
+    mean: float
+    std: float
+    factor_low: dict[str, float]
+    factor_high: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a store: images (N, C, H, W) in photons, factors (N,) in their units."""
+
+    images: Tensor
+    factors: dict[str, NDArray[np.float64]]
+    truth: Tensor | None
+    noise_std: Tensor | None
+
+    def told(self, names: tuple[str, ...], scaling: Scaling) -> Tensor:
+        """Factors by name, min-max scaled to [0, 1] by the training rows, shape (N, names)."""
+        low, high = scaling.factor_low, scaling.factor_high
+        columns = [(self.factors[n] - low[n]) / (high[n] - low[n]) for n in names]
+        return torch.tensor(np.stack(columns, 1), dtype=torch.float32) if columns else torch.zeros(len(self.images), 0)
+
+
+class Store:
+    """A sealed store, opened for one source; another data set or a broken file is refused."""
+
+    def __init__(self, path: Path, source: Source) -> None:
+        """Verify seal, files and identity, and open."""
+        self.path, self.source = path, source
+        _verify(path, source)
+        self.dataset: xr.Dataset = xr.open_zarr(path)
+        _fits(path, self.dataset["image"].nbytes)
+        self.noise: dict[str, Any] = self.dataset.attrs.get("noise", {"kind": "none"})
+
+    @cached_property
+    def split(self) -> NDArray[np.int8]:
+        """Part of every row."""
+        return np.asarray(self.dataset["split"].values)
+
+    def part(self, name: str, truth: bool = False) -> Part:
+        """Training, validation or test rows; with the noise-free images where asked for and there."""
+        rows = np.flatnonzero(self.split == SPLITS[name])
+        known = self.dataset.variables
+        return Part(
+            images=self._images("image", rows),
+            factors={n: self._read(n)[rows] for n in self.source.factors},
+            truth=self._images("image_true", rows) if truth and "image_true" in known else None,
+            noise_std=torch.tensor(self._read("noise_std")[rows]) if "noise_std" in known else None,
+        )
+
+    def columns(self, name: str) -> dict[str, Tensor]:
+        """The factors of training, validation or test rows as tensors, in their units; no image is read."""
+        rows = np.flatnonzero(self.split == SPLITS[name])
+        return {n: torch.tensor(self._read(n)[rows], dtype=torch.float32) for n in self.source.factors}
+
+    def _images(self, name: str, rows: NDArray[np.intp]) -> Tensor:
+        images = torch.from_numpy(self._read(name)[rows])
+        return images if images.ndim == 4 else images[:, None]
+
+    def _read(self, name: str) -> NDArray[Any]:
+        try:
+            return np.asarray(self.dataset[name].values)
+        except (ValueError, OSError, RuntimeError, KeyError) as error:
+            found = Absent(f"unreadable bytes ({error})")
+            place = f"{self.path}/{name}"
+            raise Refused(Fault(place, found, "every chunk must match its checksum", "make the store again")) from None
+
+
+def _verify(path: Path, source: Source) -> None:
+    if not (path / "seal.json").is_file():
+        raise Refused(Fault(str(path), Absent("no seal"), "an unfinished store is not read", "finish the simulation"))
+    seal = read_json(path / "seal.json", "the seal of a store")
+    for name, known in seal["files"].items():
+        file = path / name
+        size = file.stat().st_size if file.is_file() else -1
+        if size != known["bytes"] or (size <= SMALL and digest_file(file) != known["sha256"]):
+            found = Absent("no file" if size < 0 else f"{size} bytes that are not the sealed ones")
+            raise Refused(Fault(str(file), found, f"the seal knows {known['bytes']} bytes", "make the store again"))
+    if seal["facts"]["digest"] != source.digest:
+        found = Absent(f"data set {seal['facts']['digest'][:8]}")
+        text = f"the run was declared for {source.name} {source.digest[:8]}"
+        raise Refused(Fault(str(path), found, text, "simulate that data set, or name the right store"))
+
+
+def _fits(path: Path, image_bytes: int) -> None:
+    """Refuse images that the machine's memory cannot hold twice, as photons and on the likelihood's scale."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if 2 * image_bytes > memory:
+        text = f"they are held in memory twice, and the machine has {memory / 1e9:.3g} GB"
+        found = Absent(f"{image_bytes / 1e9:.3g} GB of images")
+        raise Refused(Fault(str(path), found, text, "train on a larger machine or simulate fewer galaxies"))
+
+
+def run_likelihood(run: Run, store: Store, part: Part, extremes: tuple[float, float]) -> Likelihood:
+    """The likelihood of a run for some rows of its store."""
+    return likelihood(run.likelihood, run.sigma, store.noise, part.noise_std, extremes)
+
+
+def scaling(run: Run, store: Store, train: Part) -> Scaling:
+    """The constants of a run, from its training rows."""
+    extremes = (float(train.images.min()), float(train.images.max()))
+    kind = run_likelihood(run, store, train, extremes)
+    scaled = kind.to_scale(train.images)
+    mean, std = (0.0, 1.0) if kind.bounded else (float(scaled.mean()), float(scaled.std()))
+    low = {name: float(values.min()) for name, values in train.factors.items()}
+    high = {name: float(values.max()) for name, values in train.factors.items()}
+    _vary(run, low, high)
+    return Scaling(*extremes, mean, std, low, high)
+
+
+def _vary(run: Run, low: dict[str, float], high: dict[str, float]) -> None:
+    for name in run.told:
+        if not low[name] < high[name]:
+            text = "a told factor must vary over the training rows"
+            raise Refused(Fault(f"{run.dataset.name}.{name}", low[name], text, "take it out of the coverage"))

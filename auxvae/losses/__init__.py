@@ -1,0 +1,1 @@
+"""What is minimised: kernels, MMD, dependence, independence, the terms, the objective of a run."""

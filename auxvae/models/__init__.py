@@ -1,0 +1,1 @@
+"""Networks: backbones, the autoencoder, critics, priors."""

@@ -1,0 +1,1 @@
+"""The training loop and how the runs of a fleet share the machine."""
