@@ -13,9 +13,9 @@ import typer
 
 from auxvae.config.spec import Fleet, read_analyses, read_run
 from auxvae.config.study import Study, read_study
-from foundation.console import log, open_log, told
+from foundation.console import log, open_log, run_app
 from foundation.declare import load_yaml
-from foundation.faults import Absent, Fault, Refused, listed
+from foundation.faults import Fault, Refused, Words, listed
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 Log = Annotated[Optional[Path], typer.Option("--log", help="Write the lines to this file too.")]
@@ -43,12 +43,10 @@ def from_json(spec: str, *keys: str) -> dict[str, Any]:
     try:
         value: dict[str, Any] = json.loads(spec)
     except ValueError as error:
-        raise Refused(Fault("the spec", Absent(str(error)), "it must be JSON", "name a config file instead")) from None
+        raise Refused(Fault("the spec", Words(str(error)), "it must be JSON", "name a config file instead")) from None
     for key in keys:
         if key not in value:
-            raise Refused(
-                Fault(f"the spec: {key}", Absent("nothing"), f"it holds {listed(keys)}", "name a config file")
-            )
+            raise Refused(Fault(f"the spec: {key}", Words("nothing"), f"it holds {listed(keys)}", "name a config file"))
     return value
 
 
@@ -59,7 +57,7 @@ def _facts(config: Path) -> tuple[Mapping[str, Any], list[Fault]]:
     if asked.returncode not in (0, 2):
         raise RuntimeError(f"{' '.join(command)} failed:\n{asked.stderr}")
     told_facts = json.loads(asked.stdout)
-    faults = [Fault(**{**fault, "found": Absent(fault["found"])}) for fault in told_facts["faults"]]
+    faults = [Fault(**{**fault, "value": Words(fault["value"])}) for fault in told_facts["faults"]]
     return told_facts["facts"], faults
 
 
@@ -170,4 +168,4 @@ def score(
 
 
 if __name__ == "__main__":
-    told(lambda: app(prog_name="python -m auxvae"))
+    run_app(lambda: app(prog_name="python -m auxvae"))

@@ -27,7 +27,7 @@ ROWS, TURNS = 256, 15
 
 def runs_of(name):
     """One run per method, told g1 and g2."""
-    told = {method: {"coverages": ["two"]} if METHODS[method].told else {} for method in METHODS}
+    told = {method: {"coverages": ["two"]} if METHODS[method].needs_aux else {} for method in METHODS}
     config = {
         "study": "steps",
         "datasets": {"galaxies": {"preset": "paper"}},
@@ -41,12 +41,12 @@ def runs_of(name):
 def step_of(run):
     """A function that makes the i-th step of a run."""
     factors = {name: torch.rand(4096, generator=generator(0, name)) for name in run.dataset.factors}
-    rows = torch.rand(4096, len(run.told), generator=generator(0, "rows"))
+    rows = torch.rand(4096, len(run.aux), generator=generator(0, "rows"))
     objective = Objective.of(run, Poisson(0.0), factors, rows, torch.device("cpu"))
     network = build(run, 3.0, 5.0, bounded=False)
     optimiser = adam(network, run.training)
     images = 20 * torch.rand(ROWS, 1, 33, 33, generator=generator(0, "images"))
-    u = torch.rand(ROWS, len(run.told), generator=generator(0, "u"))
+    u = torch.rand(ROWS, len(run.aux), generator=generator(0, "u"))
 
     def step(i):
         values, _ = objective.values(network, images, u, objective.draw("latents", i, u), 0.5)

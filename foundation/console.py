@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from foundation.faults import Absent, Fault, Refused
+from foundation.faults import Fault, Refused, Words
 
 log = logging.getLogger("auxvae")
 
@@ -32,15 +32,15 @@ def log_file() -> Path | None:
     return paths[0] if paths else None
 
 
-def told(app: Callable[[], object]) -> None:
+def run_app(app: Callable[[], object]) -> None:
     """Run a command; a refusal, or a path that cannot be used, is a sentence each and ends it with status 2."""
     try:
         app()
     except Refused as refused:
         _say(refused.faults)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError) as error:
-        found = Absent(error.strerror or type(error).__name__)
-        _say([Fault(str(error.filename), found, "this path is needed here", "check the paths of the command")])
+        value = Words(error.strerror or type(error).__name__)
+        _say([Fault(str(error.filename), value, "this path is needed here", "check the paths of the command")])
 
 
 def _say(faults: Iterable[Fault]) -> None:

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union
 
 import yaml
 
-from foundation.faults import Absent, Fault, Refused, guess, listed
+from foundation.faults import Fault, Refused, Words, listed, suggest
 
 T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")  # names become folders: no separators, no dots
@@ -84,7 +84,7 @@ def read_despite(kind: type[T], value: object, faults: list[Fault]) -> T | Wrong
     while made is WRONG and found != before and isinstance(value, Mapping):
         value, before = copy.deepcopy(dict(value)), found
         for fault in reversed(found):
-            _cut(value, re.findall(r"[^.\[\]]+", fault.where), fault.found == "nothing")
+            _cut(value, re.findall(r"[^.\[\]]+", fault.where), fault.value == "nothing")
         found = []
         made = read(kind, value, "", found)
     return made
@@ -128,8 +128,8 @@ def _section(kind: Any, value: object, where: str, faults: list[Fault]) -> Any:
     fields = {f.name: f for f in dataclasses.fields(kind) if f.init}
     before = len(faults)
     for key in value.keys() - fields.keys():
-        remedy = guess(str(key), fields, "take the key away")
-        _fault(faults, f"{where}.{key}".lstrip("."), Absent("this key"), f"the keys here are {listed(fields)}", remedy)
+        remedy = suggest(str(key), fields, "take the key away")
+        _fault(faults, f"{where}.{key}".lstrip("."), Words("this key"), f"the keys here are {listed(fields)}", remedy)
     hints = _hints(kind)
     made = {}
     for name, field in fields.items():
@@ -137,7 +137,7 @@ def _section(kind: Any, value: object, where: str, faults: list[Fault]) -> Any:
         if name in value:
             made[name] = read(hints[name], value[name], place, faults)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            _fault(faults, place, Absent("nothing"), "a value is needed here", f"add '{name}:'")
+            _fault(faults, place, Words("nothing"), "a value is needed here", f"add '{name}:'")
     if len(faults) > before:
         return WRONG
     section = kind(**made)
@@ -210,7 +210,7 @@ def _text(_: tuple[Any, ...], value: object, where: str, faults: list[Fault]) ->
 def _choice(choices: tuple[Any, ...], value: object, where: str, faults: list[Fault]) -> Any:
     if value in choices and isinstance(value, str):
         return value
-    return _fault(faults, where, value, f"the choices are {listed(choices)}", guess(str(value), choices, "take one"))
+    return _fault(faults, where, value, f"the choices are {listed(choices)}", suggest(str(value), choices, "take one"))
 
 
 def _list(arguments: tuple[Any, ...], value: object, where: str, faults: list[Fault]) -> Any:
@@ -271,11 +271,11 @@ def load_yaml(path: Path) -> dict[str, Any]:
         with open(path, encoding="utf-8") as stream:
             loaded = yaml.load(stream, _Strict)  # noqa: S506, a SafeLoader
     except FileNotFoundError:
-        raise Refused(Fault(str(path), Absent("no file"), "a config file is read here", "check the path")) from None
+        raise Refused(Fault(str(path), Words("no file"), "a config file is read here", "check the path")) from None
     except IsADirectoryError:
-        raise Refused(Fault(str(path), Absent("a folder"), "a config file is read here", "name a file")) from None
+        raise Refused(Fault(str(path), Words("a folder"), "a config file is read here", "name a file")) from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        told = Absent("text that YAML refuses (" + "; ".join(line.strip() for line in str(error).splitlines()) + ")")
+        told = Words("text that YAML refuses (" + "; ".join(line.strip() for line in str(error).splitlines()) + ")")
         raise Refused(Fault(str(path), told, "the file must be YAML", "mend the place named here")) from None
     if not isinstance(loaded, dict):
         raise Refused(Fault(str(path), loaded, "a config is a mapping of sections", "start from config/config.yaml"))

@@ -1,4 +1,4 @@
-"""A fault is one sentence: where it stands, what was found, what is allowed there and what to do.
+"""A fault is one sentence: where it stands, the value there, what is allowed and the remedy.
 
     coverages.three[0]: found 'sheer1', but the factors are radius, g1, g2; did you mean 'g1'?
 
@@ -17,13 +17,13 @@ class Fault:
     """One thing that is wrong, with its values kept apart so that a program can read them too."""
 
     where: str
-    found: object
+    value: object
     allowed: str
     remedy: str
 
     def __str__(self) -> str:
         """The sentence."""
-        return f"{self.where}: found {shown(self.found)}, but {self.allowed}; {self.remedy}"
+        return f"{self.where}: found {shown(self.value)}, but {self.allowed}; {self.remedy}"
 
 
 class Refused(Exception):
@@ -42,17 +42,17 @@ class Refused(Exception):
 
 def shown(value: object) -> str:
     """A value as a reader would write it, cut to a line; what is said in words is not cut."""
-    if isinstance(value, Absent):
+    if isinstance(value, Words):
         return value
     text = "nothing (null)" if value is None else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-class Absent(str):
+class Words(str):
     """A word for what was found when there is no value to show: 'nothing', 'a truncated file'."""
 
 
-def guess(name: str, known: Iterable[str], otherwise: str) -> str:
+def suggest(name: str, known: Iterable[str], otherwise: str) -> str:
     """'did you mean ...?' where one of the known names is near or stands for the same thing, else `otherwise`."""
     names = list(known)
     near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)

@@ -16,33 +16,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from foundation.faults import Absent, Fault, Refused
+from foundation.faults import Fault, Refused, Words
 
 SCARCE = 100_000  # bytes left on a disk that is as good as full
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
-def finished(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a path to write to; when the block ends well, what stands there becomes `path` in one rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.stem}.part{path.suffix}")
-    with room_told(path):
+    with full_disk_as_fault(path):
         yield part
         flush(part)
         os.replace(part, path)
 
 
 @contextmanager
-def room_told(path: Path) -> Iterator[None]:
+def full_disk_as_fault(path: Path) -> Iterator[None]:
     """Turn 'no space left' into a sentence that names the file and says that a restart goes on."""
     try:
         yield
     except Exception as error:  # libraries wrap the system's error in their own, or hide it
         if not _is_full(error, path):
             raise
-        found = Absent("a full disk")
-        raise Refused(Fault(str(path), found, "the file needs room", "free some and start again: it goes on")) from None
+        value = Words("a full disk")
+        raise Refused(Fault(str(path), value, "the file needs room", "free some and start again: it goes on")) from None
 
 
 def _is_full(error: Exception, path: Path) -> bool:
@@ -62,21 +62,21 @@ def flush(path: Path) -> None:
 
 
 @contextmanager
-def claimed(lock: Path, what: str) -> Iterator[None]:
+def locked(lock: Path, what: str) -> Iterator[None]:
     """Hold a lock file while working on something; a second process at the same work is refused, a dead one is not."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with open(lock, "w", encoding="utf-8") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            found = Absent("another process at work")
-            raise Refused(Fault(str(lock.parent), found, f"{what} is made once at a time", "wait for it")) from None
+            value = Words("another process at work")
+            raise Refused(Fault(str(lock.parent), value, f"{what} is made once at a time", "wait for it")) from None
         yield
 
 
 def write_text(path: Path, text: str) -> None:
     """A text file, whole or absent."""
-    with finished(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
@@ -90,9 +90,9 @@ def read_json(path: Path, what: str) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise Refused(Fault(str(path), Absent("no file"), f"{what} stands here", "make it again")) from None
+        raise Refused(Fault(str(path), Words("no file"), f"{what} stands here", "make it again")) from None
     except (ValueError, OSError) as error:
-        raise Refused(Fault(str(path), Absent(str(error)), f"{what} stands here", "make it again")) from None
+        raise Refused(Fault(str(path), Words(str(error)), f"{what} stands here", "make it again")) from None
 
 
 def canonical(value: Any) -> str:

@@ -12,9 +12,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread per worker: GalSim's
 
 import typer
 
-from foundation.console import log, open_log, told
+from foundation.console import log, open_log, run_app
 from foundation.declare import load_yaml
-from foundation.faults import Absent, Fault, Refused, shown
+from foundation.faults import Fault, Refused, Words, shown
 from simulations.facts import Declared, Facts, read_declared
 from simulations.spec import Dataset
 
@@ -43,7 +43,7 @@ def check(path: Path, log_to: Log = None) -> None:
         log.info(f"{path}: {', '.join(declared(path).facts)} can be drawn")
     else:
         raise Refused(
-            Fault(str(path), Absent("no store"), "a store's folder or a YAML file is checked", "mend the path")
+            Fault(str(path), Words("no store"), "a store's folder or a YAML file is checked", "mend the path")
         )
 
 
@@ -53,7 +53,7 @@ def facts(config: Path) -> None:
     open_log(None)
     faults: list[Fault] = []
     found = read_declared(load_yaml(config), faults)
-    plain = [{**vars(fault), "found": Absent(shown(fault.found))} for fault in faults]
+    plain = [{**vars(fault), "value": Words(shown(fault.value))} for fault in faults]
     typer.echo(json.dumps({"facts": found.to_json(), "faults": plain}))
     raise typer.Exit(2 if faults else 0)
 
@@ -83,7 +83,7 @@ def _named(spec: str, name: str) -> tuple[Dataset, Facts]:
         try:
             value = json.loads(spec)
         except ValueError as error:
-            raise Refused(Fault("the spec", Absent(str(error)), "it must be JSON", "name a config file")) from None
+            raise Refused(Fault("the spec", Words(str(error)), "it must be JSON", "name a config file")) from None
         found = read_declared({"datasets": {name: value}}, faults)
         if faults:
             raise Refused(faults)
@@ -132,5 +132,5 @@ def official(
 
 
 if __name__ == "__main__":
-    told(lambda: app(prog_name="python -m simulations"))
+    run_app(lambda: app(prog_name="python -m simulations"))
     sys.exit(0)

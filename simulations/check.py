@@ -24,7 +24,7 @@ import numpy as np
 import zarr
 
 from foundation.console import log
-from foundation.faults import Absent, Fault, Refused
+from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file, read_json
 from simulations import store
 from simulations.factors import draw_factors, draw_split
@@ -42,8 +42,8 @@ REMAKE = "make the store again"
 def check(path: Path) -> None:
     """Refuse a store that does not prove itself, with all that is wrong; otherwise say what was checked."""
     if not (path / "seal.json").is_file():
-        found = Absent("no seal.json")
-        raise Refused(Fault(str(path), found, "a finished store has its seal", "finish it: run the simulation again"))
+        value = Words("no seal.json")
+        raise Refused(Fault(str(path), value, "a finished store has its seal", "finish it: run the simulation again"))
     seal = read_json(path / "seal.json", "the seal of a store")
     faults = list(_files(path, seal))
     if faults:
@@ -76,18 +76,18 @@ def _facts(path: Path, group: zarr.Group, facts: dict[str, Any]) -> Iterator[Fau
 
 def _files(path: Path, seal: Any) -> Iterator[Fault]:
     if not isinstance(seal, dict) or not isinstance(seal.get("files"), dict) or not isinstance(seal.get("facts"), dict):
-        yield Fault(f"{path}/seal.json", Absent("no facts and files"), "a seal holds both", REMAKE)
+        yield Fault(f"{path}/seal.json", Words("no facts and files"), "a seal holds both", REMAKE)
         return
     for name in sorted({str(f.relative_to(path)) for f in store.files(path)} - seal["files"].keys()):
-        yield Fault(f"{path}/{name}", Absent("a file"), "the seal knows nothing of it", "take it away")
+        yield Fault(f"{path}/{name}", Words("a file"), "the seal knows nothing of it", "take it away")
     for name, known in seal["files"].items():
         file = path / name
         size = file.stat().st_size if file.is_file() else None
         if size != known["bytes"]:
-            found = Absent("no file" if size is None else f"{size} bytes")
-            yield Fault(str(file), found, f"the seal says {known['bytes']} bytes", REMAKE)
+            value = Words("no file" if size is None else f"{size} bytes")
+            yield Fault(str(file), value, f"the seal says {known['bytes']} bytes", REMAKE)
         elif digest_file(file) != known["sha256"]:
-            yield Fault(str(file), Absent("other bytes"), "its SHA-256 must be the seal's", REMAKE)
+            yield Fault(str(file), Words("other bytes"), "its SHA-256 must be the seal's", REMAKE)
 
 
 def _numbers(path: Path, group: zarr.Group) -> Iterator[Fault]:
@@ -96,7 +96,7 @@ def _numbers(path: Path, group: zarr.Group) -> Iterator[Fault]:
         step = (array.shards or array.chunks)[0]
         bad = sum(int((~np.isfinite(np.asarray(array[i : i + step]))).sum()) for i in range(0, array.shape[0], step))
         if bad:
-            yield Fault(f"{path}/{name}", Absent(f"{bad} values that are not finite"), "all must be", REMAKE)
+            yield Fault(f"{path}/{name}", Words(f"{bad} values that are not finite"), "all must be", REMAKE)
 
 
 def _rows(path: Path, group: zarr.Group) -> Iterator[Fault]:
@@ -145,11 +145,11 @@ def _images(path: Path, dataset: Dataset, group: zarr.Group, columns: dict[str, 
         weight += float((stamp**2 / variance).sum())
         excess = _excess(dataset, residual, variance)
         if not abs(excess) < 5:
-            found = Absent(f"an image {excess:.3g} standard errors off")
-            yield Fault(f"{path}/image[{row}]", found, "it must show the galaxy of its factors within 5", REMAKE)
+            value = Words(f"an image {excess:.3g} standard errors off")
+            yield Fault(f"{path}/image[{row}]", value, "it must show the galaxy of its factors within 5", REMAKE)
     if not abs(light) < 5 * np.sqrt(weight):
-        found = Absent(f"images {1 + light / weight:.5g} times as bright as their factors say")
-        yield Fault(f"{path}/image", found, f"it must be 1 within {5 / np.sqrt(weight):.2g}", REMAKE)
+        value = Words(f"images {1 + light / weight:.5g} times as bright as their factors say")
+        yield Fault(f"{path}/image", value, f"it must be 1 within {5 / np.sqrt(weight):.2g}", REMAKE)
 
 
 def _variance(dataset: Dataset, stamp: Any) -> Any:

@@ -21,7 +21,7 @@ from astropy import units
 from astropy.io import fits
 
 from foundation.declare import NAME
-from foundation.faults import Absent, Fault, Refused, guess, listed
+from foundation.faults import Fault, Refused, Words, listed, suggest
 from simulations.collection import Collection, picked
 from simulations.intake import Intake, refuse_what_is_there, write
 
@@ -65,12 +65,12 @@ def opened(source: Path) -> Iterator[tuple[Columns, dict[str, str]]]:
             Fault(str(source), source.suffix, f"the kinds are {listed(READERS)}", "convert it to one of them")
         )
     if not source.exists():
-        raise Refused(Fault(str(source), Absent("no file"), "images are read here", "check the path"))
+        raise Refused(Fault(str(source), Words("no file"), "images are read here", "check the path"))
     try:
         file, columns, known = reader(source)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        found = Absent(f"a file that cannot be read ({error})")
-        raise Refused(Fault(str(source), found, f"it must be whole {source.suffix}", "write it anew")) from None
+        value = Words(f"a file that cannot be read ({error})")
+        raise Refused(Fault(str(source), value, f"it must be whole {source.suffix}", "write it anew")) from None
     try:
         yield columns, known
     finally:
@@ -131,7 +131,7 @@ def _given_units(given: list[str], names: list[str]) -> dict[str, str]:
         if not equals:
             raise Refused(Fault("--unit", name, "a unit is given as NAME=UNIT", f"write {name}=..."))
         if name not in names:
-            raise Refused(Fault("--unit", name, f"the factors are {listed(names)}", guess(name, names, "name one")))
+            raise Refused(Fault("--unit", name, f"the factors are {listed(names)}", suggest(name, names, "name one")))
     return {name: unit for name, _, unit in pairs}
 
 
@@ -148,9 +148,9 @@ def _column_faults(source: Path, columns: Columns, images: str, names: list[str]
         if name not in columns:
             yield Fault(
                 f"{source}: {name}",
-                Absent("nothing"),
+                Words("nothing"),
                 f"it holds {listed(columns)}",
-                guess(name, columns, "name what it holds"),
+                suggest(name, columns, "name what it holds"),
             )
     if images not in columns:
         return
@@ -162,7 +162,7 @@ def _column_faults(source: Path, columns: Columns, images: str, names: list[str]
     if kind not in "iufb":
         yield Fault(f"{source}: {images}", str(columns[images].dtype), "images are real numbers", "convert them")
     if not names:
-        yield Fault(str(source), Absent("no factors"), "one column of factors is needed", "add one or name it")
+        yield Fault(str(source), Words("no factors"), "one column of factors is needed", "add one or name it")
     for name in names:
         if name in RESERVED or not NAME.fullmatch(name):
             yield Fault(f"{source}: {name}", name, "it is no name for a factor", "rename the column")
@@ -176,7 +176,7 @@ def _values(where: str, column: Any, rows: int) -> Iterator[Fault]:
         return
     values = np.asarray(column[:])
     if values.dtype.kind not in "iufb" or not np.isfinite(values.astype(np.float64)).all():
-        yield Fault(where, Absent("values that are no finite numbers"), "all must be", "clean the column")
+        yield Fault(where, Words("values that are no finite numbers"), "all must be", "clean the column")
 
 
 def _split_faults(source: Path, columns: Columns, rows: int) -> Iterator[Fault]:
@@ -187,7 +187,7 @@ def _split_faults(source: Path, columns: Columns, rows: int) -> Iterator[Fault]:
     whole = values.shape == (rows,) and values.dtype.kind in "iufb"
     if not whole or set(np.unique(values).tolist()) != {0, 1, 2}:
         text = "it is 0 (train), 1 (validation) or 2 (test) for every image, each at least once"
-        yield Fault(where, Absent(f"{values.shape} of {values.dtype}"), text, "mend it or take it away")
+        yield Fault(where, Words(f"{values.shape} of {values.dtype}"), text, "mend it or take it away")
 
 
 def _noise(text: str) -> dict[str, Any]:

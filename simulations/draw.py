@@ -19,8 +19,8 @@ import numpy as np
 import zarr
 
 from foundation.console import Progress, log
-from foundation.faults import Absent, Fault, Refused
-from foundation.files import claimed, read_json, write_json
+from foundation.faults import Fault, Refused, Words
+from foundation.files import locked, read_json, write_json
 from foundation.provenance import code_hash
 from simulations import store
 from simulations.factors import draw_factors, draw_split
@@ -49,7 +49,7 @@ def draw_rows(dataset: Dataset, start: int, stop: int) -> Columns:
 
 def simulate(dataset: Dataset, facts: Facts, path: Path, workers: int = 1) -> None:
     """Make the store at `path`, or finish an unfinished one; a sealed one of the same spec is drawn anew."""
-    with claimed(path.with_name(path.name + ".lock"), facts.name):
+    with locked(path.with_name(path.name + ".lock"), facts.name):
         _simulate(dataset, facts, path, workers)
     path.with_name(path.name + ".lock").unlink(missing_ok=True)
 
@@ -79,11 +79,11 @@ def _refuse_others(path: Path, facts: Facts) -> None:
     if (path / "seal.json").is_file():
         sealed = read_json(path / "seal.json", "the seal of a store")
         if sealed.get("facts", {}).get("digest") != facts.digest:
-            found = Absent("a finished store of another data set")
-            raise Refused(Fault(str(path), found, "nothing is written over it", "remove it or name another place"))
+            value = Words("a finished store of another data set")
+            raise Refused(Fault(str(path), value, "nothing is written over it", "remove it or name another place"))
     elif path.exists() and (not path.is_dir() or (any(path.iterdir()) and not (path / "zarr.json").is_file())):
-        found = Absent("something that is no store")
-        raise Refused(Fault(str(path), found, "nothing is written over it", "name another place"))
+        value = Words("something that is no store")
+        raise Refused(Fault(str(path), value, "nothing is written over it", "name another place"))
 
 
 def _shards_done(path: Path, journal: Path, identity: dict[str, str]) -> list[int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from foundation.declare import NAME, read
-from foundation.faults import Absent, Fault, Refused, guess, listed
+from foundation.faults import Fault, Refused, Words, listed, suggest
 from foundation.files import read_json
 from simulations.presets import PRESETS
 from simulations.reach import dataset_faults
@@ -73,7 +73,7 @@ def read_dataset(value: object, where: str, faults: list[Fault]) -> Dataset | No
     if isinstance(value, Mapping) and "preset" in value:
         name = value["preset"]
         if not isinstance(name, str) or name not in PRESETS:
-            remedy = guess(str(name), PRESETS, "take one of them")
+            remedy = suggest(str(name), PRESETS, "take one of them")
             faults.append(Fault(f"{where}.preset", name, f"the presets are {listed(PRESETS)}", remedy))
             return None
         value = {**PRESETS[name], **{k: v for k, v in value.items() if k != "preset"}}
@@ -97,9 +97,7 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
     """Facts of a store that is there already, from its seal alone."""
     path = value["store"]
     for key in value.keys() - {"store"}:
-        faults.append(
-            Fault(f"{where}.{key}", Absent("this key"), "an existing store takes no settings", "take it away")
-        )
+        faults.append(Fault(f"{where}.{key}", Words("this key"), "an existing store takes no settings", "take it away"))
     if not isinstance(path, str) or not Path(path, "seal.json").is_file():
         remedy = "make one with 'python -m simulations convert' or 'official', or correct the path"
         faults.append(Fault(f"{where}.store", path, "a sealed store must be there", remedy))
@@ -108,4 +106,4 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
         known = read_json(Path(path, "seal.json"), "the seal of a store")["facts"]
         declared.facts[name] = Facts(**{**known, "name": name, "store": path, "factors": tuple(known["factors"])})
     except (Refused, KeyError, TypeError, ValueError) as error:
-        faults.append(Fault(f"{where}.store", Absent(f"a broken seal ({error})"), "it holds the facts", "remake it"))
+        faults.append(Fault(f"{where}.store", Words(f"a broken seal ({error})"), "it holds the facts", "remake it"))

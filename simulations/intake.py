@@ -20,7 +20,7 @@ import zarr
 from numpy.typing import NDArray
 
 from foundation.console import Progress, log
-from foundation.faults import Absent, Fault, Refused, listed
+from foundation.faults import Fault, Refused, Words, listed
 from foundation.files import digest_of
 from simulations import store
 from simulations.collection import Collection, Rows, parts_of
@@ -41,7 +41,7 @@ class Intake:
 def refuse_what_is_there(path: Path) -> None:
     """A store is made at a new place only."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise Refused(Fault(str(path), Absent("something there"), "nothing is written over it", "name a new place"))
+        raise Refused(Fault(str(path), Words("something there"), "nothing is written over it", "name a new place"))
 
 
 def write(collection: Collection, path: Path, intake: Intake) -> None:
@@ -65,9 +65,7 @@ def write(collection: Collection, path: Path, intake: Intake) -> None:
 
 def _refuse_a_missing_part(where: str, split: NDArray[np.int8]) -> None:
     if len(np.unique(split)) < 3:
-        raise Refused(
-            Fault(where, Absent(f"{len(split)} images"), "each part of the split needs one", "give 8 or more")
-        )
+        raise Refused(Fault(where, Words(f"{len(split)} images"), "each part of the split needs one", "give 8 or more"))
 
 
 def _refuse_too_large(collection: Collection, path: Path) -> None:
@@ -77,7 +75,7 @@ def _refuse_too_large(collection: Collection, path: Path) -> None:
     free = shutil.disk_usage(there).free
     if needed > free:
         text = f"the images need {needed / 1e9:.3g} GB"
-        raise Refused(Fault(str(path), Absent(f"{free / 1e9:.3g} GB free"), text, "free some or take fewer rows"))
+        raise Refused(Fault(str(path), Words(f"{free / 1e9:.3g} GB free"), text, "free some or take fewer rows"))
 
 
 def _row_bytes(collection: Collection) -> int:
@@ -115,7 +113,7 @@ def _images(collection: Collection, rows: Rows, noise: dict[str, Any]) -> NDArra
     where, bad = f"{collection.where}: images", int((~np.isfinite(block)).sum())
     if bad:
         text = f"all pixels of rows {rows[0]} to {rows[-1]} must be finite"
-        raise Refused(Fault(where, Absent(f"{bad} that are not"), text, "mend or drop those images"))
+        raise Refused(Fault(where, Words(f"{bad} that are not"), text, "mend or drop those images"))
     if noise["kind"] == "poisson" and block.min() < -noise["sky"]:
         text = f"photons over a sky of {noise['sky']:g} are no less than {-noise['sky']:g}"
         raise Refused(Fault(where, float(block.min()), text, "give the sky as poisson:SKY or other noise"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from foundation.faults import Absent, Fault, guess, listed
+from foundation.faults import Fault, Words, listed, suggest
 from simulations.spec import HALF_LIGHT_OF_EXPONENTIAL, PARAMETERS, REQUIRED, Dataset
 
 
@@ -24,12 +24,12 @@ def _names(dataset: Dataset, where: str) -> Iterator[Fault]:
     places |= {f"{where}.scene.constants.{n}": n for n in constants}
     for place, name in places.items():
         if name not in takes:
-            yield Fault(place, name, allowed, guess(name, takes, "rename it or take it away"))
+            yield Fault(place, name, allowed, suggest(name, takes, "rename it or take it away"))
     for name in dataset.factors.keys() & constants.keys():
         yield Fault(f"{where}.scene.constants.{name}", name, "it is a factor as well", "keep one of the two")
     for name in REQUIRED[dataset.scene.galaxy]:
         if name not in dataset.factors and name not in constants:
-            yield Fault(f"{where}.factors.{name}", Absent("nothing"), f"{allowed}", f"add {name} or a constant for it")
+            yield Fault(f"{where}.factors.{name}", Words("nothing"), f"{allowed}", f"add {name} or a constant for it")
     for name, factor in dataset.factors.items():
         if name in takes and factor.unit not in PARAMETERS[name].units:
             units = listed(repr(u) for u in PARAMETERS[name].units)
@@ -38,7 +38,7 @@ def _names(dataset: Dataset, where: str) -> Iterator[Fault]:
 
 def _design(dataset: Dataset, where: str) -> Iterator[Fault]:
     if not dataset.factors:
-        yield Fault(f"{where}.factors", Absent("none"), "at least one factor must vary", "add one")
+        yield Fault(f"{where}.factors", Words("none"), "at least one factor must vary", "add one")
     if dataset.design == "sobol" and dataset.galaxies & (dataset.galaxies - 1):
         near = 2 ** round(math.log2(dataset.galaxies))
         yield Fault(f"{where}.galaxies", dataset.galaxies, "Sobol points balance at powers of 2", f"write {near}")
@@ -46,7 +46,7 @@ def _design(dataset: Dataset, where: str) -> Iterator[Fault]:
         return
     bare = [name for name, factor in dataset.factors.items() if factor.levels is None]
     for name in bare:
-        yield Fault(f"{where}.factors.{name}.levels", Absent("nothing"), "a grid needs levels per factor", "add it")
+        yield Fault(f"{where}.factors.{name}.levels", Words("nothing"), "a grid needs levels per factor", "add it")
     points = math.prod(factor.levels or 1 for factor in dataset.factors.values())
     if not bare and points != dataset.galaxies:
         yield Fault(f"{where}.galaxies", dataset.galaxies, f"the grid has {points} points", f"write {points}")
@@ -66,14 +66,14 @@ def _limits(dataset: Dataset, where: str) -> Iterator[Fault]:
             continue
         remedy = "take truncated_normal" if factor.distribution == "normal" else "narrow the range"
         text = f"{name} must be {limits} {PARAMETERS[name].unit}".rstrip()
-        yield Fault(f"{where}.factors.{name}", Absent(f"values from {low:g} to {high:g}"), text, remedy)
+        yield Fault(f"{where}.factors.{name}", Words(f"values from {low:g} to {high:g}"), text, remedy)
 
 
 def _shear(dataset: Dataset, where: str) -> Iterator[Fault]:
     largest = math.hypot(*(max(map(abs, dataset.parameter_range(name))) for name in ("g1", "g2")))
     if not largest < 1:
         text = "|g| must stay below 1, where an ellipse becomes a line"
-        yield Fault(f"{where}.factors.g1", Absent(f"|g| up to {largest:.4g}"), text, "narrow g1 or g2")
+        yield Fault(f"{where}.factors.g1", Words(f"|g| up to {largest:.4g}"), text, "narrow g1 or g2")
 
 
 def largest_half_light(dataset: Dataset) -> float:

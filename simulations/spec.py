@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
 from foundation.declare import Count, Fraction, NonNegative, Positive, Range
-from foundation.faults import Absent, Fault, listed
+from foundation.faults import Fault, Words, listed
 from foundation.files import digest_of
 
 
@@ -112,7 +112,7 @@ def _given(value: float | None) -> float:
 
 
 def _missing(where: str, distribution: str) -> Fault:
-    return Fault(where, Absent("nothing"), f"{distribution} needs it", "add it")
+    return Fault(where, Words("nothing"), f"{distribution} needs it", "add it")
 
 
 @dataclass(frozen=True)

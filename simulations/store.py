@@ -22,7 +22,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec
 
-from foundation.files import digest_file, room_told, write_json
+from foundation.files import digest_file, full_disk_as_fault, write_json
 from foundation.provenance import code_hash, versions
 
 SHARD_BYTES = 40e6
@@ -88,7 +88,7 @@ SPLIT: dict[str, dict[str, Any]] = {
 
 def write_rows(path: Path, group: zarr.Group, start: int, columns: Columns) -> None:
     """Write rows from `start` on; a block that covers whole shards is written as whole files."""
-    with room_told(path):
+    with full_disk_as_fault(path):
         for name, values in columns.items():
             group[name][start : start + len(values)] = values  # type: ignore[index]
 
@@ -98,7 +98,7 @@ def seal(
 ) -> None:
     """Make the store whole: its attributes, one consolidated metadata, the checksum of every file, last the seal."""
     origin: dict[str, Any] = {"versions": versions("galsim", "numpy", "zarr"), "code": code_hash(made_by)}
-    with room_told(path):
+    with full_disk_as_fault(path):
         group.attrs.update(dict(attributes))
         group.attrs.update(origin)
         with warnings.catch_warnings():

@@ -17,7 +17,7 @@ from auxvae.config.spec import Analyses, Run
 from auxvae.data.store import Store
 from auxvae.training.fleet import choose_device
 from foundation.console import log
-from foundation.files import finished, read_json
+from foundation.files import atomic_write, read_json
 
 EXAMPLES = 8
 
@@ -47,7 +47,7 @@ def examples(run: Run, model: Model, codes: NDArray[np.float32]) -> xr.Dataset:
 
 
 def _write(dataset: xr.Dataset, path: Path) -> None:
-    with finished(path) as part:
+    with atomic_write(path) as part:
         dataset.to_netcdf(part)
 
 

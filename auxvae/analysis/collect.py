@@ -27,7 +27,7 @@ from auxvae.metrics.agreement import udr
 from auxvae.metrics.alignment import alignment_scores, control_codes
 from auxvae.metrics.score import Score
 from auxvae.metrics.suite import study_scores
-from foundation.files import finished, read_json
+from foundation.files import atomic_write, read_json
 
 Row = dict[str, Any]
 CONTRASTED = ("lds_corrected", "lds_all_corrected", "ssim_asinh", "nats")
@@ -39,10 +39,10 @@ def collect(chosen: tuple[Run, ...], results: Path, resamples: int) -> None:
     rows += [row for alike in _seeds(chosen) for row in _agreement(alike, results)]
     rows += [row for dataset in _one_per_dataset(chosen) for row in _controls(dataset, results, resamples)]
     scores = pd.DataFrame(rows)
-    with finished(results / "scores.parquet") as part:
+    with atomic_write(results / "scores.parquet") as part:
         scores.to_parquet(part, index=False)
     analysis = xr.merge([_matrices(chosen, results), _drops(chosen, results), contrasts(scores, variants(chosen))])
-    with finished(results / "analysis.nc") as part:
+    with atomic_write(results / "analysis.nc") as part:
         analysis.to_netcdf(part)
 
 

@@ -31,14 +31,14 @@ from auxvae.config.spec import Run
 from auxvae.data.randomness import generator, normal
 from auxvae.data.store import Scaling, Store
 from auxvae.metrics.aggregate import divergence, marginal_wasserstein, match_scores, projected
-from auxvae.metrics.alignment import alignment_scores, correlation_matrix, lds, live_latents, live_scores
+from auxvae.metrics.alignment import active_latents, active_scores, alignment_scores, correlation_matrix, lds
 from auxvae.metrics.images import asinh_scale, mse, psnr, ssim_to
 from auxvae.metrics.score import Score, jackknife, mean_score
 from auxvae.metrics.shapes import shape_scores
 from auxvae.metrics.suite import study_scores
 from auxvae.models.autoencoder import FLOOR
 from auxvae.models.prior_checks import free_prior
-from foundation.files import finished, write_json
+from foundation.files import atomic_write, write_json
 
 Array = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ def evaluate(run: Run, store: Store, model: Model, folder: Path, resamples: int)
     """Write scores.json and codes.nc of a run."""
     mean, log_variance = model.encode()
     scores = {**image_scores(run, store, model, mean), **code_scores(run, store, model, mean, log_variance, resamples)}
-    with finished(folder / "codes.nc") as part:
+    with atomic_write(folder / "codes.nc") as part:
         codes_dataset(run, model, mean, log_variance).to_netcdf(part)
     write_json(folder / "scores.json", {name: score.to_json() for name, score in scores.items()})
 
@@ -57,23 +57,23 @@ def code_scores(
 ) -> dict[str, Score]:
     """What the codes say: nats, alignment with the factors, match with the prior."""
     factors = model.part.factors
-    given = len(run.told) if run.composition.conditional == "given" else 0
+    given = len(run.aux) if run.composition.conditional == "given" else 0
     log_variance = np.where(np.arange(mean.shape[1]) < given, np.float32(FLOOR), log_variance)  # those are u itself
     nats = divergence(mean, log_variance)[:, given:].sum(1)
     noise = normal(run.seed, "scores", 0, mean.shape).numpy() * (run.encoder != "deterministic")
     sampled = (mean + noise * np.exp(0.5 * log_variance)).astype(np.float64)
-    names = run.told or tuple(factors)
+    names = run.aux or tuple(factors)
     raw = lds(sampled, np.stack([factors[name] for name in names], 1), resamples=resamples)
-    aligned = alignment_scores(mean.astype(np.float64), factors, run.told, resamples)
-    aligned |= live_scores(mean.astype(np.float64), factors, live_latents(mean, log_variance), resamples)
+    aligned = alignment_scores(mean.astype(np.float64), factors, run.aux, resamples)
+    aligned |= active_scores(mean.astype(np.float64), factors, active_latents(mean, log_variance), resamples)
     scores = {
         "lds_sampled": raw._replace(matrix=None),
         **aligned,
         **study_scores(mean.astype(np.float64), sampled, factors, resamples),
     }
-    prior = prior_samples(run, store, model.part.told(run.told, model.trained.scaling))
+    prior = prior_samples(run, store, model.part.told(run.aux, model.trained.scaling))
     if prior is not None:
-        scores |= match_scores(sampled[:, len(run.told) :], prior)
+        scores |= match_scores(sampled[:, len(run.aux) :], prior)
     return scores if run.encoder == "deterministic" else {"kl": mean_score(nats), **scores}
 
 
@@ -142,7 +142,7 @@ def _flat(images: NDArray[np.float32]) -> Array:
 
 def latent_names(run: Run) -> list[str]:
     """z1, z2, ...; a told latent carries the name of its factor."""
-    told = [f"z{j + 1} ({name})" for j, name in enumerate(run.told)]
+    told = [f"z{j + 1} ({name})" for j, name in enumerate(run.aux)]
     return told + [f"z{j + 1}" for j in range(len(told), run.network.latents)]
 
 

@@ -36,7 +36,7 @@ class Model:
     def encode(self) -> tuple[Array, Array]:
         """Mean and log variance of the posterior of every image of the part, each (N, d_Z)."""
         scaled = self.likelihood.to_scale(self.part.images)
-        told = self.part.told(self.trained.run.told, self.trained.scaling)
+        told = self.part.told(self.trained.run.aux, self.trained.scaling)
         u = torch.nn.functional.pad(told, (0, self.trained.run.network.latents - told.shape[1]))
         pieces = zip(scaled.split(ROWS), u.split(ROWS), strict=True)
         both = [self.network.encode(rows.to(self.device), seen.to(self.device)) for rows, seen in pieces]

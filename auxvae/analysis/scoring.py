@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from auxvae.metrics.representation import Representation, representation
 from auxvae.metrics.score import Score
 from auxvae.metrics.suite import METRICS, NEEDS, lacks, named
-from foundation.faults import Absent, Fault, Refused, guess, listed
+from foundation.faults import Fault, Refused, Words, listed, suggest
 
 Arrays = dict[str, Any]
 KNOWN = ("codes", "factors", "codes_test", "factors_test", "factor_names", "latent_names", "discrete", "prior", "films")
@@ -38,18 +38,18 @@ REMEDY = "docs/metrics.md shows what a file holds"
 def read_codes(path: Path) -> Representation:
     """The representation of a file, or a refusal with all that is wrong with it."""
     if not path.exists():
-        raise Refused(Fault(str(path), Absent("nothing"), "a file of codes must be there", "check the path"))
+        raise Refused(Fault(str(path), Words("nothing"), "a file of codes must be there", "check the path"))
     kind = path.suffix.lower()
     if kind not in READERS:
-        raise Refused(Fault(str(path), kind or Absent("no suffix"), f"it is one of {listed(READERS)}", REMEDY))
+        raise Refused(Fault(str(path), kind or Words("no suffix"), f"it is one of {listed(READERS)}", REMEDY))
     try:
         arrays = READERS[kind](path)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        found = Absent(f"a file that cannot be read ({error})")
-        raise Refused(Fault(str(path), found, f"it must be whole and {kind}", REMEDY)) from None
+        value = Words(f"a file that cannot be read ({error})")
+        raise Refused(Fault(str(path), value, f"it must be whole and {kind}", REMEDY)) from None
     if "codes" not in arrays:
         names = listed(arrays) if arrays else "nothing"
-        raise Refused(Fault(str(path), Absent(names), "it must hold codes", f"name an array codes; {REMEDY}"))
+        raise Refused(Fault(str(path), Words(names), "it must hold codes", f"name an array codes; {REMEDY}"))
     return representation(**_named(arrays))
 
 
@@ -111,9 +111,9 @@ def _named(arrays: Arrays) -> Arrays:
 def _with_names(values: NDArray[Any], names: NDArray[Any], dim: str) -> xr.DataArray:
     table = values[:, None] if values.ndim == 1 else values
     if names.ndim != 1 or len(names) != table.shape[-1]:
-        found = Absent(f"{names.size} names")
+        value = Words(f"{names.size} names")
         text = f"there are {table.shape[-1]} {dim}s"
-        raise Refused(Fault(f"{dim}_names", found, text, "give one name for each, in their order"))
+        raise Refused(Fault(f"{dim}_names", value, text, "give one name for each, in their order"))
     return xr.DataArray(table, {dim: [str(name) for name in names]}, ["row", dim])
 
 
@@ -125,7 +125,7 @@ def chosen_metrics(only: str, given: Representation) -> list[str] | None:
         metric = named(name)
         if metric is None:
             text = f"the metrics are {listed(METRICS)}"
-            faults.append(Fault("--only", name, text, guess(name, METRICS, "name some of them")))
+            faults.append(Fault("--only", name, text, suggest(name, METRICS, "name some of them")))
         elif lacks(metric, given):
             faults.append(Fault("--only", name, f"it needs {NEEDS[METRICS[metric].needs]}", "leave it out"))
     if faults:

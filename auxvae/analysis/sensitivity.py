@@ -36,7 +36,7 @@ def sensitivity(run: Run, model: Model, codes: Codes, asked: Sensitivity) -> xr.
     whole = measure(codes)
     shift = codes.std(0) * normal(run.seed, "sensitivity", 0, codes.shape).numpy()
     latents = np.arange(codes.shape[1])
-    blocks = {"aux": latents < len(run.told), "recon": latents >= len(run.told)}
+    blocks = {"aux": latents < len(run.aux), "recon": latents >= len(run.aux)}
     blocks = {name: chosen for name, chosen in blocks.items() if chosen.any()}
 
     def drops(chosen: NDArray[np.bool_], moved: Codes) -> Array:

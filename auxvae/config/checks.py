@@ -9,7 +9,7 @@ from auxvae.config.latents import Mmd, PriorSpec, dimension_fault
 from auxvae.config.methods import DIVERGENCES, METHODS, PAPER_WEIGHTS, default_weights
 from auxvae.config.spec import Config, Group, Network
 from foundation.declare import NAME
-from foundation.faults import Absent, Fault, guess, listed
+from foundation.faults import Fault, Words, listed, suggest
 
 Facts = Mapping[str, Mapping[str, Any]]
 # Settings that only some terms read, and what stands where nothing is said.
@@ -31,7 +31,7 @@ def study_faults(config: Config, facts: Facts) -> Iterator[Fault]:
     if not NAME.fullmatch(config.study):
         yield Fault("study", config.study, "a name is letters, digits and _, a letter first", "rename it")
     if not config.runs:
-        yield Fault("runs", Absent("none"), "at least one group of runs is needed", "add one")
+        yield Fault("runs", Words("none"), "at least one group of runs is needed", "add one")
     for name, told in config.coverages.items():
         yield from _coverage(config, name, told, facts)
     for i, group in enumerate(config.runs):
@@ -48,20 +48,20 @@ def _coverage(config: Config, name: str, told: tuple[str, ...], facts: Facts) ->
             factors = facts[dataset]["factors"]
             if factor not in factors:
                 text = f"the factors of {dataset} are {listed(factors)}"
-                yield Fault(where, factor, text, guess(factor, factors, "name one of them"))
+                yield Fault(where, factor, text, suggest(factor, factors, "name one of them"))
 
 
 def _group(config: Config, group: Group, where: str, facts: Facts) -> Iterator[Fault]:
     if group.method not in METHODS:
         text = f"the methods are {listed(METHODS)}"
-        yield Fault(f"{where}.method", group.method, text, guess(group.method, METHODS, "name one of them"))
+        yield Fault(f"{where}.method", group.method, text, suggest(group.method, METHODS, "name one of them"))
         return
     if group.dataset == "" and len(config.datasets) > 1:
         text = f"the study has the data sets {listed(config.datasets)}"
-        yield Fault(f"{where}.dataset", Absent("nothing"), text, "name one of them")
+        yield Fault(f"{where}.dataset", Words("nothing"), text, "name one of them")
     elif dataset_of(config, group) not in config.datasets:
         text = f"the data sets are {listed(config.datasets)}"
-        remedy = guess(group.dataset, config.datasets, "name one of them")
+        remedy = suggest(group.dataset, config.datasets, "name one of them")
         yield Fault(f"{where}.dataset", group.dataset, text, remedy)
     elif dataset_of(config, group) in facts:
         known = facts[dataset_of(config, group)]
@@ -77,38 +77,41 @@ def _lists(group: Group, where: str) -> Iterator[Fault]:
     for name, values in group.weights.items():
         if name not in terms:
             text = f"{group.method} has the terms {listed(terms)}"
-            yield Fault(f"{where}.weights.{name}", name, text, guess(name, terms, "name one of them"))
+            yield Fault(f"{where}.weights.{name}", name, text, suggest(name, terms, "name one of them"))
         if not values:
-            yield Fault(f"{where}.weights.{name}", Absent("an empty list"), "a weight is needed", "write a number")
+            yield Fault(f"{where}.weights.{name}", Words("an empty list"), "a weight is needed", "write a number")
     if not group.seeds:
-        yield Fault(f"{where}.seeds", Absent("an empty list"), "at least one seed is needed", "write [0]")
+        yield Fault(f"{where}.seeds", Words("an empty list"), "at least one seed is needed", "write [0]")
     if group.likelihood == "gaussian" and group.sigma is None:
         yield Fault(
-            f"{where}.sigma", Absent("nothing"), "the gaussian likelihood needs it", "add it, in the unit of the images"
+            f"{where}.sigma",
+            Words("nothing"),
+            "the gaussian likelihood needs it",
+            "add it, in the unit of the images",
         )
     if group.likelihood != "gaussian" and group.sigma is not None:
         yield Fault(f"{where}.sigma", group.sigma, "only the gaussian likelihood takes it", "take it away")
 
 
 def _coverages(config: Config, group: Group, where: str) -> Iterator[Fault]:
-    if not METHODS[group.method].told:
+    if not METHODS[group.method].needs_aux:
         if group.coverages:
             text = f"{group.method} is told no factors"
             yield Fault(f"{where}.coverages", listed(group.coverages), text, "take the coverages away")
         return
     if not group.coverages:
         text = f"{group.method} must be told factors: {listed(config.coverages)}"
-        yield Fault(f"{where}.coverages", Absent("none"), text, "name a coverage")
+        yield Fault(f"{where}.coverages", Words("none"), text, "name a coverage")
     latents, section = (group.network or config.network).latents, f"{where}.network" if group.network else "network"
     for i, name in enumerate(group.coverages):
         place = f"{where}.coverages[{i}]"
         if name not in config.coverages:
             text = f"the coverages are {listed(config.coverages)}"
-            yield Fault(place, name, text, guess(name, config.coverages, "declare it under coverages"))
+            yield Fault(place, name, text, suggest(name, config.coverages, "declare it under coverages"))
         elif not config.coverages[name]:
             text = f"{group.method} must be told at least one factor"
             yield Fault(
-                f"coverages.{name}", Absent("an empty coverage"), text, "add a factor or take it out of the runs"
+                f"coverages.{name}", Words("an empty coverage"), text, "add a factor or take it out of the runs"
             )
         elif len(config.coverages[name]) > latents:
             text = f"coverage {name} needs a latent for each of its {len(config.coverages[name])} factors"
@@ -121,7 +124,7 @@ def _fit(config: Config, group: Group, where: str, known: Mapping[str, Any]) -> 
     if not SMALLEST_STAMP <= stamp <= LARGEST_STAMP:
         text = f"{(group.network or config.network).name} takes stamps of {SMALLEST_STAMP} to {LARGEST_STAMP} pixels"
         where_stamp = f"datasets.{name}" if known["store"] else f"datasets.{name}.scene.stamp"
-        yield Fault(where_stamp, Absent(f"{stamp} pixels"), text, "change the size of the images")
+        yield Fault(where_stamp, Words(f"{stamp} pixels"), text, "change the size of the images")
     if group.likelihood == "noise" and known["noise"] == "none":
         text = f"{name} has no noise, so no likelihood follows from it"
         yield Fault(f"{where}.likelihood", "noise", text, "write gaussian with a sigma, bernoulli, or log10")
@@ -138,7 +141,7 @@ def _fit(config: Config, group: Group, where: str, known: Mapping[str, Any]) -> 
     validation = known["galaxies"] - known["train"] - known["test"]
     if validation < 2:
         text = f"{group.method} compares images, two at least"
-        yield Fault(f"datasets.{name}", Absent(f"{validation} validation rows"), text, "give more validation rows")
+        yield Fault(f"datasets.{name}", Words(f"{validation} validation rows"), text, "give more validation rows")
     images = config.analyses.sensitivity.rows(known["test"])
     if not 2 <= images <= known["test"]:
         text = f"{name} has {known['test']} test rows"
@@ -159,7 +162,7 @@ def _latents(group: Group, where: str) -> Iterator[Fault]:
         yield Fault(f"{where}.prior", prior.kind, text, "take normal, laplace or mixture, or a method with an mmd")
     for setting, (needed, plain) in SETTINGS.items():
         if getattr(group, setting) != plain and not needed & terms.keys():
-            value = Absent("settings") if setting == "mmd" else getattr(group, setting)
+            value = Words("settings") if setting == "mmd" else getattr(group, setting)
             yield Fault(f"{where}.{setting}", value, f"{group.method} has no term that reads it", "take it away")
     if group.encoder == "gaussian" and method.decoder_apart:
         yield Fault(f"{where}.encoder", "gaussian", f"{group.method} gives points", "take it away")
@@ -181,7 +184,7 @@ def _prior(config: Config, group: Group, where: str, known: Mapping[str, Any]) -
         for factor in part.factors:
             if factor not in known["factors"]:
                 text = f"the factors of {known['name']} are {listed(known['factors'])}"
-                remedy = guess(factor, known["factors"], "name one of them")
+                remedy = suggest(factor, known["factors"], "name one of them")
                 yield Fault(f"{where}.prior.factors", factor, text, remedy)
 
 

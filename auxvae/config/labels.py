@@ -8,7 +8,7 @@ from typing import Any
 
 from auxvae.config.spec import Run
 
-IDENTITY = ("dataset", "method", "coverage", "told", "seed")
+IDENTITY = ("dataset", "method", "coverage", "aux", "seed")
 
 
 def labels(chosen: tuple[Run, ...]) -> dict[str, str]:

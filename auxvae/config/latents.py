@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from foundation.declare import NAME, Count, Positive, Range
-from foundation.faults import Absent, Fault, listed
+from foundation.faults import Fault, Words, listed
 
 Kind = Literal["normal", "uniform", "laplace", "mixture", "grid", "product", "blocks", "auxiliary", "empirical", "file"]
 TAKES: dict[str, tuple[str, ...]] = {
@@ -65,16 +65,16 @@ class PriorSpec:
         for name in {name for names in TAKES.values() for name in names} - {*takes}:
             if value := getattr(self, name):
                 text = f"the prior {self.kind} takes {listed(takes)}"
-                yield Fault(f"{where}.{name}", Absent(f"{value}"), text, "take it away")
+                yield Fault(f"{where}.{name}", Words(f"{value}"), text, "take it away")
         for name in NEEDS.get(self.kind, ()):
             if not getattr(self, name):
-                yield Fault(f"{where}.{name}", Absent("nothing"), f"the prior {self.kind} needs it", "add it")
+                yield Fault(f"{where}.{name}", Words("nothing"), f"the prior {self.kind} needs it", "add it")
 
     def _parts(self, where: str) -> Iterator[Fault]:
         for i, part in enumerate(self.of):
             place = f"{where}.of[{i}]"
             if self.kind == "blocks" and part.latents is None:
-                yield Fault(f"{place}.latents", Absent("nothing"), "each block says how many latents it has", "add it")
+                yield Fault(f"{place}.latents", Words("nothing"), "each block says how many latents it has", "add it")
             if self.kind == "product" and part.kind in ("product", "blocks", "auxiliary", "empirical"):
                 yield Fault(f"{place}.kind", part.kind, "a marginal is a prior of one latent", "take another kind")
 
@@ -130,7 +130,7 @@ class Mmd:
         """An empty list of scales, and blocks together with a queue."""
         found = []
         if not self.scales:
-            found.append(Fault(f"{where}.scales", Absent("an empty list"), "a scale is needed", "write [1.0]"))
+            found.append(Fault(f"{where}.scales", Words("an empty list"), "a scale is needed", "write [1.0]"))
         if self.block and self.queue:
             text = "blocks cut a large batch down and a queue makes a small one larger"
             found.append(Fault(f"{where}.queue", self.queue, text, "take one of the two"))
@@ -146,9 +146,9 @@ def dimension_fault(spec: PriorSpec, where: str, latents: int, factors: int, tol
     }
     wrong = spec.kind in sizes and sizes[spec.kind] != latents
     if wrong or (spec.latents is not None and spec.latents != latents):
-        found = Absent(f"a prior of {sizes.get(spec.kind, spec.latents)} dimensions")
+        value = Words(f"a prior of {sizes.get(spec.kind, spec.latents)} dimensions")
         text = f"it is for a block of {latents} latents"
-        yield Fault(where, found, text, "change the latents, or divide them with kind: blocks")
+        yield Fault(where, value, text, "change the latents, or divide them with kind: blocks")
     if spec.kind == "blocks" and not wrong:
         for i, part in enumerate(spec.of):
             yield from dimension_fault(part, f"{where}.of[{i}]", part.latents or 0, factors, told)

@@ -43,12 +43,12 @@ class Method:
     mmd: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def told(self) -> bool:
+    def needs_aux(self) -> bool:
         """Whether the method is given factors, so that it needs a coverage."""
         return self.conditional != ""
 
     @property
-    def sees_factors(self) -> bool:
+    def encoder_sees_aux(self) -> bool:
         """Whether its encoder is given the factors, in training and at test time."""
         return self.conditional in ("given", "learned")
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from auxvae.config.latents import Mmd, PriorSpec
 from auxvae.config.methods import DIVERGENCES, METHODS, Method, default_weights
 from foundation.declare import Count, NonNegative, Positive, Range, read
-from foundation.faults import Absent, Fault, Refused
+from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_of
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ class Sensitivity:
 
     def faults(self, where: str) -> list[Fault]:
         """An empty list of scales."""
-        empty = Fault(f"{where}.scales", Absent("an empty list"), "at least one scale is needed", "write [1.0]")
+        empty = Fault(f"{where}.scales", Words("an empty list"), "at least one scale is needed", "write [1.0]")
         return [] if self.scales else [empty]
 
 
@@ -168,7 +168,7 @@ class Run:
     activation: str
     method: str
     coverage: str
-    told: tuple[str, ...]
+    aux: tuple[str, ...]
     weights: dict[str, float]
     likelihood: str
     sigma: float | None

@@ -15,7 +15,7 @@ from auxvae.config.latents import PriorSpec
 from auxvae.config.methods import METHODS, PRESETS
 from auxvae.config.spec import Config, Fleet, Group, Run, Source, fleets
 from foundation.declare import read_despite
-from foundation.faults import Fault, Refused, guess, listed
+from foundation.faults import Fault, Refused, listed, suggest
 from foundation.files import digest_file
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ def _counted(number: int, noun: str) -> str:
 
 def _named(identity: str, known: Mapping[str, T], where: str) -> T:
     if identity not in known:
-        raise Refused(Fault(where, identity, f"the study has {listed(known)}", guess(identity, known, "name one")))
+        raise Refused(Fault(where, identity, f"the study has {listed(known)}", suggest(identity, known, "name one")))
     return known[identity]
 
 
@@ -130,7 +130,7 @@ def _unfold(config: Config, group: Group, facts: Facts) -> Iterator[Run]:
                     activation=group.activation,
                     method=group.method,
                     coverage=coverage,
-                    told=config.coverages.get(coverage, ()),
+                    aux=config.coverages.get(coverage, ()),
                     weights=weights,
                     likelihood=group.likelihood,
                     sigma=group.sigma,

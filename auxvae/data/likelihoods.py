@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy
 
-from foundation.faults import Absent, Fault, Refused
+from foundation.faults import Fault, Refused, Words
 
 EPSILON = 1e-10
 
@@ -133,13 +133,13 @@ def likelihood(
         return Poisson(float(noise.get("sky") or 0.0))
     if noise_std is not None:
         return Gaussian(noise_std.float().view(-1, 1, 1, 1))
-    found = Absent(f"{noise.get('kind', 'no')} noise")
-    raise Refused(Fault("likelihood: noise", found, "the noise must be known", "write gaussian with a sigma"))
+    value = Words(f"{noise.get('kind', 'no')} noise")
+    raise Refused(Fault("likelihood: noise", value, "the noise must be known", "write gaussian with a sigma"))
 
 
 def _bernoulli(extremes: tuple[float, float]) -> Bernoulli:
     """Refuse images that are no probabilities."""
     if extremes[0] < 0 or extremes[1] > 1:
-        found = Absent(f"pixels from {extremes[0]:g} to {extremes[1]:g}")
-        raise Refused(Fault("likelihood: bernoulli", found, "images must lie in [0, 1]", "write noise or gaussian"))
+        value = Words(f"pixels from {extremes[0]:g} to {extremes[1]:g}")
+        raise Refused(Fault("likelihood: bernoulli", value, "images must lie in [0, 1]", "write noise or gaussian"))
     return Bernoulli()

@@ -26,8 +26,8 @@ from torch import Tensor
 
 from auxvae.config.spec import Run
 from auxvae.data.store import Scaling
-from foundation.faults import Absent, Fault, Refused
-from foundation.files import digest_file, finished, flush, read_json, room_told, write_json
+from foundation.faults import Fault, Refused, Words
+from foundation.files import atomic_write, digest_file, flush, full_disk_as_fault, read_json, write_json
 from foundation.provenance import code_hash, versions
 
 History = list[dict[str, float]]
@@ -60,8 +60,8 @@ def load(folder: Path, run: Run) -> Trained:
     """The finished run of a folder; another run's, a broken or an unfinished one is refused."""
     spec = read_json(folder / "spec.json", "the spec of a finished run")
     if spec.get("run") != _plain(run):
-        found = Absent("another run")
-        raise Refused(Fault(str(folder / "spec.json"), found, f"the run {run.id} was asked for", RETRAIN))
+        value = Words("another run")
+        raise Refused(Fault(str(folder / "spec.json"), value, f"the run {run.id} was asked for", RETRAIN))
     damage = list(_damage(folder, spec))
     if damage:
         raise Refused(damage)
@@ -72,8 +72,8 @@ def _damage(folder: Path, spec: dict[str, Any]) -> Iterator[Fault]:
     for name, sha256 in spec["files"].items():
         file = folder / name
         if not file.is_file() or digest_file(file) != sha256:
-            found = Absent("other bytes" if file.is_file() else "no file")
-            yield Fault(str(file), found, "its SHA-256 must be that of spec.json", RETRAIN)
+            value = Words("other bytes" if file.is_file() else "no file")
+            yield Fault(str(file), value, "its SHA-256 must be that of spec.json", RETRAIN)
 
 
 def finish(
@@ -89,7 +89,7 @@ def finish(
     made = work / "finished"
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
-    with room_told(folder):
+    with full_disk_as_fault(folder):
         (made / "model.safetensors").write_bytes(save(kept))
         (made / "last.safetensors").write_bytes(save(last))
         pd.DataFrame(rows).to_parquet(made / "history.parquet", index=False)
@@ -108,7 +108,7 @@ def finish(
 def save_checkpoint(work: Path, run: Run, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
     """Replace the unfinished state by a newer one, in one rename."""
     identity = {"run": _plain(run), "code": training_code(), "state": state}
-    with finished(work / "checkpoint.safetensors") as part:
+    with atomic_write(work / "checkpoint.safetensors") as part:
         part.write_bytes(save(tensors, metadata={"json": json.dumps(identity)}))
 
 
@@ -122,9 +122,9 @@ def load_checkpoint(work: Path, run: Run) -> tuple[dict[str, Tensor], dict[str, 
             identity = json.loads(file.metadata()["json"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
     except (SafetensorError, KeyError, ValueError, OSError, TypeError) as error:
-        raise Refused(Fault(str(path), Absent(f"a broken checkpoint ({error})"), "it must be whole", RETRAIN)) from None
+        raise Refused(Fault(str(path), Words(f"a broken checkpoint ({error})"), "it must be whole", RETRAIN)) from None
     if identity["run"] != _plain(run):
-        raise Refused(Fault(str(path), Absent("another run"), f"{run.id} lies here", RETRAIN))
+        raise Refused(Fault(str(path), Words("another run"), f"{run.id} lies here", RETRAIN))
     return (tensors, identity["state"]) if identity["code"] == training_code() else None
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from auxvae.config.spec import Run, Source
 from auxvae.data.likelihoods import Likelihood, likelihood
-from foundation.faults import Absent, Fault, Refused
+from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file, read_json
 
 SPLITS = {"train": 0, "validation": 1, "test": 2}
@@ -96,25 +96,25 @@ class Store:
         try:
             return np.asarray(self.dataset[name].values)
         except (ValueError, OSError, RuntimeError, KeyError) as error:
-            found = Absent(f"unreadable bytes ({error})")
+            value = Words(f"unreadable bytes ({error})")
             place = f"{self.path}/{name}"
-            raise Refused(Fault(place, found, "every chunk must match its checksum", "make the store again")) from None
+            raise Refused(Fault(place, value, "every chunk must match its checksum", "make the store again")) from None
 
 
 def _verify(path: Path, source: Source) -> None:
     if not (path / "seal.json").is_file():
-        raise Refused(Fault(str(path), Absent("no seal"), "an unfinished store is not read", "finish the simulation"))
+        raise Refused(Fault(str(path), Words("no seal"), "an unfinished store is not read", "finish the simulation"))
     seal = read_json(path / "seal.json", "the seal of a store")
     for name, known in seal["files"].items():
         file = path / name
         size = file.stat().st_size if file.is_file() else -1
         if size != known["bytes"] or (size <= SMALL and digest_file(file) != known["sha256"]):
-            found = Absent("no file" if size < 0 else f"{size} bytes that are not the sealed ones")
-            raise Refused(Fault(str(file), found, f"the seal knows {known['bytes']} bytes", "make the store again"))
+            value = Words("no file" if size < 0 else f"{size} bytes that are not the sealed ones")
+            raise Refused(Fault(str(file), value, f"the seal knows {known['bytes']} bytes", "make the store again"))
     if seal["facts"]["digest"] != source.digest:
-        found = Absent(f"data set {seal['facts']['digest'][:8]}")
+        value = Words(f"data set {seal['facts']['digest'][:8]}")
         text = f"the run was declared for {source.name} {source.digest[:8]}"
-        raise Refused(Fault(str(path), found, text, "simulate that data set, or name the right store"))
+        raise Refused(Fault(str(path), value, text, "simulate that data set, or name the right store"))
 
 
 def _fits(path: Path, image_bytes: int) -> None:
@@ -122,8 +122,8 @@ def _fits(path: Path, image_bytes: int) -> None:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if 2 * image_bytes > memory:
         text = f"they are held in memory twice, and the machine has {memory / 1e9:.3g} GB"
-        found = Absent(f"{image_bytes / 1e9:.3g} GB of images")
-        raise Refused(Fault(str(path), found, text, "train on a larger machine or simulate fewer galaxies"))
+        value = Words(f"{image_bytes / 1e9:.3g} GB of images")
+        raise Refused(Fault(str(path), value, text, "train on a larger machine or simulate fewer galaxies"))
 
 
 def run_likelihood(run: Run, store: Store, part: Part, extremes: tuple[float, float]) -> Likelihood:
@@ -144,7 +144,7 @@ def scaling(run: Run, store: Store, train: Part) -> Scaling:
 
 
 def _vary(run: Run, low: dict[str, float], high: dict[str, float]) -> None:
-    for name in run.told:
+    for name in run.aux:
         if not low[name] < high[name]:
             text = "a told factor must vary over the training rows"
             raise Refused(Fault(f"{run.dataset.name}.{name}", low[name], text, "take it out of the coverage"))

@@ -22,13 +22,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from auxvae.losses.inputs import Nats, Options, Seen
+from auxvae.losses.inputs import Nats, TermInputs, TermSettings
 from auxvae.models.critics import frozen
 
 Codes = Float[Tensor, "B d"]
 
 
-def total_correlation(seen: Seen, options: Options) -> Nats:
+def total_correlation(seen: TermInputs, options: TermSettings) -> Nats:
     """Total correlation of the aggregate posterior, in nats."""
     mean, log_variance, z = seen.posterior
     joint: Tensor = JointDensity.apply(z, mean, log_variance)  # type: ignore[no-untyped-call]
@@ -113,35 +113,35 @@ def _pull(weight: Tensor, z: Tensor, mean: Tensor, log_variance: Tensor) -> tupl
     return -pull.sum(1), pull.sum(0), width.sum(0)
 
 
-def density_ratio(seen: Seen, options: Options) -> Nats:
+def density_ratio(seen: TermInputs, options: TermSettings) -> Nats:
     """Total correlation by the discriminator's log odds."""
     odds: Tensor = frozen(seen.second_network())(seen.posterior.sample)
     return odds.mean()
 
 
-def discriminator(seen: Seen, options: Options) -> Nats:
+def discriminator(seen: TermInputs, options: TermSettings) -> Nats:
     """Cross entropy of the discriminator between codes and codes whose latents come from different images."""
     z, network = seen.posterior.sample.detach(), seen.second_network()
     apart = z.gather(0, seen.shuffle)
     return 0.5 * (softplus(-network(z)).mean() + softplus(network(apart)).mean())
 
 
-def covariance_of_means(seen: Seen, options: Options) -> Nats:
+def covariance_of_means(seen: TermInputs, options: TermSettings) -> Nats:
     """Off-diagonal part of DIP-VAE-I."""
     return _off_diagonal(_covariance(seen.posterior.mean))
 
 
-def variance_of_means(seen: Seen, options: Options) -> Nats:
+def variance_of_means(seen: TermInputs, options: TermSettings) -> Nats:
     """Diagonal part of DIP-VAE-I."""
     return _diagonal(_covariance(seen.posterior.mean))
 
 
-def covariance_of_samples(seen: Seen, options: Options) -> Nats:
+def covariance_of_samples(seen: TermInputs, options: TermSettings) -> Nats:
     """Off-diagonal part of DIP-VAE-II."""
     return _off_diagonal(_covariance(seen.posterior.mean))
 
 
-def variance_of_samples(seen: Seen, options: Options) -> Nats:
+def variance_of_samples(seen: TermInputs, options: TermSettings) -> Nats:
     """Diagonal part of DIP-VAE-II."""
     return _diagonal(_covariance(seen.posterior.mean) + seen.posterior.log_variance.exp().mean(0).diag_embed())
 

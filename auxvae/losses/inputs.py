@@ -30,7 +30,7 @@ class Draws(NamedTuple):
     past: Float[Tensor, "Q d"]
 
 
-class Seen(NamedTuple):
+class TermInputs(NamedTuple):
     """Images (B, C, H, W) on the likelihood's scale, factors, codes and reconstructions of a batch; its draws.
 
     Column j of u (B, d_Z) is the factor told to latent j, in [0, 1]; it is 0 where told[j], 0 or 1, is 0. prior is
@@ -61,7 +61,7 @@ class Seen(NamedTuple):
         return self.second
 
 
-class Options(NamedTuple):
+class TermSettings(NamedTuple):
     """What is fixed for a run: likelihood, kernel, capacity (nats), and how dependence is measured.
 
     density is the prior of the latents that are not told where it is not N(0, 1), which has a closed KL divergence;

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from auxvae.config.spec import Run
 from auxvae.data.likelihoods import Likelihood
 from auxvae.data.randomness import generator, normal
-from auxvae.losses.inputs import Draws, Options, Seen
+from auxvae.losses.inputs import Draws, TermInputs, TermSettings
 from auxvae.losses.mmd import expected_features
 from auxvae.losses.terms import TERMS
 from auxvae.models import priors
@@ -30,7 +30,7 @@ class Objective:
     """
 
     run: Run
-    options: Options
+    options: TermSettings
     prior: Prior | None
     weights: Tensor
     told: Tensor
@@ -48,11 +48,11 @@ class Objective:
         A prior that does not hold is refused.
         """
         told = torch.zeros(run.network.latents)
-        told[: len(run.told)] = 1
+        told[: len(run.aux)] = 1
         prior, variance = free_prior(run, factors)
         expected = _expected(run, prior, u)
         density = prior if run.prior.kind != "normal" and prior is not None and run.prior.has_density() else None
-        options = Options(
+        options = TermSettings(
             likelihood=kind,
             degree=run.degree,
             aux_degree=run.aux_degree,
@@ -80,7 +80,7 @@ class Objective:
         drawn = torch.zeros(rows + len(past), latents)
         if self.prior is not None:
             source = generator(seed, f"{purpose} prior", index)
-            drawn[:, len(self.run.told) :] = self.prior.sample(some_rows(self.rows, len(drawn), source), source)
+            drawn[:, len(self.run.aux) :] = self.prior.sample(some_rows(self.rows, len(drawn), source), source)
         order = torch.rand(rows, latents, generator=generator(seed, f"{purpose} order", index)).argsort(0)
         noise = normal(seed, purpose, index, (rows, latents))
         chosen = self._pairs(generator(seed, f"{purpose} pairs", index))
@@ -99,7 +99,7 @@ class Objective:
         """Every term, (terms,), in the order of the run's weights, and the codes without gradient; u is (B, told)."""
         padded = pad(u, (0, len(self.told) - u.shape[1]))
         posterior, image = network(images, padded, draws.noise)
-        seen = Seen(
+        seen = TermInputs(
             images=images,
             u=padded,
             told=self.told,
@@ -132,7 +132,7 @@ def _expected(run: Run, prior: Prior | None, u: Tensor) -> Tensor:
     def draw(part: int) -> Tensor:
         rows, source = torch.zeros(4096, run.network.latents), generator(0, "expected", part)
         if prior is not None:
-            rows[:, len(run.told) :] = prior.sample(some_rows(u.cpu(), len(rows), source), source)
+            rows[:, len(run.aux) :] = prior.sample(some_rows(u.cpu(), len(rows), source), source)
         return rows
 
     return expected_features(draw, run.mmd.width)

@@ -38,19 +38,19 @@ from torch import Tensor
 
 from auxvae.losses import independence, mmd
 from auxvae.losses.dependence import correlations, hsic, mutual_information, r0, r1
-from auxvae.losses.inputs import Nats, Options, Seen
+from auxvae.losses.inputs import Nats, TermInputs, TermSettings
 from auxvae.models.critics import frozen
 from auxvae.models.priors import Gaussian
 
 HELD, COOLED = 0.65, 0.95  # shares of the training between which kl_free cools
 
 
-def reconstruction(seen: Seen, options: Options) -> Nats:
+def reconstruction(seen: TermInputs, options: TermSettings) -> Nats:
     """Negative log-likelihood of the images."""
     return options.likelihood.nats(seen.images, seen.image).mean()
 
 
-def kl(seen: Seen, options: Options) -> Nats:
+def kl(seen: TermInputs, options: TermSettings) -> Nats:
     """Kullback-Leibler divergence of the posterior from the prior."""
     closed = _divergence(seen)
     if options.density is None:
@@ -62,18 +62,18 @@ def kl(seen: Seen, options: Options) -> Nats:
     return nats
 
 
-def kl_told(seen: Seen, options: Options) -> Nats:
+def kl_told(seen: TermInputs, options: TermSettings) -> Nats:
     """Kullback-Leibler divergence of the told latents alone."""
     return (seen.told * _divergence(seen)).sum(1).mean()
 
 
-def kl_free(seen: Seen, options: Options) -> Nats:
+def kl_free(seen: TermInputs, options: TermSettings) -> Nats:
     """Divergence of the latents that are not told from N(0, 1), at first `cooling` times over."""
     nats = ((1 - seen.told) * _divergence(seen)).sum(1).mean()
     return nats * options.cooling ** (1 - ((seen.progress - HELD) / (COOLED - HELD)).clamp(0, 1))
 
 
-def _divergence(seen: Seen) -> Float[Tensor, "B d"]:
+def _divergence(seen: TermInputs) -> Float[Tensor, "B d"]:
     """KL of each latent's posterior from its Gaussian prior, (B, d_Z)."""
     return _between(seen.posterior.mean, seen.posterior.log_variance, seen.prior)
 
@@ -84,13 +84,13 @@ def _between(mean: Tensor, log_variance: Tensor, prior: Gaussian) -> Float[Tenso
     return 0.5 * (ratio.exp() + (mean - prior.mean).square() / prior.variance - 1 - ratio)
 
 
-def capacity(seen: Seen, options: Options) -> Nats:
+def capacity(seen: TermInputs, options: TermSettings) -> Nats:
     """Distance of the divergence from the capacity that it has by now."""
     allowed = options.capacity * (3 * seen.progress).clamp(max=1)
     return (kl(seen, options) - allowed).abs()
 
 
-def explicitness(seen: Seen, options: Options) -> Nats:
+def explicitness(seen: TermInputs, options: TermSettings) -> Nats:
     """What each told latent misses of its own factor."""
     z, u = seen.posterior.sample, seen.u
     if options.dependence == "polynomial":
@@ -100,14 +100,14 @@ def explicitness(seen: Seen, options: Options) -> Nats:
     return (seen.told[: len(lost)] * lost).sum()
 
 
-def intra(seen: Seen, options: Options) -> Nats:
+def intra(seen: TermInputs, options: TermSettings) -> Nats:
     """What each told latent says of the factors of the others."""
     said = _dependence(seen, seen.posterior.sample, options.aux_degree, options).clamp(min=0)
     both = seen.told[:, None] * seen.told * (1 - torch.eye(len(seen.told), device=seen.told.device))
     return (both[:, : said.shape[1]] * said).sum()
 
 
-def inter(seen: Seen, options: Options) -> Nats:
+def inter(seen: TermInputs, options: TermSettings) -> Nats:
     """What the free latents say of the told factors, per free latent."""
     free = 1 - seen.told
     said = _dependence(seen, seen.posterior.mean, options.degree, options).clamp(min=0)
@@ -117,7 +117,7 @@ def inter(seen: Seen, options: Options) -> Nats:
     return (free * said).sum() / free.sum().clamp(min=1)
 
 
-def _dependence(seen: Seen, z: Float[Tensor, "B d"], degree: int, options: Options) -> Float[Tensor, "d F"]:
+def _dependence(seen: TermInputs, z: Float[Tensor, "B d"], degree: int, options: TermSettings) -> Float[Tensor, "d F"]:
     """How much every latent says of every factor, by the measure of the method; MINE knows the told ones alone."""
     if options.dependence == "polynomial":
         return r0(z, seen.u, degree, options.normalise)
@@ -127,25 +127,25 @@ def _dependence(seen: Seen, z: Float[Tensor, "B d"], degree: int, options: Optio
     return mutual_information(critics(z, seen.u), critics(z, seen.u[seen.shuffle[:, 0]]))
 
 
-def _products(seen: Seen) -> Float[Tensor, " d"]:
+def _products(seen: TermInputs) -> Float[Tensor, " d"]:
     """sum_{k<l told} |rho(mu_i, u_k u_l)| of every latent i, shape (d_Z,)."""
     first, second = torch.triu_indices(len(seen.told), len(seen.told), 1, device=seen.told.device)
     rho = correlations(seen.posterior.mean, seen.u[:, first] * seen.u[:, second])
     return rho.abs() @ (seen.told[first] * seen.told[second])
 
 
-def regression(seen: Seen, options: Options) -> Nats:
+def regression(seen: TermInputs, options: TermSettings) -> Nats:
     """Squared error of the told latents."""
     return 0.5 * (seen.told * (seen.posterior.mean - seen.u).square()).sum(1).mean()
 
 
-def critics(seen: Seen, options: Options) -> Nats:
+def critics(seen: TermInputs, options: TermSettings) -> Nats:
     """What the critics lower: the negative of their bounds, on codes held still."""
     z, network = seen.posterior.sample.detach(), seen.second_network()
     return -mutual_information(network(z, seen.u), network(z, seen.u[seen.shuffle[:, 0]])).sum()
 
 
-def vae_of_u(seen: Seen, options: Options) -> Nats:
+def vae_of_u(seen: TermInputs, options: TermSettings) -> Nats:
     """The negative bound of the VAE over the factors, whose encoder is the prior."""
     network = seen.second_network()
     known: Gaussian = network(seen.u)
@@ -156,7 +156,7 @@ def vae_of_u(seen: Seen, options: Options) -> Nats:
     return (0.5 * (made - seen.u[:, : made.shape[1]]).square().sum(1) + divergence).mean()
 
 
-def _live(seen: Seen, options: Options) -> Float[Tensor, " d"]:
+def _live(seen: TermInputs, options: TermSettings) -> Float[Tensor, " d"]:
     """1 for the latents that are to follow the prior, 0 for the told ones and for those that a KL has put to rest."""
     free = 1 - seen.told
     if not options.gated:
@@ -165,25 +165,25 @@ def _live(seen: Seen, options: Options) -> Float[Tensor, " d"]:
     return free * (1 - 2 * spread).clamp(0, 1)
 
 
-def _risen(seen: Seen, options: Options) -> Tensor:
+def _risen(seen: TermInputs, options: TermSettings) -> Tensor:
     """How much marginals and pairs weigh by now."""
     return seen.progress if options.gated else torch.ones_like(seen.progress)
 
 
-def joint_mmd(seen: Seen, options: Options) -> Nats:
+def joint_mmd(seen: TermInputs, options: TermSettings) -> Nats:
     """MMD^2 of the latents that are not told from their prior."""
     free = 1 - seen.told
     z, past, y = (each * free for each in (seen.posterior.sample, seen.past, seen.drawn))
     return mmd.joint(z, past, y, seen.variance * free, options.mmd)
 
 
-def mmd_marginal(seen: Seen, options: Options) -> Nats:
+def mmd_marginal(seen: TermInputs, options: TermSettings) -> Nats:
     """MMD^2 of each of those latents alone, summed."""
     each = mmd.marginal(seen.posterior.sample, seen.past, seen.expected, options.mmd.width)
     return _risen(seen, options) * (_live(seen, options) * each).sum()
 
 
-def mmd_pairs(seen: Seen, options: Options) -> Nats:
+def mmd_pairs(seen: TermInputs, options: TermSettings) -> Nats:
     """Distance of the covariances of every pair of them, and of each with the told latents, held still, summed.
 
     Where pairs are drawn, their mean stands for the mean of all. A told latent is scaled as its factor in [0, 1].
@@ -205,7 +205,7 @@ def _standing(told: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
     return (told.detach() - 0.5) * math.sqrt(12)
 
 
-Term = Callable[[Seen, Options], Nats]
+Term = Callable[[TermInputs, TermSettings], Nats]
 TERMS: dict[str, Term] = {
     "reconstruction": reconstruction,
     "kl": kl,

@@ -135,13 +135,13 @@ def alignment_scores(
     return scores | {"lds_ceiling": exact(lds_ceiling(rows, codes.shape[1]), rows)}
 
 
-def live_latents(mean: Float[ndarray, "N D"], log_variance: Float[ndarray, "N D"]) -> NDArray[np.bool_]:
+def active_latents(mean: Float[ndarray, "N D"], log_variance: Float[ndarray, "N D"]) -> NDArray[np.bool_]:
     """Which latents hold more than LIVE nats, (D,), from posterior means and log variances (N, D)."""
     held = 0.5 * np.log1p(mean.var(0) / np.exp(log_variance).mean(0))
     return np.asarray(held > LIVE)
 
 
-def live_scores(codes: Array, factors: dict[str, Array], live: NDArray[np.bool_], resamples: int) -> dict[str, Score]:
+def active_scores(codes: Array, factors: dict[str, Array], live: NDArray[np.bool_], resamples: int) -> dict[str, Score]:
     """Corrected LDS over all factors with the latents at rest taken out, and the number of the others."""
     working = codes[:, live] if live.any() else np.zeros((len(codes), 1))
     scores = alignment_scores(working, factors, (), resamples)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from auxvae.metrics.information import BINS, classes_of
 from auxvae.metrics.score import Table, names
-from foundation.faults import Absent, Fault, Refused
+from foundation.faults import Fault, Refused, Words
 
 FEW = 64  # distinct values of a factor that may be discrete
 ROWS = 10  # to a class, at least
@@ -108,7 +108,7 @@ def _table(values: Table, dim: str, stem: str) -> xr.DataArray:
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2 or not array.size:
         text = "they must be a table of rows and columns"
-        raise Refused(Fault(f"{dim}s", Absent(f"shape {array.shape}"), text, "give an array (N, K)"))
+        raise Refused(Fault(f"{dim}s", Words(f"shape {array.shape}"), text, "give an array (N, K)"))
     known = names(values, array.shape[1], stem)
     if twice := {name for name in known if known.count(name) > 1}:
         raise Refused(Fault(f"{dim} names", sorted(twice), "a name stands once", "rename them"))
@@ -119,7 +119,7 @@ def _numbers(name: str, values: Table) -> NDArray[np.float64]:
     """Any array of real numbers as doubles."""
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
-        raise Refused(Fault(name, Absent(f"values of type {array.dtype}"), "they must be real numbers", "convert them"))
+        raise Refused(Fault(name, Words(f"values of type {array.dtype}"), "they must be real numbers", "convert them"))
     return np.asarray(array, dtype=np.float64)
 
 
@@ -128,33 +128,33 @@ def _extra_faults(name: str, value: NDArray[np.float64], latents: int) -> Iterat
     dimensions, least = {"prior": (2, 2), "films": (3, 3)}[name]
     if value.ndim != dimensions or value.shape[-1] != latents or value.shape[-2] < least:
         text = f"the codes have {latents} latents: it is {('(P, D)', '(B, T, D), T at least 3')[dimensions - 2]}"
-        yield Fault(name, Absent(f"shape {value.shape}"), text, "give that shape")
+        yield Fault(name, Words(f"shape {value.shape}"), text, "give that shape")
     elif wrong := int((~np.isfinite(value)).sum()):
-        yield Fault(name, Absent(f"{wrong} values that are no finite numbers"), "all must be finite", "mend it")
+        yield Fault(name, Words(f"{wrong} values that are no finite numbers"), "all must be finite", "mend it")
 
 
 def _faults(z: xr.DataArray, u: xr.DataArray | None, codes: str, factors: str) -> Iterator[Fault]:
     yield from (fault for name, each in ((codes, z), (factors, u)) for fault in _number_faults(name, each))
     if len(z) < BINS:
         text = f"histograms have {BINS} bins"
-        yield Fault(codes, Absent(f"{len(z)} rows"), text, f"give {BINS} rows or more, better thousands")
+        yield Fault(codes, Words(f"{len(z)} rows"), text, f"give {BINS} rows or more, better thousands")
     if u is None:
         return
     if len(u) != len(z):
         text = f"{codes} has {len(z)} rows"
-        yield Fault(factors, Absent(f"{len(u)} rows"), text, "give the same rows in the same order")
+        yield Fault(factors, Words(f"{len(u)} rows"), text, "give the same rows in the same order")
     for name, column in zip(u["factor"].values, u.values.T, strict=True):
         if np.ptp(column) == 0:
             text = "a factor needs two values at least"
-            yield Fault(f"{factors} {name}", Absent(f"{column[0]:g} in every row"), text, "leave it out")
+            yield Fault(f"{factors} {name}", Words(f"{column[0]:g} in every row"), text, "leave it out")
 
 
 def _number_faults(name: str, table: xr.DataArray | None) -> Iterator[Fault]:
     if table is not None and (wrong := int((~(np.abs(table.values) < LARGEST)).sum())):
         row = int(np.flatnonzero(~(np.abs(table.values) < LARGEST).all(1))[0])
-        found = Absent(f"{wrong} values that are no finite numbers, the first in row {row}")
+        value = Words(f"{wrong} values that are no finite numbers, the first in row {row}")
         yield Fault(
-            name, found, "every value must be finite and below 1e100", "leave those rows out of codes and factors"
+            name, value, "every value must be finite and below 1e100", "leave those rows out of codes and factors"
         )
 
 
@@ -163,11 +163,11 @@ def _test_faults(
 ) -> Iterator[Fault]:
     if (z_test is None) != (u_test is None):
         there, absent = ("codes_test", "factors_test") if u_test is None else ("factors_test", "codes_test")
-        yield Fault(absent, Absent("nothing"), f"{there} is there", "give both or none")
+        yield Fault(absent, Words("nothing"), f"{there} is there", "give both or none")
     if z_test is None or u_test is None or u is None:
         return
     yield from (fault for fault in _faults(z_test, u_test, "codes_test", "factors_test"))
     for name, one, two in (("codes_test", z, z_test), ("factors_test", u, u_test)):
         if one.shape[1] != two.shape[1]:
             text = f"the rows to learn from have {one.shape[1]}"
-            yield Fault(name, Absent(f"{two.shape[1]} columns"), text, "give the same columns")
+            yield Fault(name, Words(f"{two.shape[1]} columns"), text, "give the same columns")

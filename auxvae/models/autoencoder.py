@@ -1,6 +1,6 @@
 """Encoder and decoder of one run: images to a posterior of the latents, latents to images.
 
-    q(z|x) = N(mu, diag sigma^2), mu and log sigma^2 linear in the encoder's features (models.backbones), or z = mu(x), a
+    q(z|x) = N(mu, diag sigma^2), mu and log sigma^2 linear in the features (models.backbones), or z = mu(x), that of a
     deterministic autoencoder. A method whose encoder sees the factors (config.methods) appends u to the features,
     before a layer of 256 units. Where the told latents are given, they are u itself.
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from auxvae.config.methods import DIVERGENCES
 from auxvae.config.spec import Run
 from auxvae.data.randomness import generator
-from auxvae.models.backbones import ACTIVATIONS, BODIES, Shape, uniform_weights
+from auxvae.models.backbones import ACTIVATIONS, BACKBONES, Shape, uniform_weights
 from auxvae.models.critics import SECOND
 
 WITH_FACTORS = 256  # units of the layer that joins features and factors
@@ -42,14 +42,14 @@ class Autoencoder(nn.Module):
         super().__init__()
         shape = Shape(run.dataset.channels, run.dataset.stamp, run.network.latents, run.network.width)
         act, method = ACTIVATIONS[run.activation], run.composition
-        self.encoder, decoder, features = BODIES[run.network.name](shape, act)
+        self.encoder, decoder, features = BACKBONES[run.network.name](shape, act)
         self.point, self.apart = run.encoder == "deterministic", method.decoder_apart
-        self.sees, self.given = method.sees_factors, len(run.told) if method.conditional == "given" else 0
+        self.sees, self.given = method.encoder_sees_aux, len(run.aux) if method.conditional == "given" else 0
         outputs = shape.latents * (1 if self.point else 2)
         joined = [nn.Linear(features + shape.latents, WITH_FACTORS), act(), nn.Linear(WITH_FACTORS, outputs)]
         self.head = nn.Sequential(*joined) if self.sees else nn.Linear(features, outputs)
         self.decoder = decoder
-        self.second = SECOND[method.second](shape.latents, len(run.told), run.network.second) if method.second else None
+        self.second = SECOND[method.second](shape.latents, len(run.aux), run.network.second) if method.second else None
         self.range = (FLOOR, 10.0) if (DIVERGENCES | {"kl_free"}) & {*run.terms} else (-8.0, 2.0)
         self.mean, self.std = mean, std
 

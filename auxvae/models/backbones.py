@@ -23,7 +23,7 @@ ACTIVATIONS = {"silu": nn.SiLU, "gelu": nn.GELU, "relu": nn.ReLU}
 Activation = type[nn.Module]
 
 
-class Body(NamedTuple):
+class Backbone(NamedTuple):
     """Encoder (B, C, S, S) -> (B, features), decoder (B, d_Z) -> (B, C, S, S), and the number of features."""
 
     encoder: nn.Sequential
@@ -57,21 +57,21 @@ class Residual(nn.Module):
         return x + changed
 
 
-def conv4(shape: Shape, act: Activation) -> Body:
+def conv4(shape: Shape, act: Activation) -> Backbone:
     """The 4-layer network for square stamps of 28 to 128 pixels and any number of channels."""
     return _convolutions(shape, act, lambda channels: [act()])
 
 
-def residual(shape: Shape, act: Activation) -> Body:
+def residual(shape: Shape, act: Activation) -> Backbone:
     """conv4 with a residual block behind every stride."""
     return _convolutions(shape, act, lambda channels: [Residual(channels, act), act()])
 
 
-def _convolutions(shape: Shape, act: Activation, behind: Callable[[int], list[nn.Module]]) -> Body:
+def _convolutions(shape: Shape, act: Activation, behind: Callable[[int], list[nn.Module]]) -> Backbone:
     widths = (shape.channels, *(shape.width * 2**i for i in range(4)))
     down = [layer for a, b in itertools.pairwise(widths) for layer in (nn.Conv2d(a, b, 4, 2, 1), *behind(b))]
     left = shape.stamp // 16
-    return Body(nn.Sequential(*down, nn.Flatten()), nn.Sequential(*_up(shape, behind)), widths[-1] * left * left)
+    return Backbone(nn.Sequential(*down, nn.Flatten()), nn.Sequential(*_up(shape, behind)), widths[-1] * left * left)
 
 
 def _up(shape: Shape, behind: Callable[[int], list[nn.Module]]) -> list[nn.Module]:
@@ -91,13 +91,13 @@ def _up(shape: Shape, behind: Callable[[int], list[nn.Module]]) -> list[nn.Modul
     ]
 
 
-def mlp(shape: Shape, act: Activation) -> Body:
+def mlp(shape: Shape, act: Activation) -> Backbone:
     """Two hidden layers down, two up."""
     pixels, first, second = shape.channels * shape.stamp**2, 8 * shape.width, 4 * shape.width
     down = [nn.Flatten(), nn.Linear(pixels, first), act(), nn.Linear(first, second), act()]
     up = [nn.Linear(shape.latents, second), act(), nn.Linear(second, first), act(), nn.Linear(first, pixels)]
     image = nn.Unflatten(1, (shape.channels, shape.stamp, shape.stamp))
-    return Body(nn.Sequential(*down), nn.Sequential(*up, image), second)
+    return Backbone(nn.Sequential(*down), nn.Sequential(*up, image), second)
 
 
 class SideBySide(nn.Module):
@@ -114,7 +114,7 @@ class SideBySide(nn.Module):
         return torch.baddbmm(self.bias, x, self.weight)
 
 
-BODIES: dict[str, Callable[[Shape, Activation], Body]] = {"conv4": conv4, "residual": residual, "mlp": mlp}
+BACKBONES: dict[str, Callable[[Shape, Activation], Backbone]] = {"conv4": conv4, "residual": residual, "mlp": mlp}
 
 
 def uniform_weights(network: nn.Module, source: torch.Generator) -> None:

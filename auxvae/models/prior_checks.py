@@ -9,22 +9,22 @@ from torch import Tensor
 
 from auxvae.config.spec import Run
 from auxvae.models.priors import Prior, build, trial_samples, tried
-from foundation.faults import Absent, Fault, Refused
+from foundation.faults import Fault, Refused, Words
 
 
 def free_prior(run: Run, factors: Mapping[str, Tensor]) -> tuple[Prior | None, Tensor]:
     """The prior of the latents that are not told, None where all are, and the variance of each latent, (d_Z,)."""
-    free = run.network.latents - len(run.told)
+    free = run.network.latents - len(run.aux)
     variance = torch.zeros(run.network.latents)
     if not free:
         return None, variance
 
     def table(names: tuple[str, ...]) -> Tensor:
-        chosen = names or tuple(name for name in run.dataset.factors if name not in run.told)
+        chosen = names or tuple(name for name in run.dataset.factors if name not in run.aux)
         return torch.stack([factors[name] for name in chosen], 1)
 
-    prior = build(run.prior, free, table, len(run.told))
-    variance[len(run.told) :] = tried(prior, run.prior, len(run.told)).var(0)
+    prior = build(run.prior, free, table, len(run.aux))
+    variance[len(run.aux) :] = tried(prior, run.prior, len(run.aux)).var(0)
     if run.prior.is_a_program() and run.needs_density:
         _try_density(run, prior)
     return prior, variance
@@ -32,7 +32,7 @@ def free_prior(run: Run, factors: Mapping[str, Tensor]) -> tuple[Prior | None, T
 
 def _try_density(run: Run, prior: Prior) -> None:
     """Refuse a user's prior whose log density is not one finite number for each sample."""
-    where, samples = f"prior {run.prior.words()}", trial_samples(prior, len(run.told))
+    where, samples = f"prior {run.prior.words()}", trial_samples(prior, len(run.aux))
     try:
         made = prior.log_prob(samples)
         wrong = "" if made.shape == (len(samples),) else f"numbers of shape {tuple(made.shape)}"
@@ -42,7 +42,7 @@ def _try_density(run: Run, prior: Prior) -> None:
         found = f"an error ({type(error).__name__}: {error})"
     if found:
         text = f"{run.method} has a KL divergence: log_prob(z) gives one finite number for each row of z"
-        raise Refused(Fault(f"{where}.log_prob", Absent(found), text, "add it, or take a method with an mmd"))
+        raise Refused(Fault(f"{where}.log_prob", Words(found), text, "add it, or take a method with an mmd"))
 
 
 def some_rows(u: Tensor, rows: int, source: torch.Generator) -> Tensor:
@@ -53,7 +53,7 @@ def some_rows(u: Tensor, rows: int, source: torch.Generator) -> Tensor:
 def prior_faults(runs: Iterable[Run], factors_of: Callable[[Run], Mapping[str, Tensor]]) -> list[Fault]:
     """What is wrong with the priors of these runs, each told once; factors_of gives a run's training factors."""
     faults: list[Fault] = []
-    for run in {(run.prior, run.told, run.network.latents, run.needs_density): run for run in runs}.values():
+    for run in {(run.prior, run.aux, run.network.latents, run.needs_density): run for run in runs}.values():
         try:
             free_prior(run, factors_of(run))
         except Refused as refused:

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from auxvae.config.latents import PriorSpec
 from auxvae.data.randomness import generator
-from foundation.faults import Absent, Fault, Refused
+from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file
 
 TRIAL = 4096  # rows by which a prior is tried
@@ -198,20 +198,20 @@ def tried(prior: Prior, spec: PriorSpec, told: int) -> Tensor:
     where, made = f"prior {spec.words()}", trial_samples(prior, told)
     if not isinstance(made, Tensor) or made.shape != (TRIAL, prior.dimensions):
         other = f"a {type(made).__name__} that is no torch tensor"
-        found = Absent(f"samples of shape {tuple(made.shape)}" if isinstance(made, Tensor) else other)
+        value = Words(f"samples of shape {tuple(made.shape)}" if isinstance(made, Tensor) else other)
         text = f"sample(u, source) gives one row of {prior.dimensions} numbers for each row of u, here {TRIAL}"
-        raise Refused(Fault(where, found, text, "mend the prior, or its number of latents"))
+        raise Refused(Fault(where, value, text, "mend the prior, or its number of latents"))
     broken = int((~made.isfinite()).sum())
     if broken:
         text = f"all of {made.numel()} must be finite"
-        raise Refused(Fault(where, Absent(f"{broken} samples that are no numbers"), text, "mend the prior"))
+        raise Refused(Fault(where, Words(f"{broken} samples that are no numbers"), text, "mend the prior"))
     if not made.equal(trial_samples(prior, told)):
         text = "the same source gives the same samples, or a run is not repeatable"
-        found = Absent("other samples in a second trial")
-        raise Refused(Fault(where, found, text, "draw every random number with generator=source"))
+        value = Words("other samples in a second trial")
+        raise Refused(Fault(where, value, text, "draw every random number with generator=source"))
     if not bool((made.float().var(0) > 0).all()):
         text = "a kernel takes its width from them"
-        raise Refused(Fault(where, Absent("latents that do not vary"), text, "give the prior a width"))
+        raise Refused(Fault(where, Words("latents that do not vary"), text, "give the prior a width"))
     return made.float()
 
 
@@ -221,7 +221,7 @@ def _own(spec: PriorSpec, dimensions: int, told: int) -> Prior:
     try:
         path = Path(spec.path or "")
         if spec.sha256 and digest_file(path) != spec.sha256:
-            raise Refused(Fault(where, Absent("other bytes"), "the run was declared with another file", "start again"))
+            raise Refused(Fault(where, Words("other bytes"), "the run was declared with another file", "start again"))
         made = _loaded(path, spec.name or "")(dimensions)
         if not isinstance(made, Prior):
             raise TypeError(f"{spec.name} is no auxvae.models.priors.Prior")
@@ -229,9 +229,9 @@ def _own(spec: PriorSpec, dimensions: int, told: int) -> Prior:
     except Refused:
         raise
     except (Exception, SystemExit) as error:  # whatever a user's program raises is told as a fault of it
-        found = Absent(f"a program that fails ({type(error).__name__}: {error})")
+        value = Words(f"a program that fails ({type(error).__name__}: {error})")
         text = "the class is a Prior that takes its number of latents and has sample(u, source)"
-        raise Refused(Fault(where, found, text, "mend the file: docs/own_prior.md")) from None
+        raise Refused(Fault(where, value, text, "mend the file: docs/own_prior.md")) from None
     return made
 
 

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from foundation.files import finished
+from foundation.files import atomic_write
 
 COLUMNS = 5  # panels side by side
 COLOURS = {"aux": "#0072B2", "recon": "#D55E00"}
@@ -38,7 +38,7 @@ STYLE: dict[Any, Any] = {
 def save(figure: Figure, path: Path) -> None:
     """The figure as path.pdf and path.png, without dates, so that equal data give equal files."""
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
-        with finished(path.with_suffix(suffix)) as part:
+        with atomic_write(path.with_suffix(suffix)) as part:
             figure.savefig(part, metadata=metadata, bbox_inches="tight")
     plt.close(figure)
 

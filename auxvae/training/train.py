@@ -27,8 +27,8 @@ from auxvae.models.autoencoder import Autoencoder, build
 from auxvae.models.prior_checks import prior_faults
 from auxvae.training.fleet import choose_device, train_fleet
 from foundation.console import log, span
-from foundation.faults import Absent, Fault, Refused
-from foundation.files import claimed, write_json
+from foundation.faults import Fault, Refused, Words
+from foundation.files import locked, write_json
 
 CHECKPOINT_SECONDS = 15.0
 SECOND_BETAS = (0.5, 0.9)  # of a second network (arXiv 1802.05983, 2007.00830)
@@ -82,7 +82,7 @@ def train_run(run: Run, store: Path, results: Path, device: torch.device) -> Non
     if device.type == "cpu":
         torch.set_num_threads(1)
     work = results / "work" / run.id
-    with claimed(work / "lock", run.id):
+    with locked(work / "lock", run.id):
         trainer = Trainer(run, Store(store, run.dataset), work, device)
         trainer.train()
         kept = trainer.best if run.training.keep == "best" else _weights(trainer.network)
@@ -101,7 +101,7 @@ class Trainer:
         extremes = (self.scaling.count_low, self.scaling.count_high)
         kind = run_likelihood(run, store, train, extremes)
         self.network: Autoencoder = build(run, self.scaling.mean, self.scaling.std, kind.bounded).to(device)
-        u = train.told(run.told, self.scaling)
+        u = train.told(run.aux, self.scaling)
         self.objective = Objective.of(run, kind, store.columns("train"), u, device)
         self.train_rows = self._rows(train, store, extremes)
         self.validation_rows = self._rows(validation, store, extremes)
@@ -114,7 +114,7 @@ class Trainer:
 
     def _rows(self, part: Part, store: Store, extremes: tuple[float, float]) -> Rows:
         images = run_likelihood(self.run, store, part, extremes).to_scale(part.images)
-        u = part.told(self.run.told, self.scaling)
+        u = part.told(self.run.aux, self.scaling)
         return Rows(images.to(self.device), u.to(self.device))
 
     def train(self) -> None:
@@ -192,8 +192,8 @@ class Trainer:
             i, term = broken[0].tolist()
             step = self.state.epoch * self.steps + i + 1
             name = self.run.terms[term]
-            where, found = f"{self.run.id}, step {step}", Absent(f"{name} = {values[i, term]:g}")
-            raise Refused(Fault(where, found, "every term must be finite", "lower the learning rate or that weight"))
+            where, value = f"{self.run.id}, step {step}", Words(f"{name} = {values[i, term]:g}")
+            raise Refused(Fault(where, value, "every term must be finite", "lower the learning rate or that weight"))
 
     @torch.no_grad()
     def _validate(self) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from foundation.faults import Fault, Refused, guess, listed
+from foundation.faults import Fault, Refused, listed, suggest
 from simulations.collection import Collection, Rows, at_most
 from simulations.intake import Intake, refuse_what_is_there, write
 from simulations.official.cars3d import CARS3D
@@ -62,7 +62,7 @@ def opened(name: str, source: Path) -> Iterator[Collection]:
 def bring(name: str, source: Path, path: Path, most: int | None, seed: int) -> None:
     """Write an official source, or a random `most` of its rows, as a sealed store at `path`, which must be new."""
     if name not in OFFICIAL:
-        remedy = guess(name, OFFICIAL, "name one of them, or use 'convert' for images of your own")
+        remedy = suggest(name, OFFICIAL, "name one of them, or use 'convert' for images of your own")
         raise Refused(Fault("the data set", name, f"the official ones are {listed(OFFICIAL)}", remedy))
     refuse_what_is_there(path)
     origin = {"official": name, "source": source.name, "seed": seed, "most": most}

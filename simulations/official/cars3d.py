@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import io
 
 from foundation.console import log
-from foundation.faults import Absent
+from foundation.faults import Words
 from simulations.collection import Collection, Rows
 from simulations.official.layout import Layout, Unlike, said
 from simulations.official.pixels import brightness, by_area
@@ -31,7 +31,7 @@ def _opened(source: Path, stack: ExitStack) -> Collection:
     folder = source / "cars" if (source / "cars").is_dir() else source
     files = sorted(folder.glob("*_mesh.mat"))
     if not files:
-        raise Unlike("*_mesh.mat", Absent("no file"))
+        raise Unlike("*_mesh.mat", Words("no file"))
     for file in files:
         _refuse_other_shapes(file)
     if len(files) != OFFICIAL_CARS:
@@ -46,14 +46,14 @@ def _refuse_other_shapes(file: Path) -> None:
     """What the headers of a file say; its pixels are read when they are stored."""
     shapes = {name: (shape, kind) for name, shape, kind in _understood(file, partial(io.whosmat, file))}
     if shapes.get("im") != (SHAPE, "uint8"):
-        raise Unlike(f"{file.name}: im", shapes.get("im", Absent("nothing")))
+        raise Unlike(f"{file.name}: im", shapes.get("im", Words("nothing")))
 
 
 def _understood(file: Path, read: Any) -> Any:
     try:
         return read()
     except Exception as error:  # scipy raises errors of a dozen kinds, TypeError among them, on a broken file
-        raise Unlike(file.name, Absent(f"what cannot be read ({said(error)})")) from None
+        raise Unlike(file.name, Words(f"what cannot be read ({said(error)})")) from None
 
 
 def _read(files: list[Path], rows: Rows) -> NDArray[np.float32]:

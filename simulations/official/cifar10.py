@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.faults import Absent
+from foundation.faults import Words
 from simulations.collection import Collection, official_parts, picked
 from simulations.official import tree
 from simulations.official.layout import Layout, Unlike, said
@@ -72,13 +72,13 @@ def _from_tar(source: Path) -> dict[str, bytes]:
 
 def _refuse_large(name: str, size: int) -> None:
     if size > LARGEST:
-        raise Unlike(name, Absent(f"{size:,} bytes"))
+        raise Unlike(name, Words(f"{size:,} bytes"))
 
 
 def _batches(source: Path, raw: dict[str, bytes]) -> Collection:
     missing = [name for name in TRAINING + TEST if name not in raw]
     if missing:
-        raise Unlike(missing[0], Absent("no file"))
+        raise Unlike(missing[0], Words("no file"))
     training, test = (_part(source, {name: raw[name] for name in names}) for names in (TRAINING, TEST))
     return official_parts(training, test)
 
@@ -105,30 +105,30 @@ def _batch(name: str, pickled: bytes) -> tuple[NDArray[np.uint8], NDArray[np.flo
     try:
         batch = _Unpickler(io.BytesIO(pickled), encoding="bytes").load()
     except Exception as error:  # a hostile or broken pickle may raise anything
-        raise Unlike(name, Absent(f"a pickle that is not taken ({said(error)})")) from None
+        raise Unlike(name, Words(f"a pickle that is not taken ({said(error)})")) from None
     if not isinstance(batch, dict) or not {b"data", b"labels"} <= batch.keys():
-        raise Unlike(name, Absent("no data and labels"))
+        raise Unlike(name, Words("no data and labels"))
     data, labels = batch[b"data"], batch[b"labels"]
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (3072,):
-        raise Unlike(f"{name}: data", Absent(f"{getattr(data, 'shape', type(data).__name__)}"))
+        raise Unlike(f"{name}: data", Words(f"{getattr(data, 'shape', type(data).__name__)}"))
     right = isinstance(labels, list) and all(type(label) is int and 0 <= label <= 9 for label in labels)
     if not right or len(labels) != len(data):
-        raise Unlike(f"{name}: labels", Absent(f"no {len(data)} numbers of 0 to 9"))
+        raise Unlike(f"{name}: labels", Words(f"no {len(data)} numbers of 0 to 9"))
     return data, np.array(labels, np.float64)
 
 
 def _images(source: Path, files: tree.Tree) -> Collection:
     entries = files.images()
     if not entries:
-        raise Unlike("images", Absent("no batch and no image"))
+        raise Unlike("images", Words("no batch and no image"))
     for entry in entries:
         if entry.parent.name not in CLASSES:
-            raise Unlike(str(entry), Absent(f"an image of a class {entry.parent.name!r}"))
+            raise Unlike(str(entry), Words(f"an image of a class {entry.parent.name!r}"))
     parts = {part: [e for e in entries if e.parent.parent.name == part] for part in ("train", "test")}
     if not any(parts.values()):
         return _labelled(source, files, entries)
     if sum(map(len, parts.values())) < len(entries):
-        raise Unlike("images", Absent("some under train or test, some not"))
+        raise Unlike("images", Words("some under train or test, some not"))
     training, test = (_labelled(source, files, part) if part else None for part in parts.values())
     return official_parts(training, test)
 

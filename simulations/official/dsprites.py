@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from foundation.faults import Absent
+from foundation.faults import Words
 from simulations.collection import Collection, Rows, picked
 from simulations.official.layout import Layout, Unlike
 from simulations.official.stream import Stream
@@ -37,14 +37,14 @@ def _opened(source: Path, stack: ExitStack) -> Collection:
         if table.ndim != 2 or table.shape[0] != rows or table.shape[1] not in (5, 6):
             raise Unlike(name, table.shape)
     if not np.isfinite(values).all():
-        raise Unlike("latents_values", Absent("values that are no finite numbers"))
+        raise Unlike("latents_values", Words("values that are no finite numbers"))
     factors = dict(zip(NAMES, values[:, -5:].T.astype(np.float64), strict=True))
     return Collection(str(source), rows, (64, 64), partial(_read, images), factors, {"orientation": "rad"})
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
     if f"{name}.npy" not in archive.namelist():
-        raise Unlike(name, Absent("nothing"))
+        raise Unlike(name, Words("nothing"))
     return archive.open(f"{name}.npy")
 
 
@@ -52,7 +52,7 @@ def _images(file: IO[bytes]) -> Stream:
     reader = npy.read_array_header_1_0 if npy.read_magic(file) == (1, 0) else npy.read_array_header_2_0
     shape, fortran, kind = reader(file)
     if shape[1:] != (64, 64) or not shape[0] or kind not in (np.uint8, np.bool_) or fortran:
-        raise Unlike("imgs", Absent(f"{shape} of {kind}"))
+        raise Unlike("imgs", Words(f"{shape} of {kind}"))
     return Stream("imgs", file, file.tell(), shape)
 
 
@@ -67,7 +67,7 @@ def _numbers(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
 def _read(images: Stream, rows: Rows) -> NDArray[np.float32]:
     block = picked(images, rows)
     if block.max() > 1:
-        raise Unlike("imgs", Absent(f"a pixel of {block.max()}"))
+        raise Unlike("imgs", Words(f"a pixel of {block.max()}"))
     return block.astype(np.float32)
 
 

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from foundation.faults import Absent, Fault, Refused
+from foundation.faults import Fault, Refused, Words
 from simulations.collection import Collection
 
 REMEDY = "fetch the official file again and name it as docs/official_data.md does"
@@ -63,7 +63,7 @@ def told(source: Path, expected: str) -> Iterator[None]:
     except Unlike as unlike:
         raise Refused(Fault(f"{source}: {unlike.where}", unlike.found, expected, REMEDY)) from None
     except FileNotFoundError as error:
-        raise Refused(Fault(str(error.filename or source), Absent("no file"), expected, REMEDY)) from None
+        raise Refused(Fault(str(error.filename or source), Words("no file"), expected, REMEDY)) from None
     except BROKEN as error:
-        found = Absent(f"what cannot be read ({said(error)})")
-        raise Refused(Fault(str(source), found, expected, REMEDY)) from None
+        value = Words(f"what cannot be read ({said(error)})")
+        raise Refused(Fault(str(source), value, expected, REMEDY)) from None

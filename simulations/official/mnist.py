@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.faults import Absent
+from foundation.faults import Words
 from simulations.collection import Collection, Rows, official_parts, picked
 from simulations.official.layout import Layout, Unlike
 from simulations.official.pixels import brightness
@@ -29,7 +29,7 @@ MAGIC = {3: 2051, 1: 2049}
 def _opened(source: Path, stack: ExitStack) -> Collection:
     pairs = {part: source / f"{part}-images-idx3-ubyte" for part in ("train", "t10k")}
     if not any(is_there(images) for images in pairs.values()):
-        raise Unlike("images", Absent("neither train-images-idx3-ubyte nor t10k-images-idx3-ubyte"))
+        raise Unlike("images", Words("neither train-images-idx3-ubyte nor t10k-images-idx3-ubyte"))
     training, test = (_pair(source, part, stack) if is_there(path) else None for part, path in pairs.items())
     return official_parts(training, test)
 
@@ -42,7 +42,7 @@ def _pair(source: Path, part: str, stack: ExitStack) -> Collection:
         raise Unlike(images.name, images.shape)
     values = labels[0 : labels.shape[0]].astype(np.float64)
     if labels.shape != (rows,) or values.max() > 9:
-        raise Unlike(labels.name, Absent(f"{labels.shape[0]} labels up to {values.max(initial=0):g} for {rows} images"))
+        raise Unlike(labels.name, Words(f"{labels.shape[0]} labels up to {values.max(initial=0):g} for {rows} images"))
     return Collection(str(source), rows, (28, 28), partial(_read, images), {"label": values}, {})
 
 
@@ -50,7 +50,7 @@ def _idx(path: Path, dimensions: int, stack: ExitStack) -> Stream:
     file = stack.enter_context(plain_or_gzip(path))
     magic, *shape = np.frombuffer(exactly(path.name, file, 4 * (1 + dimensions)), ">i4").tolist()
     if magic != MAGIC[dimensions]:
-        raise Unlike(path.name, Absent(f"magic number {magic}"))
+        raise Unlike(path.name, Words(f"magic number {magic}"))
     return Stream(path.name, file, file.tell(), tuple(shape))
 
 

@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.faults import Absent
+from foundation.faults import Words
 from simulations.collection import Collection, Rows, picked
 from simulations.official.layout import Layout, Unlike
 from simulations.official.pixels import brightness, channels_first
@@ -31,12 +31,12 @@ def _opened(source: Path, stack: ExitStack) -> Collection:
     images, labels = _data(file, "images"), _data(file, "labels")
     rows = images.shape[0] if images.shape else 0
     if images.shape[1:] != (64, 64, 3) or not rows or images.dtype != np.uint8:
-        raise Unlike("images", Absent(f"{images.shape} of {images.dtype}"))
+        raise Unlike("images", Words(f"{images.shape} of {images.dtype}"))
     if labels.shape != (rows, 6) or labels.dtype.kind not in "iuf":
-        raise Unlike("labels", Absent(f"{labels.shape} of {labels.dtype}"))
+        raise Unlike("labels", Words(f"{labels.shape} of {labels.dtype}"))
     values = np.asarray(labels[:], np.float64)
     if not np.isfinite(values).all():
-        raise Unlike("labels", Absent("values that are no finite numbers"))
+        raise Unlike("labels", Words("values that are no finite numbers"))
     factors = dict(zip(NAMES, values.T, strict=True))
     return Collection(str(source), rows, (3, 64, 64), partial(_read, images), factors, {"orientation": "deg"})
 
@@ -44,7 +44,7 @@ def _opened(source: Path, stack: ExitStack) -> Collection:
 def _data(file: h5py.File, name: str) -> Any:
     found = file.get(name)
     if not isinstance(found, h5py.Dataset):
-        raise Unlike(name, Absent("nothing"))
+        raise Unlike(name, Words("nothing"))
     return found
 
 

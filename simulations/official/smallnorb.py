@@ -27,7 +27,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.faults import Absent
+from foundation.faults import Words
 from simulations.collection import Collection, Rows, official_parts, picked
 from simulations.official.layout import Layout, Unlike
 from simulations.official.pixels import brightness, by_area
@@ -41,7 +41,7 @@ HIGHEST = {"category": 4, "instance": 9, "elevation": 8, "azimuth": 34, "lightin
 def _opened(source: Path, stack: ExitStack) -> Collection:
     there = {part: is_there(source / f"{name}-dat.mat") for part, name in NAMES.items()}
     if not any(there.values()):
-        raise Unlike("images", Absent(f"neither {NAMES['training']}-dat.mat nor {NAMES['testing']}-dat.mat"))
+        raise Unlike("images", Words(f"neither {NAMES['training']}-dat.mat nor {NAMES['testing']}-dat.mat"))
     training, test = (_part(source, NAMES[part], stack) if there[part] else None for part in NAMES)
     return official_parts(training, test)
 
@@ -62,7 +62,7 @@ def _factors(source: Path, name: str, rows: int) -> dict[str, NDArray[np.float64
     codes = dict(zip(HIGHEST, (category, instance, elevation, azimuth, lighting), strict=True))
     for factor, values in codes.items():
         if values.min() < 0 or values.max() > HIGHEST[factor]:
-            raise Unlike(f"{name}: {factor}", Absent(f"values from {values.min()} to {values.max()}"))
+            raise Unlike(f"{name}: {factor}", Words(f"values from {values.min()} to {values.max()}"))
     factors = {factor: values.astype(np.float64) for factor, values in codes.items()}
     return factors | {"elevation": 30 + 5 * factors["elevation"], "azimuth": 10 * factors["azimuth"]}
 
@@ -77,7 +77,7 @@ def _integers(path: Path, expected: tuple[int, ...]) -> NDArray[np.int32]:
     with plain_or_gzip(path) as file:
         shape = _shape(path.name, file, INTEGERS)
         if shape != expected:
-            raise Unlike(path.name, Absent(f"{shape} where {expected} belong to the images"))
+            raise Unlike(path.name, Words(f"{shape} where {expected} belong to the images"))
         values = np.frombuffer(exactly(path.name, file, 4 * int(np.prod(shape))), "<i4")
     return values.reshape(shape).astype(np.int32)
 
@@ -85,7 +85,7 @@ def _integers(path: Path, expected: tuple[int, ...]) -> NDArray[np.int32]:
 def _shape(name: str, file: IO[bytes], magic: int) -> tuple[int, ...]:
     found, dimensions = np.frombuffer(exactly(name, file, 8), "<i4").tolist()
     if found != magic or not 1 <= dimensions <= 4:
-        raise Unlike(name, Absent(f"magic number {found:#x} and {dimensions} dimensions"))
+        raise Unlike(name, Words(f"magic number {found:#x} and {dimensions} dimensions"))
     sizes = np.frombuffer(exactly(name, file, 4 * max(dimensions, 3)), "<i4").tolist()
     return tuple(sizes[:dimensions])
 

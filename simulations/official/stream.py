@@ -16,7 +16,7 @@ from typing import IO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.faults import Absent
+from foundation.faults import Words
 from simulations.official.layout import Unlike
 
 PIECE = 1 << 20
@@ -31,7 +31,7 @@ class Stream:
         self.size = math.prod(shape[1:])
         expected, found = offset + shape[0] * self.size, length(file)
         if found != expected:
-            raise Unlike(name, Absent(f"{found:,} bytes where {shape} of uint8 need {expected:,}"))
+            raise Unlike(name, Words(f"{found:,} bytes where {shape} of uint8 need {expected:,}"))
 
     def __getitem__(self, rows: slice) -> NDArray[np.uint8]:
         """Images of rows start..stop-1."""
@@ -63,5 +63,5 @@ def exactly(name: str, file: IO[bytes], size: int) -> bytes:
     """The next `size` bytes; fewer are told."""
     read = file.read(size)
     if len(read) < size:
-        raise Unlike(name, Absent(f"{len(read)} bytes where {size} more were due"))
+        raise Unlike(name, Words(f"{len(read)} bytes where {size} more were due"))
     return read

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from foundation.faults import Absent
+from foundation.faults import Words
 from simulations.collection import Collection, official_parts
 from simulations.official import tree
 from simulations.official.layout import Layout, Unlike
@@ -30,7 +30,7 @@ def _opened(source: Path, stack: ExitStack) -> Collection:
     within = [(entry, entry.relative_to(top).parts) for entry in files.images() if entry.is_relative_to(top)]
     training = {e: parts[1] for e, parts in within if len(parts) == 4 and (parts[0], parts[2]) == ("train", "images")}
     if not training:
-        raise Unlike("train", Absent("no image in train/<wnid>/images"))
+        raise Unlike("train", Words("no image in train/<wnid>/images"))
     validation = _annotated(files, top, [entry for entry, parts in within if parts[0] == "val"])
     labels = _labels(files, top, set(training.values()))
     train, test = (_labelled(source, files, part, labels) if part else None for part in (training, validation))
@@ -40,7 +40,7 @@ def _opened(source: Path, stack: ExitStack) -> Collection:
 def _text(files: tree.Tree, name: str) -> list[list[str]]:
     """The lines of a text file, in words."""
     if name not in files.names:
-        raise Unlike(name, Absent("no file"))
+        raise Unlike(name, Words("no file"))
     return [line.split() for line in files.read(name).decode("utf-8").splitlines() if line.strip()]
 
 
@@ -58,14 +58,14 @@ def _annotated(files: tree.Tree, top: PurePosixPath, entries: list[PurePosixPath
     known = {words[0]: words[1] for words in _text(files, name) if len(words) > 1}
     for entry in entries:
         if entry.parent != top / "val" / "images" or entry.name not in known:
-            raise Unlike(str(entry), Absent("an image that val_annotations.txt does not know"))
+            raise Unlike(str(entry), Words("an image that val_annotations.txt does not know"))
     return {entry: known[entry.name] for entry in entries}
 
 
 def _labelled(source: Path, files: tree.Tree, classes: dict[PurePosixPath, str], labels: dict[str, int]) -> Collection:
     for entry, wnid in classes.items():
         if wnid not in labels:
-            raise Unlike(str(entry), Absent(f"an image of a class {wnid!r} that is not known"))
+            raise Unlike(str(entry), Words(f"an image of a class {wnid!r} that is not known"))
     values = np.array([labels[wnid] for wnid in classes.values()], np.float64)
     read = partial(tree.rgb, files, list(classes), 64)
     return Collection(str(source), len(classes), (3, 64, 64), read, {"label": values}, {})

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from foundation.faults import Absent
+from foundation.faults import Words
 from simulations.collection import Rows
 from simulations.official.layout import Unlike, said
 from simulations.official.pixels import brightness, channels_first
@@ -63,7 +63,7 @@ def _archive(archive: zipfile.ZipFile) -> Tree:
 
 def _limited(name: str, size: int, read: Callable[[], bytes]) -> bytes:
     if size > LARGEST:
-        raise Unlike(name, Absent(f"{size:,} bytes"))
+        raise Unlike(name, Words(f"{size:,} bytes"))
     return read()
 
 
@@ -76,7 +76,7 @@ def _pixels(tree: Tree, name: str, side: int) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(tree.read(name)), formats=("PNG", "JPEG")) as image:
             if image.size != (side, side):
-                raise Unlike(name, Absent(f"{image.size[0]} x {image.size[1]} pixels"))
+                raise Unlike(name, Words(f"{image.size[0]} x {image.size[1]} pixels"))
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise Unlike(name, Absent(f"what is no whole image ({said(error)})")) from None
+        raise Unlike(name, Words(f"what is no whole image ({said(error)})")) from None

@@ -15,7 +15,7 @@ from auxvae.metrics.aggregate import (
     sliced_wasserstein,
     total_correlation,
 )
-from auxvae.metrics.alignment import live_latents, live_scores
+from auxvae.metrics.alignment import active_latents, active_scores
 from auxvae.metrics.score import jackknife
 
 G = np.random.default_rng(0)
@@ -91,8 +91,8 @@ def test_a_latent_at_rest_has_no_say_among_the_live():
     factor = NORMAL[:, 0]
     codes = np.stack([factor, 1e-3 * (factor + NORMAL[:, 1])], 1)
     log_variance = np.stack([np.full(N, -8.0), np.zeros(N)], 1)
-    live = live_latents(codes, log_variance)
+    live = active_latents(codes, log_variance)
     assert live.tolist() == [True, False]
-    scores = live_scores(codes, {"f": factor}, live, 20)
+    scores = active_scores(codes, {"f": factor}, live, 20)
     assert (scores["lds_all_live"].value, scores["latents_live"].value) == (1, 1)
-    assert live_scores(codes, {"f": factor}, np.array([False, False]), 20)["lds_all_live"].value == 0
+    assert active_scores(codes, {"f": factor}, np.array([False, False]), 20)["lds_all_live"].value == 0

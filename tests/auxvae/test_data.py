@@ -65,9 +65,9 @@ def test_constants_come_from_the_training_rows_alone(tiny_store, run):
     rows = whole["split"].values == 0
     assert known.factor_low["flux"] == whole["flux"].values[rows].min()
     assert known.count_high == whole["image"].values[rows].max()
-    told = train.told(run.told, known)
+    told = train.told(run.aux, known)
     assert float(told.min()) == 0 and float(told.max()) == 1
-    held = store.part("test").told(run.told, known)
+    held = store.part("test").told(run.aux, known)
     expected = (whole["radius"].values[whole["split"].values == 2] - known.factor_low["radius"]) / (
         known.factor_high["radius"] - known.factor_low["radius"]
     )

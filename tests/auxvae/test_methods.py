@@ -23,7 +23,7 @@ SHORT = {"training": {"epochs": 4, "batch": 32, "learning_rate": 2.0e-3, "clip":
 
 
 def group(method, **settings):
-    told = {"coverages": ["two"]} if METHODS[method].told else {}
+    told = {"coverages": ["two"]} if METHODS[method].needs_aux else {}
     return {"method": method, **told, **settings}
 
 
@@ -116,7 +116,7 @@ def test_settings_go_the_whole_way(case, tiny_store, tmp_path):
     analyse(run, study.config.analyses, "cpu", tiny_store, tmp_path)
     scores = read_json(tmp_path / "runs" / run.id / "scores.json", "scores")
     assert all(np.isfinite(score["value"]) for score in scores.values())
-    assert ("prior_distance" in scores) is (len(run.told) < run.network.latents)
+    assert ("prior_distance" in scores) is (len(run.aux) < run.network.latents)
     assert ("kl" in scores) is (run.encoder == "gaussian")
 
 
@@ -158,8 +158,8 @@ def test_no_term_makes_an_array_of_rows_by_rows_by_latents(study):
 
     for run in study.runs:
         factors = {name: torch.rand(100, generator=g) for name in run.dataset.factors}
-        objective = Objective.of(run, Poisson(0.0), factors, torch.rand(99, len(run.told), generator=g), CPU)
-        images, u = torch.rand(rows, 1, 33, 33, generator=g), torch.rand(rows, len(run.told), generator=g)
+        objective = Objective.of(run, Poisson(0.0), factors, torch.rand(99, len(run.aux), generator=g), CPU)
+        images, u = torch.rand(rows, 1, 33, 33, generator=g), torch.rand(rows, len(run.aux), generator=g)
         draws, network = objective.draw("latents", 0, u), build(run, 0.0, 1.0, False)
         with Largest() as largest:
             values, _ = objective.values(network, images, u, draws, 0.5)

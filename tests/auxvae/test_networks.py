@@ -7,7 +7,7 @@ import torch
 
 from auxvae.config.methods import METHODS
 from auxvae.models.autoencoder import build
-from auxvae.models.backbones import ACTIVATIONS, BODIES
+from auxvae.models.backbones import ACTIVATIONS, BACKBONES
 
 
 def network_of(run, name="conv4", channels=1, stamp=33, activation="silu", bounded=False):
@@ -17,7 +17,7 @@ def network_of(run, name="conv4", channels=1, stamp=33, activation="silu", bound
     return build(replace(run, dataset=shaped, network=narrow, activation=activation), 0.0, 1.0, bounded)
 
 
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", BACKBONES)
 def test_every_stamp_comes_back_in_its_size(name, tiny):
     for stamp in range(28, 129):
         network = network_of(tiny.runs[0], name, stamp=stamp)
@@ -42,7 +42,7 @@ def test_critics_start_as_other_layers_do(tiny):
 
 @pytest.mark.parametrize("channels", [1, 3, 5])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", BACKBONES)
 def test_any_channels_and_activation(name, activation, channels, tiny):
     network = network_of(tiny.runs[0], name, channels, activation=activation)
     image = network(torch.zeros(2, channels, 33, 33), torch.zeros(2, 6), torch.zeros(2, 6))[1]
@@ -59,14 +59,14 @@ def test_the_decoder_of_33_pixels_has_the_published_steps(tiny):
     assert sizes[1::2] == [2, 4, 8, 33]
 
 
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", BACKBONES)
 def test_a_bounded_output_lies_in_the_unit_interval(name, tiny):
     network = network_of(tiny.runs[0], name, bounded=True)
     image = network.decode(100 * torch.randn(8, 6, generator=torch.Generator().manual_seed(0)))
     assert image.min() >= 0 and image.max() <= 1
 
 
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", BACKBONES)
 @pytest.mark.parametrize("method", METHODS)
 def test_weights_follow_the_seed_and_leave_the_global_generator_alone(method, name, tiny):
     before = torch.get_rng_state()
@@ -98,6 +98,6 @@ def test_who_sees_the_factors(tiny):
         network = build(run, 0.0, 1.0, False)
         with torch.no_grad():
             one, two = network.encode(images, u)[0], network.encode(images, 0 * u)[0]
-        assert torch.equal(one, two) is not entry.sees_factors, method
+        assert torch.equal(one, two) is not entry.encoder_sees_aux, method
         if entry.conditional == "given":
-            assert torch.equal(one[:, : len(run.told)], u[:, : len(run.told)])
+            assert torch.equal(one[:, : len(run.aux)], u[:, : len(run.aux)])

@@ -102,7 +102,7 @@ class Ring(Prior):
         {body}
 """
 GOOD = "return torch.rand(len(u), self.dimensions, generator=source)"
-BODIES = {
+BACKBONES = {
     "wrong shape": (
         "return torch.rand(len(u), self.dimensions + 1, generator=source)",
         "one row of 3 numbers for each row",
@@ -128,9 +128,9 @@ def test_a_prior_of_ones_own_is_sampled(tmp_path):
     assert drawn(prior, 5).shape == (5, 3)
 
 
-@pytest.mark.parametrize("case", BODIES)
+@pytest.mark.parametrize("case", BACKBONES)
 def test_a_bad_prior_of_ones_own_is_refused(case, tmp_path):
-    body, sentence = BODIES[case]
+    body, sentence = BACKBONES[case]
     spec = own(tmp_path, body)
     with pytest.raises(Refused) as refused:
         tried(build(spec, 3, lambda names: TABLE, 0), spec, 0)
@@ -159,8 +159,8 @@ def test_the_prior_of_a_run_covers_what_is_not_told(tiny):
     factors = {name: torch.rand(500, generator=generator(0, name)) for name in tiny.runs[0].dataset.factors}
     for run in tiny.runs:
         prior, variance = free_prior(run, factors)
-        assert prior.dimensions == run.network.latents - len(run.told)
-        assert variance[: len(run.told)].abs().max() == 0 if run.told else variance.min() > 0
+        assert prior.dimensions == run.network.latents - len(run.aux)
+        assert variance[: len(run.aux)].abs().max() == 0 if run.aux else variance.min() > 0
         assert math.isfinite(float(variance.sum()))
 
 

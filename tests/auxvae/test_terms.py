@@ -11,7 +11,7 @@ from auxvae.config.latents import Mmd
 from auxvae.config.methods import METHODS
 from auxvae.data.likelihoods import Gaussian as GaussianLikelihood
 from auxvae.data.likelihoods import Poisson
-from auxvae.losses.inputs import Options, Seen
+from auxvae.losses.inputs import TermInputs, TermSettings
 from auxvae.losses.kernels import features
 from auxvae.losses.objective import Objective
 from auxvae.losses.terms import TERMS
@@ -24,12 +24,14 @@ from tests.conftest import study_of
 B, D, PAST, PIXELS = 48, 7, 16, 6
 TOLD = ((), (0,), (0, 1, 2), tuple(range(D)))  # how many latents are told, run by run
 OPTIONS = {
-    "default": Options(Poisson(0.0)),
-    "released": Options(Poisson(0.0), 3, 1, False, True),
-    "degree one": Options(GaussianLikelihood(2.0), 1, 1, mmd=Mmd("rbf", 4.0, width=0.7)),
-    "hsic, pairs drawn": Options(Poisson(0.0), dependence="hsic", mmd=Mmd("rational_quadratic", "median", pairs=5)),
-    "blocks": Options(Poisson(0.0), mmd=Mmd("laplace", "prior", block=12)),
-    "independent, at rest": Options(Poisson(0.0), independent=True, cooling=50.0, gated=True),
+    "default": TermSettings(Poisson(0.0)),
+    "released": TermSettings(Poisson(0.0), 3, 1, False, True),
+    "degree one": TermSettings(GaussianLikelihood(2.0), 1, 1, mmd=Mmd("rbf", 4.0, width=0.7)),
+    "hsic, pairs drawn": TermSettings(
+        Poisson(0.0), dependence="hsic", mmd=Mmd("rational_quadratic", "median", pairs=5)
+    ),
+    "blocks": TermSettings(Poisson(0.0), mmd=Mmd("laplace", "prior", block=12)),
+    "independent, at rest": TermSettings(Poisson(0.0), independent=True, cooling=50.0, gated=True),
 }
 PLAYED = {
     "density_ratio": "discriminator",
@@ -52,7 +54,7 @@ def sample(seed, told, dtype, device, options=OPTIONS["default"], second=None):
     drawn = 3 * (draw(B + len(past), D) - 0.5) * (1 - mask)
     pairs = torch.triu_indices(D, D, 1)
     chosen = pairs if options.mmd.pairs == "all" else pairs[:, torch.randperm(pairs.shape[1], generator=g)[:5]]
-    return Seen(
+    return TermInputs(
         images=20 * draw(B, 1, PIXELS, PIXELS),
         u=u,
         told=mask,
@@ -104,7 +106,7 @@ def test_every_term_is_the_same_under_vmap_over_runs_as_in_a_loop(name, options,
 
     def of(weights, tensors):
         prior, posterior = type(runs[0].prior)(*tensors["prior"]), Posterior(*tensors["posterior"])
-        seen = Seen(**{**tensors, "prior": prior, "posterior": posterior})
+        seen = TermInputs(**{**tensors, "prior": prior, "posterior": posterior})
         if name not in PLAYED:
             return TERMS[name](seen, o)
         return torch.func.functional_call(Term(name, seen, o, seconds[0]), weights)
@@ -213,7 +215,7 @@ def test_the_floor_of_a_known_noise_is_half_a_nat_per_pixel():
 
 def run_of(method, config, **settings):
     """The only run of a method in the tiny study."""
-    told = {"coverages": ["two"]} if METHODS[method].told else {}
+    told = {"coverages": ["two"]} if METHODS[method].needs_aux else {}
     config["runs"] = [{"method": method, **told, **settings}]
     return study_of(config)[1].runs[0]
 
@@ -226,10 +228,8 @@ def test_gradients_of_every_method_reach_every_parameter(method, name, config):
     network = build(run, 3.0, 5.0, bounded=False)
     g = torch.Generator().manual_seed(2)
     factors = {factor: torch.rand(64, generator=g) for factor in run.dataset.factors}
-    objective = Objective.of(
-        run, Poisson(0.0), factors, torch.rand(64, len(run.told), generator=g), torch.device("cpu")
-    )
-    u = torch.rand(16, len(run.told), generator=g)
+    objective = Objective.of(run, Poisson(0.0), factors, torch.rand(64, len(run.aux), generator=g), torch.device("cpu"))
+    u = torch.rand(16, len(run.aux), generator=g)
     images = 20 * torch.rand(16, 1, 33, 33, generator=g)
     values, codes = objective.values(network, images, u, objective.draw("latents", 0, u), 0.2)
     (values @ objective.weights).backward()

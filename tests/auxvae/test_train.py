@@ -19,7 +19,7 @@ from auxvae.data import run_folder as runs
 from auxvae.data.store import Store
 from auxvae.training import train as training
 from foundation.faults import Refused
-from foundation.files import claimed
+from foundation.files import locked
 from tests.conftest import ROOT
 
 CPU = torch.device("cpu")
@@ -110,7 +110,7 @@ def test_the_workers_of_a_killed_fleet_end_with_it(tiny, tiny_store, tmp_path):
 
 def is_free(work, run):
     try:
-        with claimed(work / "lock", run.id):
+        with locked(work / "lock", run.id):
             return True
     except Refused:
         return False
@@ -126,7 +126,7 @@ def wait_for(condition, seconds=60):
 def test_a_run_is_trained_by_one_process_at_a_time(tiny, tiny_store, tmp_path):
     run = tiny.runs[0]
     lock = tmp_path / "work" / run.id / "lock"
-    with claimed(lock, run.id), pytest.raises(Refused, match="made once at a time"):
+    with locked(lock, run.id), pytest.raises(Refused, match="made once at a time"):
         training.train_run(run, tiny_store, tmp_path, CPU)
 
 
@@ -137,7 +137,7 @@ def test_a_term_that_is_not_finite_stops_its_run_and_no_other(tiny, tiny_store, 
         training.train(Fleet((broken, sound)), tiny_store, tmp_path, CPU, workers=1)
     [fault] = refused.value.faults
     assert broken.id in fault.where and "step" in fault.where
-    assert any(term in str(fault.found) for term in broken.terms)
+    assert any(term in str(fault.value) for term in broken.terms)
     assert runs.is_finished(tmp_path / "runs" / sound.id, sound)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foundation.declare import Range, load_yaml, read
-from foundation.faults import Fault, Refused, guess
+from foundation.faults import Fault, Refused, suggest
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,11 @@ def test_nothing_that_yaml_can_hold_raises(value):
     ],
 )
 def test_a_near_name_is_guessed(name, known, near):
-    assert guess(name, known, "no") == f"did you mean {near!r}?"
+    assert suggest(name, known, "no") == f"did you mean {near!r}?"
 
 
 def test_a_far_name_is_not_guessed():
-    assert guess("temperature", ("flux", "g1"), "no") == "no"
+    assert suggest("temperature", ("flux", "g1"), "no") == "no"
 
 
 @pytest.mark.parametrize(

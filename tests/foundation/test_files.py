@@ -7,13 +7,13 @@ import pytest
 
 from foundation import provenance
 from foundation.faults import Refused
-from foundation.files import canonical, digest_of, finished, read_json, write_json
+from foundation.files import atomic_write, canonical, digest_of, read_json, write_json
 
 
 def test_a_block_that_fails_leaves_the_old_file(tmp_path):
     path = tmp_path / "value.json"
     write_json(path, {"a": 1})
-    with pytest.raises(ZeroDivisionError), finished(path) as part:
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as part:
         part.write_text("half")
         1 / 0
     assert read_json(path, "a value") == {"a": 1}
@@ -22,9 +22,9 @@ def test_a_block_that_fails_leaves_the_old_file(tmp_path):
 def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path):
     program = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from foundation.files import write_text; from foundation.console import told\n"
+        "from foundation.files import write_text; from foundation.console import run_app\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "told(lambda: write_text(Path(sys.argv[1]), 'x' * 5000))"
+        "run_app(lambda: write_text(Path(sys.argv[1]), 'x' * 5000))"
     )
     path = tmp_path / "large.txt"
     ended = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True)
