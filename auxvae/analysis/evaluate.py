@@ -27,6 +27,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from auxvae.analysis.model import Model
+from auxvae.config.labels import latent_names
 from auxvae.config.spec import Run
 from auxvae.data.randomness import generator, normal
 from auxvae.data.store import Scaling, Store
@@ -138,12 +139,6 @@ def _nats(model: Model, reconstruction: torch.Tensor) -> Array:
 
 def _flat(images: NDArray[np.float32]) -> Array:
     return np.asarray(images, dtype=np.float64)
-
-
-def latent_names(run: Run) -> list[str]:
-    """z1, z2, ...; a told latent carries the name of its factor."""
-    told = [f"z{j + 1} ({name})" for j, name in enumerate(run.aux)]
-    return told + [f"z{j + 1}" for j in range(len(told), run.network.latents)]
 
 
 def codes_dataset(

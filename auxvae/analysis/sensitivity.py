@@ -18,8 +18,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from auxvae.analysis.evaluate import latent_names
 from auxvae.analysis.model import Model
+from auxvae.config.labels import latent_names
 from auxvae.config.spec import Run, Sensitivity
 from auxvae.data.randomness import normal
 from auxvae.metrics.images import asinh_scale, ssim_to

@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from auxvae.analysis.evaluate import latent_names
 from auxvae.analysis.model import Model
+from auxvae.config.labels import latent_names
 from auxvae.config.spec import Run, Traversal
 
 

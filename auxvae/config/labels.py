@@ -36,6 +36,12 @@ def first_of_label(chosen: tuple[Run, ...]) -> dict[str, str]:
     return shown
 
 
+def latent_names(run: Run) -> list[str]:
+    """z1, z2, ...; an auxiliary latent carries the name of its factor."""
+    auxiliary = [f"z{j + 1} ({name})" for j, name in enumerate(run.aux)]
+    return auxiliary + [f"z{j + 1}" for j in range(len(auxiliary), run.network.latents)]
+
+
 def _words(run: Run, datasets: set[str]) -> str:
     return " ".join(filter(None, (run.dataset.name if len(datasets) > 1 else "", run.method, run.coverage)))
 

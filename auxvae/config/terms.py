@@ -1,0 +1,53 @@
+"""The table of loss terms: where each one's function stands, which settings it reads, which random numbers it needs.
+
+The functions themselves are in auxvae.losses; they are named here by module and function, so that a config can be
+checked, and the code behind a run be hashed, without importing torch. Adding a term is one entry here and one function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term of a loss.
+
+    function: `module:name` of a pure function of one run's tensors, in nats per image. reads: settings of a group of runs
+    that change its value (`mmd.width` is the key `width` of the section `mmd`). draws: random numbers that it needs beside
+    the noise of the latents: `prior_samples`, `shuffle`, `pairs`. needs_density: whether it needs log p(z) for every z.
+    """
+
+    function: str
+    reads: tuple[str, ...] = ()
+    draws: tuple[str, ...] = ()
+    needs_density: bool = False
+
+
+_JOINT = ("mmd.kernel", "mmd.bandwidth", "mmd.scales", "mmd.block")
+
+TERMS = {
+    "reconstruction": Term("auxvae.losses.terms:reconstruction"),
+    "kl": Term("auxvae.losses.terms:kl", ("prior", "prior_variance"), needs_density=True),
+    "kl_told": Term("auxvae.losses.terms:kl_told", ("prior_variance",)),
+    "kl_free": Term("auxvae.losses.terms:kl_free", ("cooling",)),
+    "capacity": Term("auxvae.losses.terms:capacity", ("prior", "prior_variance", "capacity"), needs_density=True),
+    "explicitness": Term("auxvae.losses.terms:explicitness", ("aux_degree", "normalise"), ("shuffle",)),
+    "intra": Term("auxvae.losses.terms:intra", ("aux_degree", "normalise"), ("shuffle",)),
+    "inter": Term("auxvae.losses.terms:inter", ("degree", "normalise", "interactions"), ("shuffle",)),
+    "regression": Term("auxvae.losses.terms:regression"),
+    "critics": Term("auxvae.losses.terms:critics", (), ("shuffle",)),
+    "vae_of_u": Term("auxvae.losses.terms:vae_of_u"),
+    "total_correlation": Term("auxvae.losses.independence:total_correlation"),
+    "density_ratio": Term("auxvae.losses.independence:density_ratio"),
+    "discriminator": Term("auxvae.losses.independence:discriminator", (), ("shuffle",)),
+    "covariance_of_means": Term("auxvae.losses.independence:covariance_of_means"),
+    "variance_of_means": Term("auxvae.losses.independence:variance_of_means"),
+    "covariance_of_samples": Term("auxvae.losses.independence:covariance_of_samples"),
+    "variance_of_samples": Term("auxvae.losses.independence:variance_of_samples"),
+    "mmd": Term("auxvae.losses.terms:joint_mmd", ("prior", *_JOINT, "mmd.queue"), ("prior_samples",)),
+    "mmd_marginal": Term("auxvae.losses.terms:mmd_marginal", ("prior", "mmd.width", "mmd.queue")),
+    "mmd_pairs": Term(
+        "auxvae.losses.terms:mmd_pairs", ("prior", "mmd.width", "mmd.queue", "mmd.pairs"), ("prior_samples", "pairs")
+    ),
+}
