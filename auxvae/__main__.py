@@ -86,7 +86,8 @@ def train(
 ) -> None:
     """Train the runs of a fleet that are not finished; a manifest is written when all are."""
     open_log(log_to)
-    from auxvae.training.train import train_all
+    from auxvae.analysis.follow import follow_metrics
+    from auxvae.training.fleet import train_all
 
     if is_json(spec):
         value = from_json(spec, "runs", "device")
@@ -94,7 +95,7 @@ def train(
     else:
         study = study_of(spec)
         chosen, device = study.fleet(fleet), study.config.device
-    train_all(chosen, store, results, device, workers)
+    train_all(chosen, store, results, device, workers, follow_metrics)
 
 
 @app.command()

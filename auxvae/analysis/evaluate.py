@@ -26,7 +26,7 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from auxvae.analysis.model import Model
+from auxvae.analysis.model import TrainedModel
 from auxvae.config.labels import latent_names
 from auxvae.config.spec import Run
 from auxvae.data.randomness import generator, normal
@@ -38,13 +38,13 @@ from auxvae.metrics.score import Score, jackknife, mean_score
 from auxvae.metrics.shapes import shape_scores
 from auxvae.metrics.suite import study_scores
 from auxvae.models.autoencoder import FLOOR
-from auxvae.models.prior_checks import free_prior
+from auxvae.models.prior_checks import residual_prior
 from foundation.files import atomic_write, write_json
 
 Array = NDArray[np.float64]
 
 
-def evaluate(run: Run, store: Store, model: Model, folder: Path, resamples: int) -> None:
+def evaluate(run: Run, store: Store, model: TrainedModel, folder: Path, resamples: int) -> None:
     """Write scores.json and codes.nc of a run."""
     mean, log_variance = model.encode()
     scores = {**image_scores(run, store, model, mean), **code_scores(run, store, model, mean, log_variance, resamples)}
@@ -54,11 +54,16 @@ def evaluate(run: Run, store: Store, model: Model, folder: Path, resamples: int)
 
 
 def code_scores(
-    run: Run, store: Store, model: Model, mean: NDArray[np.float32], log_variance: NDArray[np.float32], resamples: int
+    run: Run,
+    store: Store,
+    model: TrainedModel,
+    mean: NDArray[np.float32],
+    log_variance: NDArray[np.float32],
+    resamples: int,
 ) -> dict[str, Score]:
     """What the codes say: nats, alignment with the factors, match with the prior."""
-    factors = model.part.factors
-    given = len(run.aux) if run.composition.conditional == "given" else 0
+    factors = model.rows.factors
+    given = len(run.aux) if run.composition.conditional == "copied" else 0
     log_variance = np.where(np.arange(mean.shape[1]) < given, np.float32(FLOOR), log_variance)  # those are u itself
     nats = divergence(mean, log_variance)[:, given:].sum(1)
     noise = normal(run.seed, "scores", 0, mean.shape).numpy() * (run.encoder != "deterministic")
@@ -72,7 +77,7 @@ def code_scores(
         **aligned,
         **study_scores(mean.astype(np.float64), sampled, factors, resamples),
     }
-    prior = prior_samples(run, store, model.part.told(run.aux, model.trained.scaling))
+    prior = prior_samples(run, store, model.rows.aux(run.aux, model.scaling))
     if prior is not None:
         scores |= match_scores(sampled[:, len(run.aux) :], prior)
     return scores if run.encoder == "deterministic" else {"kl": mean_score(nats), **scores}
@@ -82,24 +87,24 @@ def prior_samples(run: Run, store: Store, u: torch.Tensor) -> Array | None:
     """Two samples for the rows of u (N, told), one behind the other, of the prior of the latents that are not told."""
     if run.composition.conditional == "learned":
         return None
-    prior, _ = free_prior(run, store.columns("train"))
+    prior, _ = residual_prior(run, store.columns("train"))
     if prior is None:
         return None
     drawn = prior.sample(torch.cat([u, u]), generator(run.seed, "scores prior"))
     return np.asarray(drawn.numpy(), dtype=np.float64)
 
 
-def image_scores(run: Run, store: Store, model: Model, mean: NDArray[np.float32]) -> dict[str, Score]:
+def image_scores(run: Run, store: Store, model: TrainedModel, mean: NDArray[np.float32]) -> dict[str, Score]:
     """What the reconstructions are worth, each with its baseline."""
-    part, scaling = model.part, model.trained.scaling
-    images, made = _flat(part.images.numpy()), _flat(model.decode_counts(mean))
-    average = np.broadcast_to(_flat(store.part("train").images.mean(0, keepdim=True).numpy()), images.shape)
+    rows, scaling = model.rows, model.scaling
+    images, made = _flat(rows.images.numpy()), _flat(model.decode_counts(mean))
+    average = np.broadcast_to(_flat(store.read("train").images.mean(0, keepdim=True).numpy()), images.shape)
     scores = {"nats": mean_score(_nats(model, model.decode(mean)))}
-    if part.truth is not None:
-        scores["nats_floor"] = mean_score(_nats(model, model.likelihood.to_scale(part.truth)))
+    if rows.truth is not None:
+        scores["nats_floor"] = mean_score(_nats(model, model.likelihood.to_scale(rows.truth)))
     if store.dataset["image"].attrs.get("units") == "ph" and images.shape[1] == 1:
-        scores |= shape_scores(made[:, 0], (images if part.truth is None else _flat(part.truth.numpy()))[:, 0])
-    return scores | _similarities(images, part.truth, made, average, scaling)
+        scores |= shape_scores(made[:, 0], (images if rows.truth is None else _flat(rows.truth.numpy()))[:, 0])
+    return scores | _similarities(images, rows.truth, made, average, scaling)
 
 
 def _similarities(
@@ -132,8 +137,8 @@ def _set_distance(made: Array, images: Array) -> Score:
     return jackknife(lambda rows: marginal_wasserstein(one[rows], two[rows]), len(one))
 
 
-def _nats(model: Model, reconstruction: torch.Tensor) -> Array:
-    images = model.likelihood.to_scale(model.part.images)
+def _nats(model: TrainedModel, reconstruction: torch.Tensor) -> Array:
+    images = model.likelihood.to_scale(model.rows.images)
     return np.asarray(model.likelihood.nats(images, reconstruction).numpy(), dtype=np.float64)
 
 
@@ -142,10 +147,10 @@ def _flat(images: NDArray[np.float32]) -> Array:
 
 
 def codes_dataset(
-    run: Run, model: Model, mean: Array | NDArray[np.float32], log_variance: NDArray[np.float32]
+    run: Run, model: TrainedModel, mean: Array | NDArray[np.float32], log_variance: NDArray[np.float32]
 ) -> xr.Dataset:
     """Codes and factors of the test rows, and the correlation matrix of the two."""
-    factors = model.part.factors
+    factors = model.rows.factors
     values = np.stack(list(factors.values()), 1)
     return xr.Dataset(
         {

@@ -34,13 +34,14 @@ class Method:
 
     weights: Mapping[str, float]
     citation: str
-    conditional: Literal["", "factors", "given", "learned"] = ""
+    conditional: Literal["", "gaussian", "copied", "learned"] = ""
     prior: str = "normal"
     encoder: Literal["gaussian", "deterministic"] = "gaussian"
-    second: Literal["", "discriminator", "critics", "learned_prior", "factor_vae_of_u"] = ""
+    companion: Literal["", "discriminator", "critics", "learned_prior", "factor_vae_of_u"] = ""
     dependence: Literal["polynomial", "hsic", "mine"] = "polynomial"
     decoder_apart: bool = False
     mmd: Mapping[str, float] = field(default_factory=dict)
+    family: str = "autoencoder"
 
     @property
     def needs_aux(self) -> bool:
@@ -50,7 +51,7 @@ class Method:
     @property
     def encoder_sees_aux(self) -> bool:
         """Whether its encoder is given the factors, in training and at test time."""
-        return self.conditional in ("given", "learned")
+        return self.conditional in ("copied", "learned")
 
 
 DIVERGENCES = {"kl", "capacity"}  # terms that need a density of the prior for every z
@@ -66,7 +67,7 @@ METHODS = {
     "factor_vae": Method(
         {**_BASE, "density_ratio": 30, "discriminator": 1},
         "Kim & Mnih, arXiv:1802.05983, eq. 2",
-        second="discriminator",
+        companion="discriminator",
     ),
     "dip_vae_i": Method(
         {**_BASE, "covariance_of_means": 10, "variance_of_means": 100}, "Kumar et al., arXiv:1711.00848, eq. 6"
@@ -80,19 +81,19 @@ METHODS = {
     ),
     "ae_mmd": Method(_MATCH, "arXiv:2510.11953, eq. 5", encoder="deterministic", mmd={"queue": 768}),
     "aux_vae": Method(
-        {**_BASE, "explicitness": 2000, "intra": 20, "inter": 12000}, "arXiv:2507.00298, eq. 3 to 9", "factors"
+        {**_BASE, "explicitness": 2000, "intra": 20, "inter": 12000}, "arXiv:2507.00298, eq. 3 to 9", "gaussian"
     ),
     "aux_hsic": Method(
         {**_BASE, "explicitness": 2000, "intra": 20, "inter": 12000},
         "arXiv:2507.00298 with Gretton et al., ALT 2005",
-        "factors",
+        "gaussian",
         dependence="hsic",
     ),
     "aux_mine": Method(
         {**_BASE, "explicitness": 100, "intra": 20, "inter": 1000, "critics": 1},
         "arXiv:2507.00298 with Belghazi et al., arXiv:1801.04062, eq. 10",
-        "factors",
-        second="critics",
+        "gaussian",
+        companion="critics",
         dependence="mine",
     ),
     "aux_mmd": Method(
@@ -106,17 +107,17 @@ METHODS = {
             "mmd_pairs": 3000,
         },
         "arXiv:2507.00298 with arXiv:2510.11953",
-        "factors",
+        "gaussian",
         prior="uniform",
         mmd={"queue": 960, "width": 0.7},
     ),
-    "ivae": Method(_BASE, "Khemakhem et al., arXiv:1907.04809, eq. 9", "learned", second="learned_prior"),
-    "idvae": Method({**_BASE, "vae_of_u": 1}, "Mita et al., arXiv:2007.00830", "learned", second="factor_vae_of_u"),
-    "cvae": Method(_BASE, "Sohn et al., NeurIPS 2015, eq. 4", "given"),
+    "ivae": Method(_BASE, "Khemakhem et al., arXiv:1907.04809, eq. 9", "learned", companion="learned_prior"),
+    "idvae": Method({**_BASE, "vae_of_u": 1}, "Mita et al., arXiv:2007.00830", "learned", companion="factor_vae_of_u"),
+    "cvae": Method(_BASE, "Sohn et al., NeurIPS 2015, eq. 4", "copied"),
     "regressor": Method(
         {"regression": 1000, "reconstruction": 1},
         "least squares",
-        "factors",
+        "gaussian",
         encoder="deterministic",
         decoder_apart=True,
     ),

@@ -192,6 +192,22 @@ class Run:
         return "-".join(filter(None, parts))
 
     @property
+    def settings(self) -> Any:
+        return self
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return ()
+
+    def record(self) -> Any:
+        import json
+
+        return json.loads(json.dumps(asdict(self)))
+
+    def agrees_with(self, record: Any) -> bool:
+        return bool(self.record() == record)
+
+    @property
     def composition(self) -> Method:
         """The method's entry in the table."""
         return METHODS[self.method]

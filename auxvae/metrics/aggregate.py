@@ -39,6 +39,7 @@ from torch import Tensor
 
 from auxvae.config.latents import Mmd
 from auxvae.losses.mmd import joint
+from auxvae.losses.queue import empty_queue
 from auxvae.metrics.moments import correlations, covariances
 from auxvae.metrics.score import BLOCKS, RESAMPLES, Rows, Score, Table, exact, interval, jackknife, jackknifed, names
 
@@ -201,7 +202,7 @@ def marginal_wasserstein(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M 
 def prior_mmd(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:
     """Unbiased MMD^2 with the mixture of IMQ kernels, of 1,000 rows each at most."""
     z, y = (torch.from_numpy(rows[:PAIRED_ROWS]) for rows in (codes, prior))
-    return float(joint(z, z[:0], y[: len(z)], torch.from_numpy(prior.var(0)), Mmd()))
+    return float(joint(z, empty_queue(0, z.shape[1]), y[: len(z)], torch.from_numpy(prior.var(0)), Mmd()))
 
 
 def marginal_ks(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:
