@@ -11,7 +11,8 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from auxvae.config.spec import Fleet, read_analyses, read_run
+from auxvae.config.analyses import read_analyses
+from auxvae.config.run import Fleet, read_run
 from auxvae.config.study import Study, read_study
 from foundation.console import log, open_log, run_app
 from foundation.declare import load_yaml

@@ -13,7 +13,7 @@ import time
 import torch
 
 from auxvae.config.methods import METHODS
-from auxvae.config.spec import Network
+from auxvae.config.networks import Network
 from auxvae.config.study import read_study
 from auxvae.data.likelihoods import Poisson
 from auxvae.data.randomness import generator
@@ -76,7 +76,7 @@ def main(names):
             seconds(plain, 0), seconds(step, 0)
             turns = [(seconds(step, i), seconds(plain, i)) for i in range(TURNS)]
             ratio = statistics.median(a / b for a, b in turns)
-            bound = 2.0 if METHODS[run.method].second else 1.15
+            bound = 2.0 if METHODS[run.method].companion else 1.15
             print(f"{name:9} {run.method:13} {ratio:5.2f} of a VAE's step, target {bound:.2f}", flush=True)
 
 

@@ -13,7 +13,8 @@ from auxvae.analysis.evaluate import evaluate
 from auxvae.analysis.model import Model
 from auxvae.analysis.sensitivity import sensitivity
 from auxvae.analysis.traversal import traversal
-from auxvae.config.spec import Analyses, Run
+from auxvae.config.analyses import Analyses
+from auxvae.config.run import Run
 from auxvae.data.store import Store
 from auxvae.training.fleet import choose_device
 from foundation.console import log

@@ -21,7 +21,7 @@ import xarray as xr
 from scipy import stats
 
 from auxvae.config.labels import labels, variants
-from auxvae.config.spec import Run
+from auxvae.config.run import Run
 from auxvae.metrics.aggregate import divergence
 from auxvae.metrics.agreement import udr
 from auxvae.metrics.alignment import alignment_scores, control_codes

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from auxvae.analysis.model import Model
 from auxvae.config.labels import latent_names
-from auxvae.config.spec import Run
+from auxvae.config.run import Run
 from auxvae.data.randomness import generator, normal
 from auxvae.data.store import Scaling, Store
 from auxvae.metrics.aggregate import divergence, marginal_wasserstein, match_scores, projected
@@ -58,7 +58,7 @@ def code_scores(
 ) -> dict[str, Score]:
     """What the codes say: nats, alignment with the factors, match with the prior."""
     factors = model.part.factors
-    given = len(run.aux) if run.composition.conditional == "given" else 0
+    given = len(run.aux) if run.composition.conditional == "copied" else 0
     log_variance = np.where(np.arange(mean.shape[1]) < given, np.float32(FLOOR), log_variance)  # those are u itself
     nats = divergence(mean, log_variance)[:, given:].sum(1)
     noise = normal(run.seed, "scores", 0, mean.shape).numpy() * (run.encoder != "deterministic")

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auxvae.config.spec import Run
+from auxvae.config.run import Run
 from auxvae.data import run_folder as runs
 from auxvae.data.likelihoods import Gaussian, Likelihood
 from auxvae.data.store import Part, Store, run_likelihood

@@ -19,8 +19,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from auxvae.analysis.model import Model
+from auxvae.config.analyses import Sensitivity
 from auxvae.config.labels import latent_names
-from auxvae.config.spec import Run, Sensitivity
+from auxvae.config.run import Run
 from auxvae.data.randomness import normal
 from auxvae.metrics.images import asinh_scale, ssim_to
 

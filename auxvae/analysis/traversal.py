@@ -11,8 +11,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from auxvae.analysis.model import Model
+from auxvae.config.analyses import Traversal
 from auxvae.config.labels import latent_names
-from auxvae.config.spec import Run, Traversal
+from auxvae.config.run import Run
 
 
 def traversal(run: Run, model: Model, codes: NDArray[np.float32], asked: Traversal) -> xr.Dataset:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 class Term:
     """One term of a loss.
 
-    function: `module:name` of a pure function of one run's tensors, in nats per image. reads: settings of a group of runs
-    that change its value (`mmd.width` is the key `width` of the section `mmd`). draws: random numbers that it needs beside
-    the noise of the latents: `prior_samples`, `shuffle`, `pairs`. needs_density: whether it needs log p(z) for every z.
+    function: `module:name` of a pure function of one run's tensors, in nats per image. reads: settings of a group of
+    runs that change its value (`mmd.width` is the key `width` of the section `mmd`). draws: random numbers beside the
+    noise of the latents: `prior_samples`, `shuffle`, `pairs`. needs_density: whether it needs log p(z) for every z.
     """
 
     function: str

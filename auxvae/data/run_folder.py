@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from auxvae.config.spec import Run
+from auxvae.config.run import Run
 from auxvae.data.store import Scaling
 from foundation.faults import Fault, Refused, Words
 from foundation.files import atomic_write, digest_file, flush, full_disk_as_fault, read_json, write_json

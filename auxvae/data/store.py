@@ -19,7 +19,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auxvae.config.spec import Run, Source
+from auxvae.config.run import Run, Source
 from auxvae.data.likelihoods import Likelihood, likelihood
 from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file, read_json
@@ -128,7 +128,7 @@ def _fits(path: Path, image_bytes: int) -> None:
 
 def run_likelihood(run: Run, store: Store, part: Part, extremes: tuple[float, float]) -> Likelihood:
     """The likelihood of a run for some rows of its store."""
-    return likelihood(run.likelihood, run.sigma, store.noise, part.noise_std, extremes)
+    return likelihood(run.settings.likelihood, run.settings.sigma, store.noise, part.noise_std, extremes)
 
 
 def scaling(run: Run, store: Store, train: Part) -> Scaling:

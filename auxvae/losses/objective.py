@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from auxvae.config.spec import Run
+from auxvae.config.run import Run
 from auxvae.data.likelihoods import Likelihood
 from auxvae.data.randomness import generator, normal
 from auxvae.losses.inputs import Draws, TermInputs, TermSettings
@@ -54,20 +54,20 @@ class Objective:
         density = prior if run.prior.kind != "normal" and prior is not None and run.prior.has_density() else None
         options = TermSettings(
             likelihood=kind,
-            degree=run.degree,
-            aux_degree=run.aux_degree,
-            normalise=run.normalise,
-            interactions=run.interactions,
+            degree=run.settings.degree,
+            aux_degree=run.settings.aux_degree,
+            normalise=run.settings.normalise,
+            interactions=run.settings.interactions,
             dependence=run.composition.dependence,
-            capacity=run.capacity,
+            capacity=run.settings.capacity,
             mmd=run.mmd,
             density=density,
             independent=run.prior.is_independent(),
-            cooling=run.cooling,
+            cooling=run.settings.cooling,
             gated="kl_free" in run.terms,
         )
         weights = torch.tensor([run.weights[name] for name in run.terms])
-        told_variance = torch.tensor(1.0 if run.composition.conditional == "given" else run.prior_variance)
+        told_variance = torch.tensor(1.0 if run.composition.conditional == "copied" else run.prior_variance)
         constants = (weights, told, told_variance, variance, expected)
         weights, told, told_variance, variance, expected = (each.to(device) for each in constants)
         return cls(run, options, prior, weights, told, told_variance, variance, expected, u.cpu())
@@ -120,7 +120,7 @@ class Objective:
         if self.run.composition.conditional != "learned" or network.second is None:
             return priors.conditioned(u, self.told, self.told_variance)
         learned: Gaussian = network.second(u)
-        still = self.run.composition.second == "factor_vae_of_u"
+        still = self.run.composition.companion == "factor_vae_of_u"
         return Gaussian(*(each.detach() for each in learned)) if still else learned
 
 

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from auxvae.config.methods import DIVERGENCES
-from auxvae.config.spec import Run
+from auxvae.config.run import Run
 from auxvae.data.randomness import generator
 from auxvae.models.backbones import ACTIVATIONS, BACKBONES, Shape, uniform_weights
 from auxvae.models.critics import SECOND
@@ -41,15 +41,17 @@ class Autoencoder(nn.Module):
         """`mean` and `std` standardise the images; a std of 0 stands for images in [0, 1] and a sigmoid output."""
         super().__init__()
         shape = Shape(run.dataset.channels, run.dataset.stamp, run.network.latents, run.network.width)
-        act, method = ACTIVATIONS[run.activation], run.composition
+        act, method = ACTIVATIONS[run.settings.activation], run.composition
         self.encoder, decoder, features = BACKBONES[run.network.name](shape, act)
         self.point, self.apart = run.encoder == "deterministic", method.decoder_apart
-        self.sees, self.given = method.encoder_sees_aux, len(run.aux) if method.conditional == "given" else 0
+        self.sees, self.given = method.encoder_sees_aux, len(run.aux) if method.conditional == "copied" else 0
         outputs = shape.latents * (1 if self.point else 2)
         joined = [nn.Linear(features + shape.latents, WITH_FACTORS), act(), nn.Linear(WITH_FACTORS, outputs)]
         self.head = nn.Sequential(*joined) if self.sees else nn.Linear(features, outputs)
         self.decoder = decoder
-        self.second = SECOND[method.second](shape.latents, len(run.aux), run.network.second) if method.second else None
+        self.second = (
+            SECOND[method.companion](shape.latents, len(run.aux), run.network.second) if method.companion else None
+        )
         self.range = (FLOOR, 10.0) if (DIVERGENCES | {"kl_free"}) & {*run.terms} else (-8.0, 2.0)
         self.mean, self.std = mean, std
 

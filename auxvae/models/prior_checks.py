@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor
 
-from auxvae.config.spec import Run
+from auxvae.config.run import Run
 from auxvae.models.priors import Prior, build, trial_samples, tried
 from foundation.faults import Fault, Refused, Words
 

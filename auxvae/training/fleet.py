@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from auxvae.config.spec import Run
+from auxvae.config.run import Run
 from foundation.console import log_file, open_log
 from foundation.faults import Refused
 

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from auxvae.config.spec import Fleet, Run, Training
+from auxvae.config.run import Fleet, Run
+from auxvae.config.training import Training
 from auxvae.data import run_folder as runs
 from auxvae.data.randomness import order
 from auxvae.data.store import Part, Scaling, Store, run_likelihood, scaling

@@ -99,5 +99,5 @@ def test_who_sees_the_factors(tiny):
         with torch.no_grad():
             one, two = network.encode(images, u)[0], network.encode(images, 0 * u)[0]
         assert torch.equal(one, two) is not entry.encoder_sees_aux, method
-        if entry.conditional == "given":
+        if entry.conditional == "copied":
             assert torch.equal(one[:, : len(run.aux)], u[:, : len(run.aux)])
