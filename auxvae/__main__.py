@@ -11,7 +11,8 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from auxvae.config.spec import Fleet, read_analyses, read_run
+from auxvae.config.analyses import read_analyses
+from auxvae.config.run import Fleet, read_run
 from auxvae.config.study import Study, read_study
 from foundation.console import log, open_log, run_app
 from foundation.declare import load_yaml
@@ -123,10 +124,10 @@ def evaluate(
 def collect(spec: Spec, results: Results, log_to: Log = None) -> None:
     """Gather the runs of a study into scores.parquet and analysis.nc."""
     open_log(log_to)
-    from auxvae.analysis.collect import collect as gather
+    from auxvae.analysis.study import collect_study
 
     study = study_of(spec)
-    gather(study.runs, results, study.config.analyses.bootstrap)
+    collect_study(study.runs, results, study.config.analyses.bootstrap)
 
 
 @app.command()

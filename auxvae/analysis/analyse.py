@@ -12,8 +12,8 @@ from auxvae.analysis.evaluate import evaluate
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.sensitivity import sensitivity
 from auxvae.analysis.traversal import traversal
+from auxvae.config.analyses import Analyses
 from auxvae.config.run import Run
-from auxvae.config.spec import Analyses
 from auxvae.data.device import choose_device
 from auxvae.data.store import Store
 from foundation.console import log

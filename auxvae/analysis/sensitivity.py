@@ -20,9 +20,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from auxvae.analysis.model import TrainedModel
+from auxvae.config.analyses import Sensitivity
 from auxvae.config.labels import latent_names
 from auxvae.config.run import Run
-from auxvae.config.spec import Sensitivity
 from auxvae.data.randomness import normal
 from auxvae.metrics.images import asinh_scale, ssim_to
 

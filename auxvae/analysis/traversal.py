@@ -11,9 +11,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from auxvae.analysis.model import TrainedModel
+from auxvae.config.analyses import Traversal
 from auxvae.config.labels import latent_names
 from auxvae.config.run import Run
-from auxvae.config.spec import Traversal
 
 Codes = NDArray[np.float32]
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from foundation.files import atomic_write
 
 COLUMNS = 5  # panels side by side
+NOTHING_DECODES = "no run of this study decodes: there are no images to compare"
 COLOURS = {"aux": "#0072B2", "recon": "#D55E00"}
 STYLE: dict[Any, Any] = {
     "font.size": 8,
@@ -60,6 +61,11 @@ def correlation_figure(analysis: xr.Dataset, titles: dict[str, str]) -> Figure:
     return figure
 
 
+def _has(analysis: xr.Dataset, name: str, run: str) -> bool:
+    """Whether a variable has values for a run."""
+    return name in analysis and bool(analysis[name].sel(run=run).notnull().any())
+
+
 def _wrapped(title: str) -> str:
     return "\n".join(textwrap.wrap(title, 24))
 
@@ -74,8 +80,23 @@ def _matrix(ax: Axes, matrix: xr.DataArray) -> mpl.image.AxesImage:
     return shown
 
 
+def empty_figure(sentence: str) -> Figure:
+    """A figure that says why there is nothing to draw."""
+    with plt.rc_context(STYLE):
+        figure, ax = plt.subplots(figsize=(4.2, 1.2))
+        ax.axis("off")
+        ax.text(0.5, 0.5, sentence, ha="center", va="center")
+    return figure
+
+
 def sensitivity_figure(analysis: xr.Dataset, titles: dict[str, str], measure: str) -> Figure:
-    """Loss of one measure against the scale of the perturbation, per block above and per latent of it below."""
+    """Loss of one measure against the scale of the perturbation, per block above and per latent of it below.
+
+    Runs that do not decode have no panel.
+    """
+    titles = {run: title for run, title in titles.items() if _has(analysis, "drop", run)}
+    if not titles:
+        return empty_figure(NOTHING_DECODES)
     with plt.rc_context(STYLE):
         bands, columns = -(-len(titles) // COLUMNS), min(len(titles), COLUMNS)
         size = (2.1 * columns + 0.6, 3.6 * bands)
@@ -119,6 +140,8 @@ def _curves(ax: Axes, drops: xr.DataArray) -> None:
 
 def traversal_figure(traversal: xr.Dataset, title: str) -> Figure:
     """Images along each latent, asinh-scaled, one row per latent."""
+    if "image" not in traversal:
+        return empty_figure(f"{title} does not decode: there are no images to draw")
     with plt.rc_context(STYLE):
         images = np.arcsinh(traversal["image"].isel(start=0).values / 10)
         latents, steps = images.shape[:2]
@@ -136,6 +159,8 @@ def traversal_figure(traversal: xr.Dataset, title: str) -> Figure:
 
 def reconstruction_figure(images: dict[str, xr.DataArray]) -> Figure:
     """Rows of stamps by name, (row of galaxies, y, x), asinh-scaled alike."""
+    if not images:
+        return empty_figure(NOTHING_DECODES)
     with plt.rc_context(STYLE):
         count = len(next(iter(images.values())))
         figure, axes = plt.subplots(len(images), count, figsize=(0.9 * count + 1.2, 0.9 * len(images)), squeeze=False)
@@ -159,15 +184,15 @@ def comparison_figure(cells: pd.DataFrame, values: pd.DataFrame, metrics: tuple[
         size = (1.9 * len(metrics) + 1.6, 0.19 * len(names) + 0.7)
         figure, axes = plt.subplots(1, len(metrics), figsize=size, sharey=True, squeeze=False, layout="constrained")
         for ax, metric in zip(axes[0], metrics, strict=True):
-            seen = values[values["metric"] == metric]
-            ax.plot(seen["value"], [names.index(label) for label in seen["label"]], ".", color="0.6", ms=3)
+            points = values[values["metric"] == metric]
+            ax.plot(points["value"], [names.index(label) for label in points["label"]], ".", color="0.6", ms=3)
             for row, name in enumerate(names):
                 if (name, metric) in cells.index:
                     cell = cells.loc[(name, metric)]
                     ax.plot([cell["low"], cell["high"]], [row, row], "-", color=COLOURS["aux"], lw=1)
                     ax.plot(cell["mean"], row, "o", color=COLOURS["aux"], ms=3.5)
             ax.set_xlabel(metric)
-            if metric == "nats" and seen["value"].max() > 3 * seen["value"].min():
+            if metric == "nats" and len(points) and points["value"].max() > 3 * points["value"].min():
                 _logarithmic(ax)
             ax.grid(axis="y", color="0.92", lw=0.6)
         axes[0, 0].set_yticks(range(len(names)), names)
@@ -184,7 +209,10 @@ def _logarithmic(ax: Axes) -> None:
 
 
 def history_figure(histories: dict[str, pd.DataFrame]) -> Figure:
-    """Reconstruction of training and validation rows per epoch, one line a run."""
+    """Reconstruction of training and validation rows per epoch, one line a run that has this term."""
+    histories = {name: each for name, each in histories.items() if "train_reconstruction" in each}
+    if not histories:
+        return empty_figure("no run has a reconstruction term")
     with plt.rc_context(STYLE):
         figure, ax = plt.subplots(figsize=(4.2, 2.8))
         for i, (name, history) in enumerate(histories.items()):

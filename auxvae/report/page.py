@@ -38,6 +38,7 @@ def draw(study: Study, results: Path) -> None:
     compared = figures.comparison_figure(tables.cells(scores, labels(study.runs)), named, COMPARED)
     figures.save(compared, folder / "comparison")
     figures.save(figures.reconstruction_figure(_examples(results, shown)), folder / "reconstructions")
+    figures.save(figures.reconstruction_figure(_samples(results, shown)), folder / "samples")
     for run, label in shown.items():
         with xr.open_dataset(results / "runs" / run / "pictures.nc") as pictures:
             figures.save(figures.traversal_figure(pictures, label), folder / f"traversal-{run}")
@@ -52,7 +53,18 @@ def _examples(results: Path, shown: dict[str, str]) -> dict[str, xr.DataArray]:
             for name in ("example_image", "example_truth"):
                 if name in pictures:
                     stamps.setdefault(f"{dataset} {name.removeprefix('example_')}", pictures[name].load())
-            stamps[label] = pictures["example_reconstruction"].load()
+            if "example_reconstruction" in pictures:
+                stamps[label] = pictures["example_reconstruction"].load()
+    return stamps
+
+
+def _samples(results: Path, shown: dict[str, str]) -> dict[str, xr.DataArray]:
+    """Images sampled from every run that decodes."""
+    stamps: dict[str, xr.DataArray] = {}
+    for run, label in shown.items():
+        with xr.open_dataset(results / "runs" / run / "pictures.nc") as pictures:
+            if "sampled_image" in pictures:
+                stamps[label] = pictures["sampled_image"].load()
     return stamps
 
 

@@ -88,11 +88,11 @@ def _cell(group: pd.DataFrame) -> tuple[float, float, float]:
 
 
 def wide(scores: pd.DataFrame, labels: dict[str, str], metrics: tuple[str, ...]) -> pd.DataFrame:
-    """A table of text: one row per label, one column per metric that is there, 'mean ± half width'."""
+    """A table of text, 'mean ± half width': a row per label that has any of the metrics, a column per metric in use."""
     made = cells(scores, labels)
     text = made.apply(lambda cell: _text(cell["mean"], (cell["high"] - cell["low"]) / 2), axis=1)
     table = text.unstack().reindex(index=list(dict.fromkeys(labels.values())))
-    return table[[metric for metric in metrics if metric in table]].fillna("")
+    return table[[metric for metric in metrics if metric in table]].dropna(how="all").fillna("")
 
 
 def _text(mean: float, half: float) -> str:
@@ -117,6 +117,8 @@ def _escape(text: str) -> str:
 
 def sensitivity_table(analysis: xr.Dataset, labels: dict[str, str]) -> pd.DataFrame:
     """Loss of each measure per run, block and scale, tidy: drop and drop per latent with their intervals."""
+    if "drop" not in analysis:
+        return pd.DataFrame(columns=["run", "block", "scale", "measure"])
     tidy = pd.concat(
         [
             analysis[name].sel(bound=bound, drop=True).to_series().rename(f"{name}_{bound}")

@@ -11,7 +11,7 @@ import math
 
 import torch
 
-from auxvae.config.spec import Training
+from auxvae.config.training import Training
 from auxvae.models.model import Model
 
 COMPANION_BETAS = (0.5, 0.9)  # of a companion network (arXiv 1802.05983, 2007.00830)

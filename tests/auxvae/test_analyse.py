@@ -6,12 +6,13 @@ import pytest
 import torch
 import xarray as xr
 
+from auxvae.analysis.agreement import agreement, seeds_of_one_kind
 from auxvae.analysis.analyse import analyse
-from auxvae.analysis.collect import _agreement, _seeds, collect, contrasts
+from auxvae.analysis.contrasts import contrasts
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.sensitivity import sensitivity
+from auxvae.config.analyses import Sensitivity
 from auxvae.config.labels import first_of_label, labels
-from auxvae.config.spec import Sensitivity
 from auxvae.data.store import Store
 from auxvae.report.page import draw, page, tabulate
 from auxvae.training import fleet
@@ -29,7 +30,7 @@ def results(tiny, tiny_store, tmp_path_factory):
     fleet.train(tiny.fleets[0], tiny_store, folder, torch.device("cpu"), workers=2)
     for run in tiny.runs:
         analyse(run, tiny.config.analyses, "cpu", tiny_store, folder)
-    collect(tiny.runs, folder, 20)
+    collect_study(tiny.runs, folder, 20)
     return folder
 
 
@@ -195,8 +196,8 @@ def test_seeds_of_a_method_that_agree_say_so(config, tmp_path):
         (tmp_path / "runs" / run.id).mkdir(parents=True)
         file = xr.Dataset({name: (("galaxy", "latent"), table) for name, table in rows.items()})
         file.to_netcdf(tmp_path / "runs" / run.id / "codes.nc")
-    [alike] = _seeds(chosen)
+    [alike] = seeds_of_one_kind(chosen)
     assert [run.seed for run in alike] == [0, 1, 2]
-    rows = list(_agreement(alike, tmp_path))
-    assert {row["metric"] for row in rows} == {"udr"}
-    assert all(row["value"] > 0.8 for row in rows)
+    scores = list(agreement(chosen, tmp_path))
+    assert {(run.seed, metric) for run, metric, _ in scores} == {(0, "udr"), (1, "udr"), (2, "udr")}
+    assert all(score.value > 0.8 for *_, score in scores)

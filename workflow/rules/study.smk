@@ -67,10 +67,8 @@ def fleet_minutes(wildcards, threads):
 
 def training_code(fleet):
     """Hash of the code that decides the bytes of a fleet's runs: the loop, and the terms and networks that they use."""
-    modules = sorted({name for run in fleet.runs for name in run.modules})
-    return code_hash(
-        "auxvae.training.loop", *modules, without=("auxvae.config", "foundation")
-    )
+    apart = ("auxvae.config", "foundation")
+    return code_hash("auxvae.training.loop", *fleet.modules, without=apart)
 
 
 def run_inputs(wildcards):
