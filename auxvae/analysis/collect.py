@@ -44,9 +44,11 @@ def collect(runs: tuple[Run, ...], results: Path, scores: pd.DataFrame, contrast
     """Write scores.parquet and analysis.nc."""
     with atomic_write(results / "scores.parquet") as part:
         scores.to_parquet(part, index=False)
-    drops = [xr.Dataset(), *_read(runs, results, "sensitivity.nc")]
+    drops = _read(runs, results, "sensitivity.nc")
     matrices = [each[["rho"]] for each in _read(runs, results, "codes.nc")]
-    analysis = xr.merge([_stacked(matrices), _stacked([each for each in drops if "drop" in each]), contrasts], join="outer")
+    analysis = xr.merge(
+        [_stacked(matrices), _stacked([each for each in drops if "drop" in each]), contrasts], join="outer"
+    )
     with atomic_write(results / "analysis.nc") as part:
         analysis.to_netcdf(part)
 

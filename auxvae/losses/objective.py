@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable
-from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -46,6 +45,7 @@ class AutoencoderModel(Model):
         self.is_aux = (torch.arange(run.network.latents) < len(run.aux)).float().to(device)
         self.queue = empty_queue(run.mmd.queue if self._needs("mmd.queue") else 0, run.network.latents, device)
         self.scalars = Scalars(*(torch.tensor(each, device=device) for each in _scalars(run)))
+        self.prior_features = self._prior_features()
         self.fixed = self._fixed(data)
         self.functions: dict[str, TermFunction] = {
             name: pkgutil.resolve_name(TERMS[name].function) for name in run.terms
@@ -68,8 +68,7 @@ class AutoencoderModel(Model):
             gated="kl_free" in run.terms,
         )
 
-    @cached_property
-    def prior_features(self) -> Float[Tensor, "d k"]:
+    def _prior_features(self) -> Float[Tensor, "d k"]:
         """Mean features of the prior, (d_Z, 2 m), for auxiliary latents those of 0; empty if no term needs them."""
         if "mmd_marginal" not in self.run.terms:
             return torch.zeros(self.run.network.latents, 0, device=self.device)

@@ -11,6 +11,7 @@ from auxvae.analysis.analyse import analyse
 from auxvae.analysis.contrasts import contrasts
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.sensitivity import sensitivity
+from auxvae.analysis.study import collect_study
 from auxvae.config.analyses import Sensitivity
 from auxvae.config.labels import first_of_label, labels
 from auxvae.data.store import Store

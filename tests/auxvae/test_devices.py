@@ -4,7 +4,6 @@ torch can register a device without kernels; with fake tensors the operations ch
 an operation on tensors of two devices raises FakeTensorDeviceMismatchError, as a GPU would.
 """
 
-import contextlib
 import copy
 
 import pytest
@@ -19,13 +18,12 @@ from auxvae.training.optimiser import adam
 from tests.auxvae.models import any_batch, model_of, run_of
 
 ROWS = 32
-NETWORK = {"latents": 6, "width": 8, "second": 16}
+NETWORK = {"latents": 6, "width": 8}
 
 
 @pytest.fixture(scope="module")
 def pretend():
-    with contextlib.suppress(RuntimeError):  # registered already in this process
-        torch.utils.backend_registration._setup_privateuseone_for_python_backend("pretend")
+    """The device that tests/conftest.py registers when pytest starts."""
     return torch.device("pretend")
 
 

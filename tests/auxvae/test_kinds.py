@@ -67,7 +67,7 @@ def test_it_goes_the_whole_way(case, tmp_path):
 
 def test_a_walk_is_in_the_photons_of_its_own_image(tmp_path):
     """With noise that differs from image to image, a walk that stays at the code gives that image's reconstruction."""
-    from auxvae.analysis.model import Model
+    from auxvae.analysis.model import TrainedModel
     from auxvae.data.store import Store
 
     config = {
@@ -82,7 +82,7 @@ def test_a_walk_is_in_the_photons_of_its_own_image(tmp_path):
     run = study.runs[0]
     loop.train_run(run, tmp_path / "d.zarr", tmp_path, torch.device("cpu"))
     store = Store(tmp_path / "d.zarr", run.dataset)
-    model = Model(tmp_path / "runs" / run.id, run, store, store.part("test"), torch.device("cpu"))
+    model = TrainedModel(tmp_path / "runs" / run.id, run, store, store.read("test"), torch.device("cpu"))
     codes, _ = model.encode()
     whole = model.decode_counts(codes)
     np.testing.assert_allclose(model.decode_counts(codes[[5, 5]], np.array([5, 5])), whole[[5, 5]], rtol=1e-5)

@@ -19,7 +19,7 @@ from tests.auxvae.models import any_batch, model_of
 from tests.auxvae.test_train import CPU, bytes_of, killed_and_whole
 from tests.conftest import TINY, study_of
 
-NARROW = {"network": {"name": "mlp", "latents": 6, "width": 8, "second": 16}}
+NARROW = {"network": {"name": "mlp", "latents": 6, "width": 8}}
 SHORT = {"training": {"epochs": 4, "batch": 32, "learning_rate": 2.0e-3, "clip": 1.0e4}}
 
 
