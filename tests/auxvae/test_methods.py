@@ -19,6 +19,7 @@ from tests.auxvae.test_train import CPU, bytes_of, killed_and_whole
 from tests.conftest import TINY, study_of
 
 NARROW = {"network": {"name": "mlp", "latents": 6, "width": 8, "second": 16}}
+ALONE = {"network": {"name": "mlp", "latents": 6, "width": 8}}  # for studies without a second network
 SHORT = {"training": {"epochs": 4, "batch": 32, "learning_rate": 2.0e-3, "clip": 1.0e4}}
 
 
@@ -78,7 +79,7 @@ def test_killed_with_a_second_network_or_a_queue_it_ends_in_the_same_bytes(metho
     settings = {"mmd": {"queue": 64}} if method == "ae_mmd" else {}
     config = {
         **copy.deepcopy(TINY),
-        **NARROW,
+        **(NARROW if METHODS[method].companion else ALONE),
         "training": {"epochs": 12, "batch": 32},
         "runs": [group(method, **settings)],
     }
@@ -109,7 +110,7 @@ SETTINGS = {
 
 @pytest.mark.parametrize("case", SETTINGS)
 def test_settings_go_the_whole_way(case, tiny_store, tmp_path):
-    config = {**copy.deepcopy(TINY), **NARROW, "runs": [{**SETTINGS[case], "training": {"epochs": 1}}]}
+    config = {**copy.deepcopy(TINY), **ALONE, "runs": [{**SETTINGS[case], "training": {"epochs": 1}}]}
     study = study_of(config)[1]
     training.train(study.fleets[0], tiny_store, tmp_path, CPU, workers=1)
     run = study.runs[0]
@@ -122,7 +123,7 @@ def test_settings_go_the_whole_way(case, tiny_store, tmp_path):
 
 def test_a_queue_holds_as_many_codes_as_it_may(tiny_store, tmp_path, monkeypatch):
     """Codes of earlier batches stand beside a batch, the latest ones, from epoch to epoch."""
-    config = {**copy.deepcopy(TINY), **NARROW, **SHORT, "runs": [group("ae_mmd", mmd={"queue": 80})]}
+    config = {**copy.deepcopy(TINY), **ALONE, **SHORT, "runs": [group("ae_mmd", mmd={"queue": 80})]}
     run = study_of(config)[1].runs[0]
     seen = []
     draw = Objective.draw

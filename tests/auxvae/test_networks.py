@@ -14,7 +14,8 @@ def network_of(run, name="conv4", channels=1, stamp=33, activation="silu", bound
     """A narrow network for other images than those of the run."""
     shaped = replace(run.dataset, channels=channels, stamp=stamp)
     narrow = replace(run.network, name=name, width=8, latents=6)
-    return build(replace(run, dataset=shaped, network=narrow, activation=activation), 0.0, 1.0, bounded)
+    settings = replace(run.settings, activation=activation)
+    return build(replace(run, dataset=shaped, network=narrow, settings=settings), 0.0, 1.0, bounded)
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -94,7 +95,8 @@ def test_who_sees_the_factors(tiny):
     images = torch.rand(3, 1, 33, 33, generator=torch.Generator().manual_seed(0))
     u = torch.rand(3, 10, generator=torch.Generator().manual_seed(1))
     for method, entry in METHODS.items():
-        run = replace(tiny.runs[1], method=method, weights=dict(entry.weights), encoder=entry.encoder)
+        settings = replace(tiny.runs[1].settings, encoder=entry.encoder)
+        run = replace(tiny.runs[1], method=method, weights=dict(entry.weights), settings=settings)
         network = build(run, 0.0, 1.0, False)
         with torch.no_grad():
             one, two = network.encode(images, u)[0], network.encode(images, 0 * u)[0]
