@@ -6,7 +6,7 @@ import pytest
 
 from auxvae.models.prior_checks import prior_faults
 from foundation.declare import load_yaml
-from simulations.official import bring
+from simulations.official import import_official
 from tests.conftest import ROOT, study_of
 from tests.simulations import official_files
 
@@ -20,7 +20,7 @@ def stores(tmp_path_factory):
     for place, (name, rows) in STORES.items():
         folder = tmp_path_factory.mktemp(name)
         example = getattr(official_files, name)(folder, rows=rows)
-        bring(name, example.source, folder / "store.zarr", None, 0)
+        import_official(name, example.source, folder / "store.zarr", None, 0)
         made[place] = str(folder / "store.zarr")
     return made
 
