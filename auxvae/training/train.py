@@ -22,7 +22,7 @@ from auxvae.data import run_folder as runs
 from auxvae.data.randomness import order
 from auxvae.data.store import Part, Scaling, Store, run_likelihood, scaling
 from auxvae.losses.objective import Objective
-from auxvae.metrics.closed import Known, closed_forms, known
+from auxvae.metrics.closed import FactorColumns, closed_forms, factor_columns
 from auxvae.models.autoencoder import Autoencoder, build
 from auxvae.models.prior_checks import prior_faults
 from auxvae.training.fleet import choose_device, train_fleet
@@ -105,7 +105,7 @@ class Trainer:
         self.objective = Objective.of(run, kind, store.columns("train"), u, device)
         self.train_rows = self._rows(train, store, extremes)
         self.validation_rows = self._rows(validation, store, extremes)
-        self.known = known(validation.factors, device)
+        self.factor_columns = factor_columns(validation.factors, device)
         self.optimiser = adam(self.network, run.training)
         self.steps = len(self.train_rows.images) // run.training.batch
         self.state, self.best = State(), _weights(self.network)
@@ -210,10 +210,10 @@ class Trainer:
 
     def _measured(self, codes: Tensor) -> dict[str, float]:
         """The metrics in closed form of the first validation rows' posterior means."""
-        if self.known is None:
+        if self.factor_columns is None:
             return {}
-        of = Known(*(each[: len(codes)] for each in self.known))
-        return {f"validation_{name}": float(value) for name, value in closed_forms(codes, of).items()}
+        columns = FactorColumns(*(each[: len(codes)] for each in self.factor_columns))
+        return {f"validation_{name}": float(value) for name, value in closed_forms(codes, columns).items()}
 
     def _save(self) -> None:
         tensors = {f"network.{k}": v for k, v in _weights(self.network).items()}

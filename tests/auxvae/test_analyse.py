@@ -6,8 +6,10 @@ import pytest
 import torch
 import xarray as xr
 
+from auxvae.analysis.agreement import seeds_of_a_method
 from auxvae.analysis.analyse import analyse
-from auxvae.analysis.collect import _agreement, _seeds, collect, contrasts
+from auxvae.analysis.collect import _agreement_rows, collect
+from auxvae.analysis.contrasts import contrasts
 from auxvae.analysis.model import Model
 from auxvae.analysis.sensitivity import sensitivity
 from auxvae.config.labels import first_of_label, labels
@@ -195,8 +197,8 @@ def test_seeds_of_a_method_that_agree_say_so(config, tmp_path):
         (tmp_path / "runs" / run.id).mkdir(parents=True)
         file = xr.Dataset({name: (("galaxy", "latent"), table) for name, table in rows.items()})
         file.to_netcdf(tmp_path / "runs" / run.id / "codes.nc")
-    [alike] = _seeds(chosen)
-    assert [run.seed for run in alike] == [0, 1, 2]
-    rows = list(_agreement(alike, tmp_path))
+    [seeds] = seeds_of_a_method(chosen)
+    assert [run.seed for run in seeds] == [0, 1, 2]
+    rows = list(_agreement_rows(seeds, {run.id: tmp_path / "runs" / run.id for run in chosen}))
     assert {row["metric"] for row in rows} == {"udr"}
     assert all(row["value"] > 0.8 for row in rows)
