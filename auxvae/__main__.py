@@ -124,10 +124,10 @@ def evaluate(
 def collect(spec: Spec, results: Results, log_to: Log = None) -> None:
     """Gather the runs of a study into scores.parquet and analysis.nc."""
     open_log(log_to)
-    from auxvae.analysis.study import collect_study
+    from auxvae.analysis.collect import collect as collect_runs
 
     study = study_of(spec)
-    collect_study(study.runs, results, study.config.analyses.bootstrap)
+    collect_runs(study.runs, results, study.config.analyses.bootstrap)
 
 
 @app.command()

@@ -5,17 +5,11 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from auxvae.metrics.aggregate import (
-    covariance_ratio,
-    divergence,
-    marginal_wasserstein,
-    match_scores,
-    pair_dependence,
-    pair_dependence_floor,
-    sliced_wasserstein,
-    total_correlation,
-)
-from auxvae.metrics.alignment import active_latents, active_scores
+from auxvae.metrics.alignment import active_scores
+from auxvae.metrics.covariance import covariance_ratio, total_correlation
+from auxvae.metrics.pairs import pair_dependence, pair_dependence_floor
+from auxvae.metrics.posterior import active_latents, divergence
+from auxvae.metrics.prior_match import marginal_wasserstein, match_scores, sliced_wasserstein
 from auxvae.metrics.score import jackknife
 
 G = np.random.default_rng(0)

@@ -6,12 +6,12 @@ import pytest
 import torch
 import xarray as xr
 
-from auxvae.analysis.agreement import agreement, seeds_of_one_kind
+from auxvae.analysis.agreement import seeds_of_a_method
 from auxvae.analysis.analyse import analyse
+from auxvae.analysis.collect import _agreement_rows, collect
 from auxvae.analysis.contrasts import contrasts
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.sensitivity import sensitivity
-from auxvae.analysis.study import collect_study
 from auxvae.config.analyses import Sensitivity
 from auxvae.config.labels import first_of_label, labels
 from auxvae.data.store import Store
@@ -31,7 +31,7 @@ def results(tiny, tiny_store, tmp_path_factory):
     fleet.train(tiny.fleets[0], tiny_store, folder, torch.device("cpu"), workers=2)
     for run in tiny.runs:
         analyse(run, tiny.config.analyses, "cpu", tiny_store, folder)
-    collect_study(tiny.runs, folder, 20)
+    collect(tiny.runs, folder, 20)
     return folder
 
 
@@ -197,8 +197,8 @@ def test_seeds_of_a_method_that_agree_say_so(config, tmp_path):
         (tmp_path / "runs" / run.id).mkdir(parents=True)
         file = xr.Dataset({name: (("galaxy", "latent"), table) for name, table in rows.items()})
         file.to_netcdf(tmp_path / "runs" / run.id / "codes.nc")
-    [alike] = seeds_of_one_kind(chosen)
-    assert [run.seed for run in alike] == [0, 1, 2]
-    scores = list(agreement(chosen, tmp_path))
-    assert {(run.seed, metric) for run, metric, _ in scores} == {(0, "udr"), (1, "udr"), (2, "udr")}
-    assert all(score.value > 0.8 for *_, score in scores)
+    [seeds] = seeds_of_a_method(chosen)
+    assert [run.seed for run in seeds] == [0, 1, 2]
+    rows = list(_agreement_rows(seeds, {run.id: tmp_path / "runs" / run.id for run in chosen}))
+    assert {row["metric"] for row in rows} == {"udr"}
+    assert all(row["value"] > 0.8 for row in rows)

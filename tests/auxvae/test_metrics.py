@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
+from auxvae.analysis.controls import control_codes
 from auxvae.metrics.alignment import (
     alignment_scores,
-    control_codes,
     correlation_matrix,
     lds,
     lds_ceiling,

@@ -10,8 +10,8 @@ import json
 import numpy as np
 import pytest
 
-from auxvae.metrics.aggregate import total_correlation, wasserstein_correlation
 from auxvae.metrics.alignment import sap
+from auxvae.metrics.covariance import total_correlation, wasserstein_correlation
 from auxvae.metrics.importance import completeness, dci, disentanglement
 from auxvae.metrics.information import mig, modularity
 from auxvae.metrics.readout import explicitness_auc, sap_discrete

@@ -9,17 +9,18 @@ from scipy.stats import kstest
 from sklearn.metrics import mutual_info_score, roc_auc_score
 from sklearn.svm import LinearSVC
 
-from auxvae.metrics.aggregate import marginal_ks
 from auxvae.metrics.agreement import udr
 from auxvae.metrics.attributes import tad
-from auxvae.metrics.closed import closed_forms, known
+from auxvae.metrics.closed import closed_forms, factor_columns
 from auxvae.metrics.information import information_of, mig
 from auxvae.metrics.moments import correlations, covariances
 from auxvae.metrics.predictability import lps, lps_ridge, lps_trees
+from auxvae.metrics.prior_match import marginal_ks
 from auxvae.metrics.readout import auc, squared_hinge
 from auxvae.metrics.representation import representation
 from auxvae.metrics.score import group_of_rows, group_weights
-from auxvae.metrics.suite import METRICS, lacks, suite
+from auxvae.metrics.suite import lacks, measured, suite
+from auxvae.metrics.table import METRICS
 from auxvae.metrics.trajectories import curvature, straightness
 
 G = np.random.default_rng(0)
@@ -28,7 +29,7 @@ CONTINUOUS = G.random((N, F))
 DISCRETE = np.floor(CONTINUOUS * 4)
 NOISE = G.standard_normal((N, F))
 ROTATION = np.linalg.qr(G.standard_normal((F, F)))[0]
-QUICK = [name for name, metric in METRICS.items() if not metric.boosted and metric.needs not in ("prior", "films")]
+QUICK = [name for name, metric in measured().items() if not metric.boosted and metric.needs not in ("prior", "films")]
 CASES = {"continuous": CONTINUOUS, "discrete": DISCRETE / 3}
 
 
@@ -110,7 +111,7 @@ def test_order_sign_scale_and_place_of_the_latents_do_not_matter(scores, case):
 def test_every_metric_has_its_interval_its_rows_and_its_matrix(scores, case):
     found, given = scores[case, "rotated"], representation(NOISE, CASES[case])
     for name in QUICK:
-        assert ({name, *METRICS[name].gives} & found.keys() == set()) == lacks(name, given), name
+        assert ({name, *METRICS[name].columns} & found.keys() == set()) == lacks(name, given), name
     for key, score in found.items():
         assert score.n <= N
         if key != "dci_informativeness":
@@ -148,9 +149,9 @@ def test_several_runs_at_once_are_each_alone():
 @every_case
 def test_what_training_is_followed_by_is_the_suite(case):
     u = CASES[case]
-    of = known({f"f{k}": column for k, column in enumerate(u.T)}, torch.device("cpu"))
+    columns = factor_columns({f"f{k}": column for k, column in enumerate(u.T)}, torch.device("cpu"))
     codes = np.stack([u @ ROTATION, NOISE])
-    together = closed_forms(torch.from_numpy(codes), of, 5)
+    together = closed_forms(torch.from_numpy(codes), columns, 5)
     for run, z in enumerate(codes):
         alone = suite(representation(z, u), together, resamples=5)
         for name, drawn in together.items():
