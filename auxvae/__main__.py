@@ -15,8 +15,8 @@ from auxvae.config.analyses import read_analyses
 from auxvae.config.run import Fleet, read_run
 from auxvae.config.study import Study, read_study
 from foundation.console import log, open_log, run_app
-from foundation.declare import load_yaml
 from foundation.faults import Fault, Refused, Words, listed
+from foundation.yaml_file import load_yaml
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 Log = Annotated[Optional[Path], typer.Option("--log", help="Write the lines to this file too.")]

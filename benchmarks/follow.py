@@ -16,7 +16,7 @@ import torch
 from auxvae.config.study import read_study
 from auxvae.data.store import Store
 from auxvae.training.train import Trainer
-from foundation.declare import load_yaml
+from foundation.yaml_file import load_yaml
 from simulations.facts import read_declared
 
 

@@ -13,8 +13,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread per worker: GalSim's
 import typer
 
 from foundation.console import log, open_log, run_app
-from foundation.declare import load_yaml
 from foundation.faults import Fault, Refused, Words, shown
+from foundation.yaml_file import load_yaml
 from simulations.facts import Declared, Facts, read_declared
 from simulations.spec import Dataset
 

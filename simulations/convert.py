@@ -20,8 +20,8 @@ import zarr
 from astropy import units
 from astropy.io import fits
 
-from foundation.declare import NAME
 from foundation.faults import Fault, Refused, Words, listed, suggest
+from foundation.fields import NAME
 from simulations.collection import Collection, picked
 from simulations.intake import Intake, refuse_what_is_there, write
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from auxvae.models.prior_checks import prior_faults
-from foundation.declare import load_yaml
+from foundation.yaml_file import load_yaml
 from simulations.official import bring
 from tests.conftest import ROOT, study_of
 from tests.simulations import official_files
