@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from foundation.declare import read
 from foundation.faults import Fault, Refused, Words, listed, suggest
 from foundation.fields import NAME
@@ -84,6 +86,17 @@ def read_dataset(value: object, where: str, faults: list[Fault]) -> Dataset | No
     beyond = dataset_faults(dataset, where)
     faults += beyond
     return None if beyond else dataset
+
+
+def dataset_schema() -> dict[str, Any]:
+    """JSON schema of what may stand under `datasets.<name>`, with the schemas of its parts under `$defs`."""
+    schema = TypeAdapter(Dataset).json_schema()
+    needed = schema.pop("required")
+    preset = {"enum": [*PRESETS], "description": "a preset's settings, which the other keys then override"}
+    store = {"type": "string", "description": "path of a sealed store that exists already; it takes no other key"}
+    schema["properties"] = {"preset": preset, "store": store, **schema["properties"]}
+    alone = {"required": ["store"], "maxProperties": 1}
+    return {**schema, "anyOf": [alone, {"required": ["preset"]}, {"required": needed}]}
 
 
 def _facts(name: str, dataset: Dataset) -> Facts:

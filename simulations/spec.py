@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, field
 from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from foundation.faults import Fault, Words, listed
@@ -69,6 +70,8 @@ PARAMETERS = {
     "psf_fwhm": Parameter("arcsec", _ARCSEC, Range(0, above=True), "FWHM of the PSF"),
     "psf_beta": Parameter("", _PLAIN, Range(1.1, above=True), "Moffat beta of the PSF"),
 }
+
+PARAMETER_NAMES = Field(json_schema_extra={"propertyNames": {"enum": [*PARAMETERS]}})
 
 _ALWAYS = ("flux", "radius", "psf_fwhm")
 REQUIRED = {
@@ -154,7 +157,7 @@ class Scene(Section):
     pixel_scale: Positive = 0.2
     """arcsec per pixel"""
 
-    constants: dict[Text, Number] = field(default_factory=dict)
+    constants: Annotated[dict[Text, Number], PARAMETER_NAMES] = field(default_factory=dict)
     """parameters that do not vary, by name, in their first unit"""
 
     def takes(self) -> tuple[str, ...]:
@@ -228,7 +231,7 @@ class Split(Section):
 class Dataset(Section):
     """One data set to simulate, in full; two equal specs give equal bytes."""
 
-    factors: dict[Text, Factor]
+    factors: Annotated[dict[Text, Factor], PARAMETER_NAMES]
     """the parameters that vary, by name"""
 
     galaxies: Count

@@ -9,15 +9,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import field, fields
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from auxvae.config.analyses import Analyses, Sensitivity, Traversal, read_analyses
-from auxvae.config.methods import default_weights
+from auxvae.config.methods import METHODS, default_weights
 from auxvae.config.networks import Network
 from auxvae.config.run import Fleet, Run, Source, fleets, read_run
 from auxvae.config.settings import Settings
+from auxvae.config.terms import TERMS
 from auxvae.config.training import Training
 from foundation.fields import SECTION, Count, Many, Name, NonNegative, Section, Seed, Text
 
@@ -27,6 +29,9 @@ __all__ = [
 ]  # fmt: skip  # the other rooms may import all of these from here
 
 
+TERM_NAMES = Field(json_schema_extra={"propertyNames": {"enum": [*TERMS]}})
+
+
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class Group(Settings):
     """Runs of one method that differ in coverage, weights and seed: the product of the three lists.
@@ -34,7 +39,7 @@ class Group(Settings):
     The settings are keys of the group, so that it extends their declaration.
     """
 
-    method: Text
+    method: Annotated[Text, Field(json_schema_extra={"enum": [*METHODS]})]
     """[the methods](methods.md)"""
 
     dataset: Text = ""
@@ -46,7 +51,7 @@ class Group(Settings):
     coverages: Many[Text] = ()
     """names of coverages; for the methods that take auxiliary variables, which need one"""
 
-    weights: dict[Name, Many[NonNegative]] = field(default_factory=dict)
+    weights: Annotated[dict[Name, Many[NonNegative]], TERM_NAMES] = field(default_factory=dict)
     """by term, a number or a list of numbers over the method's: [each method's terms](methods.md), and what a term is
     at the head of auxvae/losses/terms.py"""
 
@@ -81,7 +86,7 @@ class Config(Section):
     """by name, a data set to simulate ([its keys](own_factors.md)), with `preset: paper` if you like, or `store: PATH`
     ([your images](own_images.md), [official data sets](official_data.md))"""
 
-    runs: Many[Group]
+    runs: tuple[Group, ...]
     """list of groups of runs, [below](#a-group-of-runs)"""
 
     coverages: dict[Name, Many[Text]] = field(default_factory=dict)
