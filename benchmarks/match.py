@@ -15,7 +15,7 @@ import pandas as pd
 from auxvae.config.labels import labels
 from auxvae.config.study import read_study
 from auxvae.report.figures import STYLE
-from foundation.declare import load_yaml
+from foundation.yaml_file import load_yaml
 from simulations.facts import read_declared
 
 SHOWN = ("prior_distance", "prior_marginals", "pair_dependence", "total_correlation")

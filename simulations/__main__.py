@@ -13,9 +13,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread per worker: GalSim's
 import typer
 
 from foundation.console import log, open_log, run_app
-from foundation.declare import load_yaml
 from foundation.faults import Fault, Refused, Words, listed, shown, suggest
-from simulations.facts import Declared, Facts, read_declared
+from foundation.yaml_file import load_yaml
+from simulations.facts import Declared, Facts, dataset_schema, read_declared
 from simulations.spec import Dataset
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
@@ -55,6 +55,12 @@ def facts(config: Path) -> None:
     plain = [{**vars(fault), "value": Words(shown(fault.value))} for fault in faults]
     typer.echo(json.dumps({"facts": datasets.to_json(), "faults": plain}))
     raise typer.Exit(2 if faults else 0)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a data set in a config, for the schema of a whole study."""
+    typer.echo(json.dumps(dataset_schema()))
 
 
 @app.command()

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from astropy.units import Unit
 
-from foundation.declare import NAME
 from foundation.faults import Fault, Refused, Words, listed, suggest
+from foundation.fields import NAME
 from simulations.collection import Collection, picked
 from simulations.columns import Columns, opened
 from simulations.intake import Intake, refuse_existing, write

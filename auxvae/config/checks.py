@@ -8,7 +8,6 @@ from typing import Any
 from auxvae.config.latents import PriorSpec, dimension_fault
 from auxvae.config.methods import DIVERGENCES, METHODS, PAPER_WEIGHTS, default_weights
 from auxvae.config.spec import Config, Group
-from foundation.declare import NAME
 from foundation.faults import Fault, Words, listed, suggest
 
 Facts = Mapping[str, Mapping[str, Any]]
@@ -22,8 +21,6 @@ def dataset_of(config: Config, group: Group) -> str:
 
 def study_faults(config: Config, groups: Mapping[str, Group], facts: Facts) -> Iterator[Fault]:
     """All that is wrong with a study whose spelling is right; groups are its groups of runs, by place."""
-    if not NAME.fullmatch(config.study):
-        yield Fault("study", config.study, "a name is letters, digits and _, a letter first", "rename it")
     for name, factors in config.coverages.items():
         yield from _coverage(config, name, factors, facts)
     for where, group in groups.items():
@@ -51,7 +48,7 @@ def _group(config: Config, group: Group, where: str, facts: Facts) -> Iterator[F
     if group.dataset == "" and len(config.datasets) > 1:
         text = f"the study has the data sets {listed(config.datasets)}"
         yield Fault(f"{where}.dataset", Words("nothing"), text, "name one of them")
-    elif dataset_of(config, group) not in config.datasets:
+    elif config.datasets and dataset_of(config, group) not in config.datasets:  # none at all is a fault of `datasets`
         text = f"the data sets are {listed(config.datasets)}"
         remedy = suggest(group.dataset, config.datasets, "name one of them")
         yield Fault(f"{where}.dataset", group.dataset, text, remedy)

@@ -104,11 +104,9 @@ def read_study(config: Mapping[str, Any], facts: Facts, faults: list[Fault]) -> 
 
 
 def _written_groups(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The groups of runs as they stand in the config, by place; one group stands for a list of one."""
+    """The groups of runs as they stand in the config, by place."""
     runs = config.get("runs")
-    if runs is None or isinstance(runs, Mapping):
-        return {}
-    return {f"runs[{i}]": group for i, group in enumerate(runs if isinstance(runs, (list, tuple)) else [runs])}
+    return {f"runs[{i}]": group for i, group in enumerate(runs)} if isinstance(runs, (list, tuple)) else {}
 
 
 def _merged(config: Mapping[str, Any], group: Any) -> Any:

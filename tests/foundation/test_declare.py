@@ -1,30 +1,33 @@
 """A declaration is the only list of what is legal; every fault is told at once, a sentence with place and value."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic.dataclasses import dataclass
 
-from foundation.declare import Range, load_yaml, read
+from foundation.declare import read
 from foundation.faults import Fault, Refused, suggest
+from foundation.fields import SECTION, Flag, Many, Name, Number, Range, Section, Text, Whole
+from foundation.yaml_file import load_yaml
 
 
-@dataclass(frozen=True)
-class Inner:
-    share: Annotated[float, Range(0, 1)] = 0.5
+@dataclass(frozen=True, config=SECTION)
+class Inner(Section):
+    share: Annotated[Number, Range(0, 1)] = 0.5
 
 
-@dataclass(frozen=True)
-class Outer:
-    number: int
+@dataclass(frozen=True, config=SECTION)
+class Outer(Section):
+    number: Whole
     kind: Literal["one", "two"] = "one"
-    flag: bool = False
-    names: tuple[str, ...] = ()
+    flag: Flag = False
+    names: Many[Text] = ()
     inner: Inner = field(default_factory=Inner)
-    either: float | Literal["auto"] = "auto"
-    table: dict[str, int] = field(default_factory=dict)
+    either: Number | Literal["auto"] = "auto"
+    table: dict[Name, Whole] = field(default_factory=dict)
 
 
 WHOLE = {
