@@ -1,9 +1,10 @@
-"""What a method costs: its training step against a plain VAE's with the same network, batch 256, d_Z = 10, one core.
+"""The cost of each method: its training step relative to that of a plain VAE with the same network, on one core.
 
-    python benchmarks/methods.py [NETWORK ...]        conv4 if none is named; targets 1.15, with a second network 2
+    python benchmarks/methods.py [NETWORK ...]        conv4 by default; target 1.15, for methods with a second network 2
 
-The two steps take turns, so that both see the same machine; the ratio is the median over the turns. A step is random
-numbers, forward, terms, backward, clip and Adam, on random images of the paper's size.
+Batch 256, d_Z = 10. The two steps alternate, so that both run at the same speed of the machine; the result is the
+median of the ratios. A step is random numbers, forward, terms, backward, clip and Adam, on random images of the
+paper's size.
 """
 
 import statistics
@@ -26,20 +27,20 @@ ROWS, TURNS = 256, 15
 
 
 def runs_of(name):
-    """One run per method, told g1 and g2."""
-    told = {method: {"coverages": ["two"]} if METHODS[method].needs_aux else {} for method in METHODS}
+    """One run per method, with auxiliary variables g1 and g2 for the methods that need any."""
+    coverage = {method: {"coverages": ["two"]} if METHODS[method].needs_aux else {} for method in METHODS}
     config = {
         "study": "steps",
         "datasets": {"galaxies": {"preset": "paper"}},
         "coverages": {"two": ["g1", "g2"]},
         "network": {"name": name, "latents": 10},
-        "runs": [{"method": method, **told[method]} for method in METHODS],
+        "runs": [{"method": method, **coverage[method]} for method in METHODS],
     }
     return read_study(config, read_declared(config, []).to_json(), []).runs
 
 
 def step_of(run):
-    """A function that makes the i-th step of a run."""
+    """A function that performs the i-th training step of a run."""
     factors = {name: torch.rand(4096, generator=generator(0, name)) for name in run.dataset.factors}
     rows = torch.rand(4096, len(run.aux), generator=generator(0, "rows"))
     objective = Objective.of(run, Poisson(0.0), factors, rows, torch.device("cpu"))
@@ -59,14 +60,14 @@ def step_of(run):
 
 
 def seconds(step, i):
-    """Time of one step."""
+    """Duration of one step (s)."""
     start = time.perf_counter()
     step(i)
     return time.perf_counter() - start
 
 
 def main(names):
-    """A line per network and method."""
+    """Print one line per network and method."""
     torch.set_num_threads(1)
     for name in names:
         runs = runs_of(name)
