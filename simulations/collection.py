@@ -43,18 +43,18 @@ def picked(images: Any, rows: Rows) -> NDArray[Any]:
     return np.concatenate([np.asarray(images[int(p[0]) : int(p[-1]) + 1])[p - p[0]] for p in parts])
 
 
-def at_most(whole: Collection, most: int | None, seed: int) -> Collection:
+def at_most(collection: Collection, most: int | None, seed: int) -> Collection:
     """A random subset of `most` rows, drawn by the seed and in their original order; all rows if there are no more."""
-    if most is None or most >= whole.rows:
-        return whole
-    chosen = permuted(np.arange(most, dtype=np.uint64), whole.rows, seed, "subset")
+    if most is None or most >= collection.rows:
+        return collection
+    chosen = permuted(np.arange(most, dtype=np.uint64), collection.rows, seed, "subset")
     kept = np.sort(chosen).astype(np.int64)
     return replace(
-        whole,
+        collection,
         rows=most,
-        read=lambda rows: whole.read(kept[rows]),
-        factors={name: values[kept] for name, values in whole.factors.items()},
-        split=None if whole.split is None else whole.split[kept],
+        read=lambda rows: collection.read(kept[rows]),
+        factors={name: values[kept] for name, values in collection.factors.items()},
+        split=None if collection.split is None else collection.split[kept],
     )
 
 
