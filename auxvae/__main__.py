@@ -73,11 +73,11 @@ def check(config: Path, log_to: Log = None) -> None:
     """Check a whole study before anything runs; exit status 2 with one sentence per fault."""
     open_log(log_to)
     study = study_of(str(config))
-    own = [run for run in study.runs if run.prior.is_a_program() and not run.prior.reads_factors()]
-    if own:
+    programs = [run for run in study.runs if run.prior.is_a_program() and not run.prior.reads_factors()]
+    if programs:
         from auxvae.models.prior_checks import prior_faults
 
-        if faults := prior_faults(own, lambda run: {}):
+        if faults := prior_faults(programs, lambda run: {}):
             raise Refused(faults)
     log.info(f"{config}: {study.estimate()}")
 
@@ -179,11 +179,11 @@ def score(
     from auxvae.metrics.suite import suite
     from foundation.files import write_json
 
-    given = scoring.read_codes(codes)
-    chosen = scoring.chosen_metrics(only, given)
-    scores = suite(given, chosen, reference, resamples)
+    representation = scoring.read_codes(codes)
+    chosen = scoring.chosen_metrics(only, representation)
+    scores = suite(representation, chosen, reference, resamples)
     typer.echo(scoring.table(scores))
-    for sentence in [] if chosen else scoring.left_out(given):
+    for sentence in [] if chosen else scoring.left_out(representation):
         log.info(sentence)
     if out is not None:
         write_json(out, {name: measured.to_json() for name, measured in scores.items()})

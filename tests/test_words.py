@@ -12,55 +12,6 @@ MODULES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")
 # "told" had five meanings; the other participles fit any value and identify none.
 RETIRED = {"told", "given", "known", "seen", "found", "made", "own", "at_rest", "body", "bodies"}
 
-# Modules that have not been renamed yet. Remove a path once its module passes; the set must end empty.
-PENDING = {
-    "foundation/declare.py",
-    "simulations/facts.py",
-    "simulations/spec.py",
-    "auxvae/__main__.py",
-    "auxvae/analysis/analyse.py",
-    "auxvae/analysis/collect.py",
-    "auxvae/analysis/evaluate.py",
-    "auxvae/analysis/model.py",
-    "auxvae/analysis/scoring.py",
-    "auxvae/analysis/sensitivity.py",
-    "auxvae/config/checks.py",
-    "auxvae/config/labels.py",
-    "auxvae/config/latents.py",
-    "auxvae/config/spec.py",
-    "auxvae/config/study.py",
-    "auxvae/data/run_folder.py",
-    "auxvae/data/store.py",
-    "auxvae/losses/dependence.py",
-    "auxvae/losses/independence.py",
-    "auxvae/losses/inputs.py",
-    "auxvae/losses/mmd.py",
-    "auxvae/losses/objective.py",
-    "auxvae/losses/terms.py",
-    "auxvae/metrics/aggregate.py",
-    "auxvae/metrics/alignment.py",
-    "auxvae/metrics/attributes.py",
-    "auxvae/metrics/closed.py",
-    "auxvae/metrics/information.py",
-    "auxvae/metrics/predictability.py",
-    "auxvae/metrics/readout.py",
-    "auxvae/metrics/representation.py",
-    "auxvae/metrics/robustness.py",
-    "auxvae/metrics/shapes.py",
-    "auxvae/metrics/suite.py",
-    "auxvae/metrics/votes.py",
-    "auxvae/models/autoencoder.py",
-    "auxvae/models/critics.py",
-    "auxvae/models/prior_checks.py",
-    "auxvae/models/priors.py",
-    "auxvae/report/figures.py",
-    "auxvae/report/page.py",
-    "auxvae/report/tables.py",
-    "auxvae/training/train.py",
-    "benchmarks/metrics.py",
-    "benchmarks/reference.py",
-}
-
 
 def bound_names(tree):
     """(line, name) of each name that a module binds: variables, attributes, parameters, functions, classes, imports."""
@@ -89,15 +40,7 @@ def relative(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_no_name_is_a_retired_word(path):
-    if relative(path) in PENDING:
-        pytest.skip("not renamed yet")
     assert not retired_names(path.read_text(encoding="utf-8"))
-
-
-def test_every_pending_module_exists_and_still_fails():
-    paths = {relative(path): path for path in MODULES}
-    finished = {name for name in PENDING if name not in paths or not retired_names(paths[name].read_text("utf-8"))}
-    assert not finished, "remove these from PENDING"
 
 
 @pytest.mark.parametrize(
