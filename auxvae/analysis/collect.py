@@ -88,7 +88,7 @@ def _gathered(folders: dict[str, Path], file: str, variables: list[str] | None) 
             chosen = dataset if variables is None else dataset[[name for name in variables if name in dataset]]
             if chosen.data_vars:
                 parts[run] = _by_position(chosen).load().drop_attrs()
-    index = pd.Index(list(parts), name="run")
+    index = pd.Index(list(parts), name="run", dtype=object)  # strings of pandas do not join in xarray
     return xr.concat(list(parts.values()), index, join="outer") if parts else xr.Dataset()
 
 
