@@ -73,11 +73,11 @@ def check(config: Path, log_to: Log = None) -> None:
     """Check a whole study before anything runs; exit status 2 with one sentence per fault."""
     open_log(log_to)
     study = study_of(str(config))
-    own = [run for run in study.runs if run.prior.is_a_program() and not run.prior.reads_factors()]
-    if own:
+    programs = [run for run in study.runs if run.prior.is_a_program() and not run.prior.reads_factors()]
+    if programs:
         from auxvae.models.prior_checks import prior_faults
 
-        if faults := prior_faults(own, lambda run: {}):
+        if faults := prior_faults(programs, lambda run: {}):
             raise Refused(faults)
     log.info(f"{config}: {study.estimate()}")
 

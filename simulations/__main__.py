@@ -1,4 +1,4 @@
-"""python -m simulations: draw data, check a store or config, tell its facts, take in your images or official ones."""
+"""python -m simulations: draw data, check a store or config, print its facts, take in your images or official ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread per worker: GalSim's
 import typer
 
 from foundation.console import log, open_log, run_app
-from foundation.faults import Fault, Refused, Words, shown
+from foundation.faults import Fault, Refused, Words, listed, shown
 from foundation.yaml_file import load_yaml
 from simulations.facts import Declared, Facts, dataset_schema, read_declared
 from simulations.spec import Dataset
@@ -25,10 +25,10 @@ Log = Annotated[Optional[Path], typer.Option("--log", help="Write the lines to t
 def declared(config: Path) -> Declared:
     """The data sets of a config file, or all that is wrong with them."""
     faults: list[Fault] = []
-    found = read_declared(load_yaml(config), faults)
+    datasets = read_declared(load_yaml(config), faults)
     if faults:
         raise Refused(faults)
-    return found
+    return datasets
 
 
 @app.command()
@@ -52,9 +52,9 @@ def facts(config: Path) -> None:
     """Print what the models must know of a config's data sets, and what is wrong with them, as JSON."""
     open_log(None)
     faults: list[Fault] = []
-    found = read_declared(load_yaml(config), faults)
+    datasets = read_declared(load_yaml(config), faults)
     plain = [{**vars(fault), "value": Words(shown(fault.value))} for fault in faults]
-    typer.echo(json.dumps({"facts": found.to_json(), "faults": plain}))
+    typer.echo(json.dumps({"facts": datasets.to_json(), "faults": plain}))
     raise typer.Exit(2 if faults else 0)
 
 
@@ -76,27 +76,27 @@ def draw(
     open_log(log_to)
     from simulations.draw import simulate
 
-    dataset, known = _named(spec, name or store.stem)
-    simulate(dataset, known, store, workers)
+    dataset, sizes = _named(spec, name or store.stem)
+    simulate(dataset, sizes, store, workers)
 
 
 def _named(spec: str, name: str) -> tuple[Dataset, Facts]:
     """A data set and its facts, from JSON or from a config."""
     if not spec.lstrip().startswith("{"):
-        found = declared(Path(spec))
+        datasets = declared(Path(spec))
     else:
         faults: list[Fault] = []
         try:
             value = json.loads(spec)
         except ValueError as error:
             raise Refused(Fault("the spec", Words(str(error)), "it must be JSON", "name a config file")) from None
-        found = read_declared({"datasets": {name: value}}, faults)
+        datasets = read_declared({"datasets": {name: value}}, faults)
         if faults:
             raise Refused(faults)
-    if name not in found.simulated:
-        known = ", ".join(found.simulated) or "none"
-        raise Refused(Fault("--name", name, f"the config simulates {known}", "name one of them"))
-    return found.simulated[name], found.facts[name]
+    if name not in datasets.simulated:
+        text = f"the config simulates {listed(datasets.simulated)}"
+        raise Refused(Fault("--name", name, text, "name one of them"))
+    return datasets.simulated[name], datasets.facts[name]
 
 
 @app.command()

@@ -138,7 +138,7 @@ def _latents(group: Group, where: str) -> Iterator[Fault]:
     method, prior = METHODS[group.method], group.prior
     terms = default_weights(group.method, group.preset)
     if group.preset == "paper" and group.method not in PAPER_WEIGHTS:
-        text = f"the preset paper is known for {listed(PAPER_WEIGHTS)}"
+        text = f"the preset paper has weights for {listed(PAPER_WEIGHTS)}"
         yield Fault(f"{where}.preset", "paper", text, "take it away")
     if prior is not None and method.conditional == "learned":
         yield Fault(f"{where}.prior", prior.kind, f"{group.method} learns its prior", "take it away")

@@ -1,4 +1,4 @@
-"""A config made into a study: every fault found before the first job, then the runs, the fleets and what they cost.
+"""A config unfolded to a study: every fault before the first job, then the runs, the fleets and what they cost.
 
 The models know a data set by its facts alone (name, factors, sizes, noise), which the simulations provide as JSON.
 """

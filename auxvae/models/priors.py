@@ -6,7 +6,7 @@ by (run, step). `log_prob(z)` is the log density of each row, in nats; a prior w
 but has no KL divergence. All marginals but those of a user's own file and of `auxiliary` have mean 0 and variance 1.
 
 The prior of a whole run stands on the told latents first: N(u_j, v) (arXiv 2507.00298, eq. 3), or nothing to match.
-Priors to offer: arXiv 2510.11953, whose exact settings are not published; those of auxvae.config.latents are ours.
+Priors to offer: arXiv 2510.11953, whose exact settings are not published; those of auxvae.config.priors are ours.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from auxvae.config.latents import PRIORS, PriorSpec
+from auxvae.config.latents import PriorSpec
+from auxvae.config.priors import PRIORS
 from auxvae.data.randomness import generator
 from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file
@@ -174,7 +175,7 @@ Table = Callable[[tuple[str, ...]], Tensor]  # training factors by name, (N, nam
 def build(spec: PriorSpec, dimensions: int, table: Table, told: int) -> Prior:
     """The prior of a block of so many latents, for a run with so many auxiliary variables.
 
-    Its class and the settings that the class takes stand in auxvae.config.latents.PRIORS.
+    Its class and the settings that the class takes stand in auxvae.config.priors.PRIORS.
     """
     if spec.kind == "file":
         return _own(spec, dimensions, told)

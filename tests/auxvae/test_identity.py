@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from auxvae.config import identity
-from auxvae.config.latents import PRIORS, PriorKind, PriorSpec
+from auxvae.config.latents import PriorSpec
 from auxvae.config.methods import METHODS, Method
 from auxvae.config.networks import BACKBONES, COMPANIONS
+from auxvae.config.priors import PRIORS, PriorKind
 from auxvae.config.terms import TERMS, Term
 from auxvae.config.training import Training
 from foundation.faults import Refused

@@ -77,7 +77,7 @@ BAD = {
         spoil(("runs", 0, "coverages"), ["two"]),
         "takes no auxiliary variables",
     ),
-    "a factor told twice": (spoil(("coverages", "two"), ["g1", "g1"]), "a factor stands once in a coverage"),
+    "a factor twice in a coverage": (spoil(("coverages", "two"), ["g1", "g1"]), "a factor stands once in a coverage"),
     "too few latents": (spoil(("network",), {"latents": 3}), "needs a latent for each of its 5 factors"),
     "no latents": (spoil(("network",), {"latents": 0}), "it must be at least 1"),
     "a stamp that is too small": (spoil((*GALAXIES, "scene"), {"radius": "scale", "stamp": 14}), "write 17 or more"),
@@ -165,7 +165,7 @@ BAD = {
     ),
     "released settings of a method that has none": (
         spoil(("runs", 0), {"method": "ae_mmd", "preset": "paper"}),
-        "the preset paper is known for",
+        "the preset paper has weights for",
     ),
     "a batch of one in a group": (
         spoil(("runs", 0), {"method": "ae_mmd", "training": {"batch": 1}}),
@@ -208,7 +208,7 @@ def test_a_bad_config_is_refused_in_sentences(config, case):
     assert all("\n" not in sentence and ": found " in sentence for sentence in sentences)
 
 
-def test_all_faults_are_told_at_once(config):
+def test_all_faults_are_reported_at_once(config):
     cases = ["unknown factor in a coverage", "unknown key", "unknown method", "a number as text", "no latents"]
     for case in cases:
         BAD[case][0](config)
