@@ -122,15 +122,18 @@ def _attempt(kind: type[T], value: object, where: str) -> tuple[T | Wrong, list[
 
 
 def _place(location: Path, value: Any, text: str) -> Place:
-    for i, step in enumerate(location):
-        if isinstance(value, Mapping) and step in value:
+    path: list[Any] = []
+    for step in location:
+        if isinstance(value, Mapping) and (keys := [key for key in value if key == step or str(key) == step]):
+            step = keys[0]  # pydantic writes a key that is neither text nor a whole number as text
             text = f"{text}.{step}".lstrip(".")
         elif isinstance(value, (list, tuple)) and isinstance(step, int):
             text = f"{text}[{step}]"
         else:
-            return Place(location[:i], text, False)
+            return Place(tuple(path), text, False)
+        path.append(step)
         value = value[step]
-    return Place(location, text, True)
+    return Place(tuple(path), text, True)
 
 
 def _misfits(kind: Any, errors: list[tuple[Place, Any]]) -> Iterator[Misfit]:

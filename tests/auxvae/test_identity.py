@@ -217,9 +217,3 @@ def test_a_second_network_of_the_study_is_for_any_of_its_methods():
     with pytest.raises(Refused, match="no method of the study trains a second network") as refused:
         study_of(config_of({"method": "vae"}, **sections))
     assert [fault.where for fault in refused.value.faults] == ["network.second", "training.second_learning_rate"]
-
-
-def test_a_group_keeps_its_place_behind_a_broken_one():
-    with pytest.raises(Refused) as refused:
-        study_of(config_of({"methd": "vae"}, {"method": "aux_vae", "coverages": "ful"}))
-    assert "runs[1].coverages[0]: found 'ful'" in str(refused.value)
