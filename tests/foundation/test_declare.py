@@ -51,6 +51,7 @@ WRONG = {
     "not finite": ({"number": 1, "inner": {"share": float("nan")}}, "finite"),
     "beyond its range": ({"number": 1, "inner": {"share": 1.5}}, "inner.share: found 1.5, but it must be at least 0"),
     "unknown choice": ({"number": 1, "kind": "tow"}, "did you mean 'two'?"),
+    "neither choice nor number": ({"number": 1, "either": "atuo"}, "are auto, or a number; did you mean 'auto'?"),
     "unknown key": ({"number": 1, "nubmer": 1}, "did you mean 'number'?"),
     "unknown inner key": ({"number": 1, "inner": {"shar": 1}}, "inner.shar"),
     "no section": ({"number": 1, "inner": 4}, "a section of named settings"),
