@@ -138,7 +138,7 @@ def _place(location: Path, value: Any, text: str) -> Place:
 def _misfits(kind: Any, errors: list[tuple[Place, Any]]) -> Iterator[Misfit]:
     """The faults at one place; of the branches of a union (choices or a number), that which the value is most like."""
     union = [error for place, error in errors if not place.exact and error["type"] != "missing"]
-    chosen = _likeliest(union) if len(union) > 1 else None
+    chosen: Any = _likeliest(union) if len(union) > 1 else None
     for place, error in errors:
         if chosen is not None and error in union and error is not chosen:
             continue
@@ -146,8 +146,8 @@ def _misfits(kind: Any, errors: list[tuple[Place, Any]]) -> Iterator[Misfit]:
             steps = (int(s) if s.isdigit() else s for s in re.findall(r"[^.\[\]]+", fault.where))
             path = (*place.path, *steps)
             whole = f"{place.text}{fault.where}".lstrip(".")
-            allowed = fault.allowed + (", or a number" if error is chosen and error["type"] == "literal_error" else "")
-            placed = dataclasses.replace(fault, where=whole, allowed=allowed)
+            number = ", or a number" if error is chosen and error["type"] == "literal_error" else ""
+            placed = dataclasses.replace(fault, where=whole, allowed=fault.allowed + number)
             yield Misfit(path[:-1] if fault.value == "nothing" else path, placed)
 
 
