@@ -25,7 +25,6 @@ Path = tuple[Any, ...]  # keys and indices from the top of a config to a value
 NAMES = ("a name is letters, digits and _, a letter first", "rename it")
 # What stands where a value of another type does, and the remedy, by pydantic's type of error.
 EXPECTED = {
-    "missing": ("a value is needed here", "add it"),
     "dataclass_type": ("a section of named settings stands here", "write 'name: value' lines"),
     "dict_type": ("named entries stand here", "write 'name: ...' lines"),
     "tuple_type": ("a list stands here", "write it in square brackets"),
@@ -122,21 +121,24 @@ def _attempt(kind: type[T], value: object, where: str) -> tuple[T | Wrong, list[
 
 
 def _place(location: Path, value: Any, text: str) -> Place:
-    for i, step in enumerate(location):
-        if isinstance(value, Mapping) and step in value:
+    path: list[Any] = []
+    for step in location:
+        if isinstance(value, Mapping) and (keys := [key for key in value if key == step or str(key) == step]):
+            step = keys[0]  # pydantic writes a key that is neither text nor a whole number as text
             text = f"{text}.{step}".lstrip(".")
         elif isinstance(value, (list, tuple)) and isinstance(step, int):
             text = f"{text}[{step}]"
         else:
-            return Place(location[:i], text, False)
+            return Place(tuple(path), text, False)
+        path.append(step)
         value = value[step]
-    return Place(location, text, True)
+    return Place(tuple(path), text, True)
 
 
 def _misfits(kind: Any, errors: list[tuple[Place, Any]]) -> Iterator[Misfit]:
-    """The faults at one place; of the branches of a union, that of the branch which the value is most like."""
+    """The faults at one place; of the branches of a union (choices or a number), that which the value is most like."""
     union = [error for place, error in errors if not place.exact and error["type"] != "missing"]
-    chosen = _likeliest(union) if len(union) > 1 else None
+    chosen: Any = _likeliest(union) if len(union) > 1 else None
     for place, error in errors:
         if chosen is not None and error in union and error is not chosen:
             continue
@@ -144,7 +146,9 @@ def _misfits(kind: Any, errors: list[tuple[Place, Any]]) -> Iterator[Misfit]:
             steps = (int(s) if s.isdigit() else s for s in re.findall(r"[^.\[\]]+", fault.where))
             path = (*place.path, *steps)
             whole = f"{place.text}{fault.where}".lstrip(".")
-            yield Misfit(path[:-1] if fault.value == "nothing" else path, dataclasses.replace(fault, where=whole))
+            number = ", or a number" if error is chosen and error["type"] == "literal_error" else ""
+            placed = dataclasses.replace(fault, where=whole, allowed=fault.allowed + number)
+            yield Misfit(path[:-1] if fault.value == "nothing" else path, placed)
 
 
 def _likeliest(union: list[Any]) -> Any:

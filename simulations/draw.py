@@ -27,7 +27,8 @@ from simulations.factors import draw_factors, draw_split
 from simulations.facts import Facts
 from simulations.galaxy import draw, parameters
 from simulations.noise import add_noise, noise_std
-from simulations.spec import PARAMETERS, Dataset, to_json
+from simulations.parameters import PARAMETERS
+from simulations.spec import Dataset, to_json
 
 BLOCK = 128  # rows that a worker draws per call, in about 50 ms
 Columns = dict[str, Any]

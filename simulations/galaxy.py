@@ -17,7 +17,8 @@ import galsim
 import numpy as np
 from numpy.typing import NDArray
 
-from simulations.spec import PARAMETERS, Dataset, Scene
+from simulations.parameters import PARAMETERS
+from simulations.spec import Dataset, Scene
 
 Stamp = NDArray[np.float32]
 Values = Mapping[str, float]

@@ -42,7 +42,7 @@ def test_rooms_import_only_what_they_stand_on(path):
 @pytest.mark.parametrize(
     "path",
     [
-        *(ROOT / f"simulations/{name}.py" for name in ("spec", "reach", "facts", "presets")),
+        *(ROOT / f"simulations/{name}.py" for name in ("parameters", "spec", "reach", "facts", "presets")),
         *sorted((ROOT / "auxvae/config").glob("*.py")),
         *sorted((ROOT / "foundation").glob("*.py")),
     ],

@@ -17,7 +17,7 @@ HEAD = "| key | takes | default | what |\n|---|---|---|---|\n"
 
 
 def documented(page: str, schema: Mapping[str, Any]) -> str:
-    """A page with each of its tables made anew from the schema of a study."""
+    """A page with each of its tables generated from the schema of a study."""
     sections = {"Config": schema, **schema["$defs"]}
     return TABLE.sub(lambda match: f"{match[1]}\n{_table(sections[match[2]])}\n{match[3]}", page)
 

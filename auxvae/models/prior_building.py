@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from auxvae.config.latents import PRIORS, PriorSpec
+from auxvae.config.latents import PriorSpec
+from auxvae.config.priors import PRIORS
 from auxvae.data.randomness import generator
 from auxvae.models import priors
 from auxvae.models.priors import Blocks, Empirical, Prior
@@ -26,7 +27,7 @@ Table = Callable[[tuple[str, ...]], Tensor]  # training factors by name, (N, nam
 def build(spec: PriorSpec, dimensions: int, table: Table, aux: int) -> Prior:
     """The prior of a block of so many latents, for a run with so many auxiliary variables.
 
-    Its class and the settings that the class takes stand in auxvae.config.latents.PRIORS.
+    Its class and the settings that the class takes stand in auxvae.config.priors.PRIORS.
     """
     if spec.kind == "file":
         return _from_file(spec, dimensions, aux)

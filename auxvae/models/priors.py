@@ -6,7 +6,7 @@ has an address. `log_prob(z)` is the log density of each row, in nats; a prior w
 but has no KL divergence. All marginals but those of a user's file and of `auxiliary` have mean 0 and variance 1.
 
 The auxiliary latents of a run have the prior N(u_j, v) (arXiv 2507.00298, eq. 3).
-Priors to offer: arXiv 2510.11953, whose exact settings are not published; those of auxvae.config.latents are ours.
+Priors to offer: arXiv 2510.11953, whose exact settings are not published; those of auxvae.config.priors are ours.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from auxvae.config.latents import PRIORS, PriorKind
+from auxvae.config.priors import PRIORS, PriorKind
 from auxvae.config.methods import METHODS, Method
 from auxvae.config.networks import BACKBONES
 from auxvae.config.terms import TERMS, Term

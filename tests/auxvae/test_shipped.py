@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from auxvae.config.latents import PRIORS
 from auxvae.config.methods import METHODS
+from auxvae.config.priors import PRIORS
 from auxvae.models.prior_checks import prior_faults
 from foundation.yaml_file import load_yaml
 from simulations.official import import_official
@@ -18,13 +18,13 @@ STORES = {"data/dsprites.zarr": ("dsprites", 1200), "data/cifar10.zarr": ("cifar
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory):
     """Small stores in place of the official data, which do not ship."""
-    made = {}
+    paths = {}
     for place, (name, rows) in STORES.items():
         folder = tmp_path_factory.mktemp(name)
         example = getattr(official_files, name)(folder, rows=rows)
         import_official(name, example.source, folder / "store.zarr", None, 0)
-        made[place] = str(folder / "store.zarr")
-    return made
+        paths[place] = str(folder / "store.zarr")
+    return paths
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.stem)
@@ -55,7 +55,7 @@ def test_the_prior_of_the_docs_is_sound(tmp_path, config):
 
 
 def test_the_docs_name_every_method_and_every_kind_of_prior_with_its_settings():
-    """The keys stand in tables that are made (test_schema)."""
+    """The keys stand in tables that are generated (test_schema)."""
     text = (ROOT / "docs" / "config.md").read_text()
     settings = {name for kind in PRIORS.values() for name in kind.settings}
     for name in [*METHODS, *PRIORS, *settings]:
