@@ -11,7 +11,8 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from auxvae.config.spec import Fleet, read_analyses, read_run
+from auxvae.config.analyses import read_analyses
+from auxvae.config.run import Fleet, read_run
 from auxvae.config.study import Study, read_study
 from foundation.console import log, open_log, run_app
 from foundation.declare import load_yaml
@@ -86,7 +87,8 @@ def train(
 ) -> None:
     """Train the runs of a fleet that are not finished; a manifest is written when all are."""
     open_log(log_to)
-    from auxvae.training.train import train_all
+    from auxvae.analysis.follow import follow_metrics
+    from auxvae.training.fleet import train_all
 
     if is_json(spec):
         value = from_json(spec, "runs", "device")
@@ -94,7 +96,7 @@ def train(
     else:
         study = study_of(spec)
         chosen, device = study.fleet(fleet), study.config.device
-    train_all(chosen, store, results, device, workers)
+    train_all(chosen, store, results, device, workers, follow_metrics)
 
 
 @app.command()
@@ -122,10 +124,10 @@ def evaluate(
 def collect(spec: Spec, results: Results, log_to: Log = None) -> None:
     """Gather the runs of a study into scores.parquet and analysis.nc."""
     open_log(log_to)
-    from auxvae.analysis.collect import collect as gather
+    from auxvae.analysis.study import collect_study
 
     study = study_of(spec)
-    gather(study.runs, results, study.config.analyses.bootstrap)
+    collect_study(study.runs, results, study.config.analyses.bootstrap)
 
 
 @app.command()

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import torch
 
+from auxvae.analysis.follow import follow_metrics
 from auxvae.config.study import read_study
 from auxvae.data.store import Store
-from auxvae.training.train import Trainer
+from auxvae.models.model import draws_at
+from auxvae.training.loop import Trainer
 from foundation.declare import load_yaml
 from simulations.facts import read_declared
 
@@ -34,13 +36,14 @@ def main(path, work=Path("benchmarks/results/follow")):
     """Print the share."""
     config = load_yaml(Path("config/config.yaml"))
     run = read_study(config, read_declared(config, []).to_json(), []).runs[1]
-    trainer = Trainer(run, Store(Path(path), run.dataset), work, torch.device("cpu"))
-    rows = torch.arange(run.training.batch)
-    step = median(lambda i: trainer._step(rows, i), 20)
+    trainer = Trainer(run, Store(Path(path), run.dataset), work, torch.device("cpu"), follow_metrics)
+    batch = trainer.loader.data.take(torch.arange(run.training.batch))
+    draws = trainer._draws("latents", 0, 20, run.training.batch)
+    step = median(lambda i: trainer._step(batch, draws_at(draws, i), torch.tensor(0.5), i), 20)
     look = median(lambda i: trainer._validate(), 3)
     codes = trainer._validate()[1]
-    follow = median(lambda i: trainer._measured(codes), 9)
-    epoch = step * trainer.steps + look
+    follow = median(lambda i: trainer.follow(codes), 9)
+    epoch = step * trainer.loader.steps + look
     print(f"epoch {epoch:.2f} s, metrics of {len(codes)} validation rows {1e3 * follow:.1f} ms: {follow / epoch:.2%}")
 
 

@@ -1,6 +1,6 @@
 """What a method costs: its training step against a plain VAE's with the same network, batch 256, d_Z = 10, one core.
 
-    python benchmarks/methods.py [NETWORK ...]        conv4 if none is named; targets 1.15, with a second network 2
+    python benchmarks/methods.py [NETWORK ...]        conv4 if none is named; targets 1.15, with a companion network 2
 
 The two steps take turns, so that both see the same machine; the ratio is the median over the turns. A step is random
 numbers, forward, terms, backward, clip and Adam, on random images of the paper's size.
@@ -13,27 +13,27 @@ import time
 import torch
 
 from auxvae.config.methods import METHODS
-from auxvae.config.spec import Network
 from auxvae.config.study import read_study
 from auxvae.data.likelihoods import Poisson
+from auxvae.data.loader import Batch
 from auxvae.data.randomness import generator
-from auxvae.losses.objective import Objective
-from auxvae.models.autoencoder import build
-from auxvae.training.train import adam
+from auxvae.data.store import Scaling
+from auxvae.models.model import TrainingData, draws_at, make_model
+from auxvae.training.optimiser import adam
 from simulations.facts import read_declared
 
 ROWS, TURNS = 256, 15
 
 
 def runs_of(name):
-    """One run per method, told g1 and g2."""
-    told = {method: {"coverages": ["two"]} if METHODS[method].needs_aux else {} for method in METHODS}
+    """One run per method, given g1 and g2."""
+    coverage = {method: {"coverages": ["two"]} if METHODS[method].needs_aux else {} for method in METHODS}
     config = {
         "study": "steps",
         "datasets": {"galaxies": {"preset": "paper"}},
         "coverages": {"two": ["g1", "g2"]},
         "network": {"name": name, "latents": 10},
-        "runs": [{"method": method, **told[method]} for method in METHODS],
+        "runs": [{"method": method, **coverage[method]} for method in METHODS],
     }
     return read_study(config, read_declared(config, []).to_json(), []).runs
 
@@ -42,17 +42,19 @@ def step_of(run):
     """A function that makes the i-th step of a run."""
     factors = {name: torch.rand(4096, generator=generator(0, name)) for name in run.dataset.factors}
     rows = torch.rand(4096, len(run.aux), generator=generator(0, "rows"))
-    objective = Objective.of(run, Poisson(0.0), factors, rows, torch.device("cpu"))
-    network = build(run, 3.0, 5.0, bounded=False)
-    optimiser = adam(network, run.training)
+    limits = [dict.fromkeys(factors, bound) for bound in (0.0, 1.0)]
+    data = TrainingData(Poisson(0.0), Scaling(0.0, 100.0, 3.0, 5.0, *limits), factors, rows)
+    model = make_model(run, data, torch.device("cpu"))
+    optimiser = adam(model, run.training)
     images = 20 * torch.rand(ROWS, 1, 33, 33, generator=generator(0, "images"))
-    u = torch.rand(ROWS, len(run.aux), generator=generator(0, "u"))
+    aux = torch.rand(ROWS, len(run.aux), generator=generator(0, "u"))
+    batch = Batch(images, aux, torch.ones_like(aux), torch.zeros(ROWS, dtype=torch.long), torch.arange(ROWS))
 
     def step(i):
-        values, _ = objective.values(network, images, u, objective.draw("latents", i, u), 0.5)
+        terms = model.loss(batch, draws_at(model.draw(0, "latents", i, 1, ROWS), 0), torch.tensor(0.5)).terms
         optimiser.zero_grad(set_to_none=True)
-        (values @ objective.weights).backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1e4)
+        sum(run.weights[name] * value for name, value in terms.items()).backward()
+        torch.nn.utils.clip_grad_norm_(model.network.parameters(), 1e4)
         optimiser.step()
 
     return step
@@ -76,9 +78,9 @@ def main(names):
             seconds(plain, 0), seconds(step, 0)
             turns = [(seconds(step, i), seconds(plain, i)) for i in range(TURNS)]
             ratio = statistics.median(a / b for a, b in turns)
-            bound = 2.0 if METHODS[run.method].second else 1.15
+            bound = 2.0 if METHODS[run.method].companion else 1.15
             print(f"{name:9} {run.method:13} {ratio:5.2f} of a VAE's step, target {bound:.2f}", flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or [Network().name])
+    main(sys.argv[1:] or ["conv4"])

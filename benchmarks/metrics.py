@@ -49,9 +49,7 @@ def closed(z, u):
     table = factor_columns({str(k): column for k, column in enumerate(u.T)}, torch.device("cpu"))
     one = torch.from_numpy(z)
     several = one.expand(20, -1, -1)
-    print(
-        f"closed forms                        {1e3 * seconds(lambda: closed_forms(one, table)):8.1f} ms  (target 50)"
-    )
+    print(f"closed forms                        {1e3 * seconds(lambda: closed_forms(one, table)):8.1f} ms  (target 50)")
     print(f"closed forms, 100 samples           {1e3 * seconds(lambda: closed_forms(one, table, 100)):8.1f} ms")
     print(f"closed forms of 20 runs, each       {50 * seconds(lambda: closed_forms(several, table), 3):8.1f} ms")
 

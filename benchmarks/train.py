@@ -15,7 +15,8 @@ import torch
 
 from auxvae.config.study import read_study
 from auxvae.data.store import Store
-from auxvae.training.train import Trainer
+from auxvae.models.model import draws_at
+from auxvae.training.loop import Trainer
 from foundation.declare import load_yaml
 from simulations.facts import read_declared
 
@@ -33,11 +34,11 @@ def milliseconds(step):
     return statistics.median(times)
 
 
-def bare(trainer, rows):
+def bare(trainer, batch):
     """Forward and backward of the network alone."""
-    images = trainer.train_rows.images[rows]
-    noise = torch.zeros(len(rows), trainer.run.network.latents)
-    return lambda _: trainer.network(images, noise)[1].square().sum().backward()
+    noise = torch.zeros(len(batch.rows), trainer.run.network.latents)
+    network = trainer.model.network
+    return lambda _: network(batch.images, noise, noise)[1].square().sum().backward()
 
 
 def main(path):
@@ -48,8 +49,10 @@ def main(path):
     for run in study.runs[:2]:
         with tempfile.TemporaryDirectory() as work:
             trainer = Trainer(run, Store(path, run.dataset), Path(work), torch.device("cpu"))
-        rows = torch.arange(run.training.batch)
-        whole, alone = milliseconds(lambda i: trainer._step(rows, i)), milliseconds(bare(trainer, rows))
+        batch = trainer.loader.data.take(torch.arange(run.training.batch))
+        draws = trainer._draws("latents", 0, STEPS, run.training.batch)
+        step = lambda i, t=trainer, b=batch, d=draws: t._step(b, draws_at(d, i), torch.tensor(0.5), i)  # noqa: E731
+        whole, alone = milliseconds(step), milliseconds(bare(trainer, batch))
         speed = 1e3 * run.training.batch / whole
         print(f"{run.title:24} {whole:6.1f} ms a step, {speed:6,.0f} images/s, {whole / alone:.2f} of the bare network")
 

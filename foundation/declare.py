@@ -56,6 +56,13 @@ class Range:
         return " and ".join(filter(None, (low, high)))
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class OneOf:
+    """The keys of a table as the choices of a field."""
+
+    choices: Mapping[str, Any]
+
+
 Positive = Annotated[float, Range(0, above=True)]
 NonNegative = Annotated[float, Range(0)]
 Fraction = Annotated[float, Range(0, 1)]
@@ -75,19 +82,29 @@ def read(kind: type[T], value: object, where: str, faults: list[Fault]) -> T | W
     return typing.cast(T, reader(arguments, value, where, faults))
 
 
-def read_despite(kind: type[T], value: object, faults: list[Fault]) -> T | Wrong:
+def read_whole(kind: type[T], value: object, where: str) -> T:
+    """`value` as `kind`, or a refusal with all that is wrong."""
+    faults: list[Fault] = []
+    result = read(kind, value, where, faults)
+    if not isinstance(result, kind):
+        raise Refused(faults)
+    return result
+
+
+def read_despite(kind: type[T], value: object, where: str, faults: list[Fault]) -> T | Wrong:
     """`value` as `kind` without what is wrong in it, which is appended to `faults`, so that checking can go on."""
-    found: list[Fault] = []
-    made = read(kind, value, "", found)
-    faults += found
+    wrong: list[Fault] = []
+    result = read(kind, value, where, wrong)
+    faults += wrong
     before: list[Fault] = []
-    while made is WRONG and found != before and isinstance(value, Mapping):
-        value, before = copy.deepcopy(dict(value)), found
-        for fault in reversed(found):
-            _cut(value, re.findall(r"[^.\[\]]+", fault.where), fault.value == "nothing")
-        found = []
-        made = read(kind, value, "", found)
-    return made
+    while result is WRONG and wrong != before and isinstance(value, Mapping):
+        value, before = copy.deepcopy(dict(value)), wrong
+        for fault in reversed(wrong):
+            place = fault.where.removeprefix(where)
+            _cut(value, re.findall(r"[^.\[\]]+", place), fault.value == "nothing")
+        wrong = []
+        result = read(kind, value, where, wrong)
+    return result
 
 
 def _cut(value: Any, path: list[str], parent: bool) -> None:
@@ -174,6 +191,8 @@ def _hints(kind: type) -> dict[str, Any]:
 
 def _annotated(arguments: tuple[Any, ...], value: object, where: str, faults: list[Fault]) -> Any:
     inner, bounds = arguments
+    if isinstance(bounds, OneOf):
+        return _choice(tuple(bounds.choices), value, where, faults)
     made = read(inner, value, where, faults)
     if made is WRONG or bounds.holds(made):
         return made

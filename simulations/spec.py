@@ -206,8 +206,12 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """Hash of the spec; the store carries it, and a store of another spec is refused."""
-        return digest_of(to_json(self))
+        """Hash of the spec; the store carries it, and a store of another spec is refused.
+
+        Keys that are absent (null, false, empty) are left out, so that a new key of that kind leaves every store valid;
+        all other defaults are in it, so that a store drawn with another default is refused.
+        """
+        return digest_of(_present(to_json(self)))
 
     @property
     def image_bytes(self) -> int:
@@ -227,6 +231,14 @@ class Dataset:
         """Value of a parameter that is no factor; NaN where none is given and there is no default."""
         default = MOFFAT_BETA if name == "psf_beta" else DEFAULTS.get(name, math.nan)
         return self.scene.constants.get(name, default)
+
+
+def _present(value: Any) -> Any:
+    """A JSON value without the keys at which nothing stands: null, false, or an empty section."""
+    if not isinstance(value, Mapping):
+        return value
+    present = {key: _present(each) for key, each in value.items()}
+    return {key: each for key, each in present.items() if each is not None and each is not False and each != {}}
 
 
 def to_json(dataset: Dataset) -> dict[str, Any]:

@@ -29,6 +29,11 @@ def pytest_addoption(parser):
     parser.addoption("--dtype", default="float32", help="their number type")
 
 
+def pytest_configure(config):
+    """Register a device without kernels, before autograd starts its threads, one for each device that it knows."""
+    torch.utils.backend_registration._setup_privateuseone_for_python_backend("pretend")
+
+
 @pytest.fixture(scope="session")
 def device(request):
     return torch.device(request.config.getoption("--device"))

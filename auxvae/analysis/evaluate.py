@@ -18,10 +18,10 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from auxvae.analysis.model import Model
+from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.reconstructions import image_scores
 from auxvae.config.labels import latent_names
-from auxvae.config.spec import Run
+from auxvae.config.run import Run
 from auxvae.data.randomness import generator, normal
 from auxvae.data.store import Store
 from auxvae.metrics.alignment import active_scores, alignment_scores, correlation_matrix, lds
@@ -30,37 +30,38 @@ from auxvae.metrics.prior_match import match_scores
 from auxvae.metrics.score import Score, mean_score
 from auxvae.metrics.suite import study_scores
 from auxvae.models.autoencoder import FLOOR
-from auxvae.models.prior_checks import free_prior
+from auxvae.models.prior_checks import residual_prior
 from foundation.files import atomic_write, write_json
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.float32]
 
 
-def evaluate(run: Run, store: Store, model: Model, folder: Path, resamples: int) -> None:
+def evaluate(run: Run, store: Store, model: TrainedModel, folder: Path, resamples: int) -> None:
     """Write scores.json and codes.nc of a run."""
     mean, log_variance = model.encode()
-    scores = {**image_scores(store, model, mean), **code_scores(run, store, model, mean, log_variance, resamples)}
+    scores = image_scores(store, model, mean) if model.can_decode else {}
+    scores |= code_scores(run, store, model, mean, log_variance, resamples)
     with atomic_write(folder / "codes.nc") as part:
         codes_dataset(run, model, mean, log_variance).to_netcdf(part)
     write_json(folder / "scores.json", {name: score.to_json() for name, score in scores.items()})
 
 
 def code_scores(
-    run: Run, store: Store, model: Model, mean: Codes, log_variance: Codes, resamples: int
+    run: Run, store: Store, model: TrainedModel, mean: Codes, log_variance: Codes, resamples: int
 ) -> dict[str, Score]:
     """Scores of posterior means and log variances (N, D): nats, alignment with the factors, match with the prior."""
-    exact = len(run.aux) if run.composition.conditional == "given" else 0  # auxiliary latents that are u itself
-    log_variance = np.where(np.arange(mean.shape[1]) < exact, np.float32(FLOOR), log_variance)
+    copied = len(run.aux) if run.composition.conditional == "copied" else 0  # auxiliary latents that are u itself
+    log_variance = np.where(np.arange(mean.shape[1]) < copied, np.float32(FLOOR), log_variance)
     sampled = posterior_samples(run, mean, log_variance)
-    scores = aligned_scores(run, model.part.factors, mean, log_variance, sampled, resamples)
-    scores |= study_scores(mean.astype(np.float64), sampled, model.part.factors, resamples)
-    prior = prior_samples(run, store, model.part.told(run.aux, model.trained.scaling))
+    scores = aligned_scores(run, model.rows.factors, mean, log_variance, sampled, resamples)
+    scores |= study_scores(mean.astype(np.float64), sampled, model.rows.factors, resamples)
+    prior = prior_samples(run, store, model.rows.aux(run.aux, model.scaling))
     if prior is not None:
         scores |= match_scores(sampled[:, len(run.aux) :], prior)
     if run.encoder == "deterministic":
         return scores
-    return {"kl": mean_score(divergence(mean, log_variance)[:, exact:].sum(1)), **scores}
+    return {"kl": mean_score(divergence(mean, log_variance)[:, copied:].sum(1)), **scores}
 
 
 def posterior_samples(run: Run, mean: Codes, log_variance: Codes) -> Array:
@@ -89,16 +90,16 @@ def prior_samples(run: Run, store: Store, u: torch.Tensor) -> Array | None:
     """
     if run.composition.conditional == "learned":
         return None
-    prior, _ = free_prior(run, store.columns("train"))
+    prior, _ = residual_prior(run, store.columns("train"))
     if prior is None:
         return None
     samples = prior.sample(torch.cat([u, u]), generator(run.seed, "scores prior"))
     return np.asarray(samples.numpy(), dtype=np.float64)
 
 
-def codes_dataset(run: Run, model: Model, mean: Codes, log_variance: Codes) -> xr.Dataset:
+def codes_dataset(run: Run, model: TrainedModel, mean: Codes, log_variance: Codes) -> xr.Dataset:
     """Codes and factors of the test rows, and the correlation matrix of the two."""
-    factors = model.part.factors
+    factors = model.rows.factors
     values = np.stack(list(factors.values()), 1)
     return xr.Dataset(
         {

@@ -1,4 +1,4 @@
-"""A trained run as functions of arrays: images to codes, codes to images, in photons; no gradients, any device."""
+"""A trained run as functions of arrays: images to codes, codes to images in photons; no gradients, any device."""
 
 from __future__ import annotations
 
@@ -9,53 +9,71 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auxvae.config.spec import Run
-from auxvae.data import run_folder as runs
+from auxvae.config.run import Run
+from auxvae.data import run_folder
 from auxvae.data.likelihoods import Gaussian, Likelihood
-from auxvae.data.store import Part, Store, run_likelihood
-from auxvae.models.autoencoder import build
+from auxvae.data.loader import whole_split
+from auxvae.data.randomness import generator
+from auxvae.data.store import Rows, Store, run_likelihood
+from auxvae.models.model import TrainingData, make_model
 
 Array = NDArray[np.float32]
-ROWS = 512  # images that pass through the network together
+AT_ONCE = 512  # images that pass through the network together
 
 
-class Model:
-    """A run read back from its folder, beside one part of its store."""
+class TrainedModel:
+    """A run read back from its folder, beside the rows of one split of its store."""
 
-    def __init__(self, folder: Path, run: Run, store: Store, part: Part, device: torch.device) -> None:
-        """Read the run, refuse another one, and put its network on the device."""
-        self.trained = runs.load(folder, run)
-        known = self.trained.scaling
-        self.part, self.device = part, device
-        self.likelihood: Likelihood = run_likelihood(run, store, part, (known.count_low, known.count_high))
-        self.network = build(run, known.mean, known.std, self.likelihood.bounded)
-        self.network.load_state_dict(self.trained.weights)
-        self.network.to(device).eval()
+    def __init__(self, folder: Path, run: Run, store: Store, rows: Rows, device: torch.device) -> None:
+        """Read the run, refuse another one, and put its model on the device."""
+        self.run, self.trained = run, run_folder.load(folder, run)
+        self.scaling = self.trained.scaling
+        self.rows, self.device = rows, device
+        self.likelihood: Likelihood = run_likelihood(
+            run, store, rows, (self.scaling.count_low, self.scaling.count_high)
+        )
+        factors = store.columns("train")
+        data = TrainingData(self.likelihood, self.scaling, factors, store.aux("train", run.aux, self.scaling))
+        self.model = make_model(run, data, device)
+        self.model.network.load_state_dict(self.trained.weights)
+        self.model.network.eval()
+
+    @property
+    def can_decode(self) -> bool:
+        """Whether there are images to measure."""
+        return self.model.can_decode
 
     @torch.no_grad()
     def encode(self) -> tuple[Array, Array]:
-        """Mean and log variance of the posterior of every image of the part, each (N, d_Z)."""
-        scaled = self.likelihood.to_scale(self.part.images)
-        told = self.part.told(self.trained.run.aux, self.trained.scaling)
-        u = torch.nn.functional.pad(told, (0, self.trained.run.network.latents - told.shape[1]))
-        pieces = zip(scaled.split(ROWS), u.split(ROWS), strict=True)
-        both = [self.network.encode(rows.to(self.device), seen.to(self.device)) for rows, seen in pieces]
+        """Mean and log variance of the posterior of every image of the rows, each (N, d_Z)."""
+        whole = whole_split(self.run, self.rows, self.scaling, self.likelihood)
+        cuts = [slice(i, i + AT_ONCE) for i in range(0, len(whole.images), AT_ONCE)]
+        both = [self.model.encode(whole.take(cut).to(self.device)) for cut in cuts]
         mean, log_variance = (torch.cat(each).cpu().numpy() for each in zip(*both, strict=True))
         return mean, log_variance
 
     @torch.no_grad()
     def decode(self, codes: Array) -> Tensor:
         """Reconstructions (N, C, H, W) on the likelihood's scale."""
-        rows = torch.from_numpy(np.ascontiguousarray(codes, dtype=np.float32)).split(ROWS)
-        return torch.cat([self.network.decode(each.to(self.device)).cpu() for each in rows])
+        rows = torch.from_numpy(np.ascontiguousarray(codes, dtype=np.float32)).split(AT_ONCE)
+        return torch.cat([self.model.decode(each.to(self.device)).cpu() for each in rows])
 
     def decode_counts(self, codes: Array, images: NDArray[np.intp] | None = None) -> Array:
         """Reconstructions (N, C, H, W) in photons per pixel.
 
-        `images` says which image of the part each row of codes belongs to, by default the first N in order; it matters
+        `images` says which image of the rows each row of codes belongs to, by default the first N in order; it matters
         where the noise, and so the scale, differs from image to image.
         """
+        return self._counts(self.decode(codes), np.arange(len(codes)) if images is None else images)
+
+    @torch.no_grad()
+    def sample_counts(self, count: int) -> Array:
+        """So many images (N, C, H, W) of the model's own, in photons per pixel, with the scales of the first rows."""
+        images = self.model.sample(count, generator(self.run.seed, "samples")).cpu()
+        return self._counts(images, np.arange(count))
+
+    def _counts(self, scaled: Tensor, images: NDArray[np.intp]) -> Array:
         kind = self.likelihood
         if isinstance(kind, Gaussian) and isinstance(kind.sigma, Tensor):
-            kind = Gaussian(kind.sigma[np.arange(len(codes)) if images is None else images])
-        return np.asarray(kind.to_counts(self.decode(codes)).numpy())
+            kind = Gaussian(kind.sigma[images])
+        return np.asarray(kind.to_counts(scaled).numpy())

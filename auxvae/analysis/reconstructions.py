@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from auxvae.analysis.model import Model
+from auxvae.analysis.model import TrainedModel
 from auxvae.data.store import Scaling, Store
 from auxvae.metrics.images import asinh_scale, mse, psnr, ssim_to
 from auxvae.metrics.prior_match import marginal_wasserstein, projected
@@ -27,18 +27,18 @@ from auxvae.metrics.shapes import shape_scores
 Array = NDArray[np.float64]
 
 
-def image_scores(store: Store, model: Model, mean: NDArray[np.float32]) -> dict[str, Score]:
+def image_scores(store: Store, model: TrainedModel, mean: NDArray[np.float32]) -> dict[str, Score]:
     """Scores of the reconstructions from codes (N, D), each with its baseline."""
-    part = model.part
-    images, decoded = _double(part.images), _double(model.decode_counts(mean))
-    truth = None if part.truth is None else _double(part.truth)
+    rows = model.rows
+    images, decoded = _double(rows.images), _double(model.decode_counts(mean))
+    truth = None if rows.truth is None else _double(rows.truth)
     scores = {"nats": mean_score(_nats(model, model.decode(mean)))}
-    if part.truth is not None:
-        scores["nats_floor"] = mean_score(_nats(model, model.likelihood.to_scale(part.truth)))
+    if rows.truth is not None:
+        scores["nats_floor"] = mean_score(_nats(model, model.likelihood.to_scale(rows.truth)))
     if store.dataset["image"].attrs.get("units") == "ph" and images.shape[1] == 1:
         scores |= shape_scores(decoded[:, 0], (images if truth is None else truth)[:, 0])
-    average = _double(store.part("train").images.mean(0, keepdim=True))
-    return scores | similarities(images, truth, decoded, average, model.trained.scaling)
+    average = _double(store.read("train").images.mean(0, keepdim=True))
+    return scores | similarities(images, truth, decoded, average, model.scaling)
 
 
 def similarities(
@@ -70,8 +70,8 @@ def _set_distance(decoded: Array, images: Array) -> Score:
     return jackknife(lambda rows: marginal_wasserstein(one[rows], two[rows]), len(one))
 
 
-def _nats(model: Model, reconstruction: torch.Tensor) -> Array:
-    images = model.likelihood.to_scale(model.part.images)
+def _nats(model: TrainedModel, reconstruction: torch.Tensor) -> Array:
+    images = model.likelihood.to_scale(model.rows.images)
     return np.asarray(model.likelihood.nats(images, reconstruction).numpy(), dtype=np.float64)
 
 

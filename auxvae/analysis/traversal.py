@@ -1,7 +1,7 @@
-"""What one latent draws: images along each latent, the others held at the code of one galaxy.
+"""What each latent changes in the image: images along one latent, the others fixed at the code of one galaxy.
 
-The released code walks from -2 to 2, which leaves the range of a told latent in [0, 1]; here each latent walks from the
-1 % to the 99 % quantile of its test codes. The galaxies are those nearest to the middle of all factors.
+The released code walks from -2 to 2, which leaves the range of an auxiliary latent in [0, 1]; here each latent walks
+from the 1 % to the 99 % quantile of its test codes. The galaxies are those nearest to the middle of all factors.
 """
 
 from __future__ import annotations
@@ -10,33 +10,46 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from auxvae.analysis.model import Model
+from auxvae.analysis.model import TrainedModel
+from auxvae.config.analyses import Traversal
 from auxvae.config.labels import latent_names
-from auxvae.config.spec import Run, Traversal
+from auxvae.config.run import Run
+
+Codes = NDArray[np.float32]
 
 
-def traversal(run: Run, model: Model, codes: NDArray[np.float32], asked: Traversal) -> xr.Dataset:
-    """Images (start, latent, step, y, x) in photons, summed over channels, and the walked values (latent, step)."""
-    values = np.stack(list(model.part.factors.values()), 1)
-    middle = np.abs((values - values.mean(0)) / values.std(0)).max(1)
-    starts = np.argsort(middle)[: asked.images].tolist()
-    walked = np.quantile(codes, np.linspace(0.01, 0.99, asked.steps), axis=0).T.astype(np.float32)
-    drawn = np.stack([[_walk(model, codes, i, j, along) for j, along in enumerate(walked)] for i in starts])
+def traversal(run: Run, model: TrainedModel, codes: Codes, wanted: Traversal) -> xr.Dataset:
+    """Images (start, latent, step, y, x) in photons, summed over channels, and the latent's values (latent, step).
+
+    Empty for a model that does not decode.
+    """
+    attributes = {"run": run.id, "dataset": run.dataset.name}
+    if not model.can_decode:
+        return xr.Dataset(attrs=attributes)
+    starts = _typical_rows(model.rows.factors, wanted.images)
+    values = np.quantile(codes, np.linspace(0.01, 0.99, wanted.steps), axis=0).T.astype(np.float32)
+    images = np.stack([[_walk(model, codes, i, j, along) for j, along in enumerate(values)] for i in starts])
     return xr.Dataset(
         {
-            "image": (("start", "latent", "step", "y", "x"), drawn, {"units": "ph"}),
-            "value": (("latent", "step"), walked),
+            "image": (("start", "latent", "step", "y", "x"), images, {"units": "ph"}),
+            "value": (("latent", "step"), values),
             "row": (("start",), starts),
         },
         coords={"latent": latent_names(run)},
-        attrs={"run": run.id, "dataset": run.dataset.name},
+        attrs=attributes,
     )
 
 
-def _walk(
-    model: Model, codes: NDArray[np.float32], image: int, latent: int, along: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    row = np.full(len(along), image)
+def _typical_rows(factors: dict[str, NDArray[np.float64]], count: int) -> list[int]:
+    """The rows whose factors are nearest to the means of all, in standard deviations of the worst factor."""
+    values = np.stack(list(factors.values()), 1)
+    distance = np.abs((values - values.mean(0)) / values.std(0)).max(1)
+    rows: list[int] = np.argsort(distance)[:count].tolist()
+    return rows
+
+
+def _walk(model: TrainedModel, codes: Codes, image: int, latent: int, values: NDArray[np.float32]) -> Codes:
+    row = np.full(len(values), image)
     walked = codes[row]
-    walked[:, latent] = along
+    walked[:, latent] = values
     return np.asarray(model.decode_counts(walked, row).sum(1))

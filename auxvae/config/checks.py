@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from auxvae.config.latents import Mmd, PriorSpec, dimension_fault
+from auxvae.config.latents import PriorSpec, dimension_fault
 from auxvae.config.methods import DIVERGENCES, METHODS, PAPER_WEIGHTS, default_weights
-from auxvae.config.spec import Config, Group, Network
+from auxvae.config.spec import Config, Group
 from foundation.declare import NAME
 from foundation.faults import Fault, Words, listed, suggest
 
 Facts = Mapping[str, Mapping[str, Any]]
-# Settings that only some terms read, and what stands where nothing is said.
-SETTINGS: dict[str, tuple[set[str], object]] = {
-    "mmd": ({"mmd", "mmd_marginal", "mmd_pairs"}, Mmd()),
-    "capacity": ({"capacity"}, Group("").capacity),
-    "cooling": ({"kl_free"}, Group("").cooling),
-}
 SMALLEST_STAMP, LARGEST_STAMP = 28, 128
 
 
@@ -26,24 +20,22 @@ def dataset_of(config: Config, group: Group) -> str:
     return group.dataset or next(iter(config.datasets), "")
 
 
-def study_faults(config: Config, facts: Facts) -> Iterator[Fault]:
-    """All that is wrong with a study whose spelling is right."""
+def study_faults(config: Config, groups: Mapping[str, Group], facts: Facts) -> Iterator[Fault]:
+    """All that is wrong with a study whose spelling is right; groups are its groups of runs, by place."""
     if not NAME.fullmatch(config.study):
         yield Fault("study", config.study, "a name is letters, digits and _, a letter first", "rename it")
-    if not config.runs:
-        yield Fault("runs", Words("none"), "at least one group of runs is needed", "add one")
-    for name, told in config.coverages.items():
-        yield from _coverage(config, name, told, facts)
-    for i, group in enumerate(config.runs):
-        yield from _group(config, group, f"runs[{i}]", facts)
+    for name, factors in config.coverages.items():
+        yield from _coverage(config, name, factors, facts)
+    for where, group in groups.items():
+        yield from _group(config, group, where, facts)
 
 
-def _coverage(config: Config, name: str, told: tuple[str, ...], facts: Facts) -> Iterator[Fault]:
+def _coverage(config: Config, name: str, coverage: tuple[str, ...], facts: Facts) -> Iterator[Fault]:
     users = {dataset_of(config, g) for g in config.runs if name in g.coverages} & facts.keys() or facts.keys()
-    for i, factor in enumerate(told):
+    for i, factor in enumerate(coverage):
         where = f"coverages.{name}[{i}]"
-        if factor in told[:i]:
-            yield Fault(where, factor, "a factor is told once", "take the second away")
+        if factor in coverage[:i]:
+            yield Fault(where, factor, "a factor stands once in a coverage", "take the second away")
         for dataset in sorted(users):
             factors = facts[dataset]["factors"]
             if factor not in factors:
@@ -64,9 +56,9 @@ def _group(config: Config, group: Group, where: str, facts: Facts) -> Iterator[F
         remedy = suggest(group.dataset, config.datasets, "name one of them")
         yield Fault(f"{where}.dataset", group.dataset, text, remedy)
     elif dataset_of(config, group) in facts:
-        known = facts[dataset_of(config, group)]
-        yield from _fit(config, group, where, known)
-        yield from _prior(config, group, where, known)
+        dataset = facts[dataset_of(config, group)]
+        yield from _fit(config, group, where, dataset)
+        yield from _prior(config, group, where, dataset)
     yield from _coverages(config, group, where)
     yield from _lists(group, where)
     yield from _latents(group, where)
@@ -83,12 +75,8 @@ def _lists(group: Group, where: str) -> Iterator[Fault]:
     if not group.seeds:
         yield Fault(f"{where}.seeds", Words("an empty list"), "at least one seed is needed", "write [0]")
     if group.likelihood == "gaussian" and group.sigma is None:
-        yield Fault(
-            f"{where}.sigma",
-            Words("nothing"),
-            "the gaussian likelihood needs it",
-            "add it, in the unit of the images",
-        )
+        text = "the gaussian likelihood needs it"
+        yield Fault(f"{where}.sigma", Words("nothing"), text, "add it, in the unit of the images")
     if group.likelihood != "gaussian" and group.sigma is not None:
         yield Fault(f"{where}.sigma", group.sigma, "only the gaussian likelihood takes it", "take it away")
 
@@ -96,11 +84,11 @@ def _lists(group: Group, where: str) -> Iterator[Fault]:
 def _coverages(config: Config, group: Group, where: str) -> Iterator[Fault]:
     if not METHODS[group.method].needs_aux:
         if group.coverages:
-            text = f"{group.method} is told no factors"
+            text = f"{group.method} takes no auxiliary variables"
             yield Fault(f"{where}.coverages", listed(group.coverages), text, "take the coverages away")
         return
     if not group.coverages:
-        text = f"{group.method} must be told factors: {listed(config.coverages)}"
+        text = f"{group.method} needs auxiliary variables; the coverages are {listed(config.coverages)}"
         yield Fault(f"{where}.coverages", Words("none"), text, "name a coverage")
     latents, section = (group.network or config.network).latents, f"{where}.network" if group.network else "network"
     for i, name in enumerate(group.coverages):
@@ -109,7 +97,7 @@ def _coverages(config: Config, group: Group, where: str) -> Iterator[Fault]:
             text = f"the coverages are {listed(config.coverages)}"
             yield Fault(place, name, text, suggest(name, config.coverages, "declare it under coverages"))
         elif not config.coverages[name]:
-            text = f"{group.method} must be told at least one factor"
+            text = f"{group.method} needs at least one factor in a coverage"
             yield Fault(
                 f"coverages.{name}", Words("an empty coverage"), text, "add a factor or take it out of the runs"
             )
@@ -118,40 +106,40 @@ def _coverages(config: Config, group: Group, where: str) -> Iterator[Fault]:
             yield Fault(f"{section}.latents", latents, text, "raise it or take a smaller coverage")
 
 
-def _fit(config: Config, group: Group, where: str, known: Mapping[str, Any]) -> Iterator[Fault]:
+def _fit(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -> Iterator[Fault]:
     """What the data set and the models ask of each other."""
-    stamp, name = known["stamp"], known["name"]
+    stamp, name = dataset["stamp"], dataset["name"]
     if not SMALLEST_STAMP <= stamp <= LARGEST_STAMP:
         text = f"{(group.network or config.network).name} takes stamps of {SMALLEST_STAMP} to {LARGEST_STAMP} pixels"
-        where_stamp = f"datasets.{name}" if known["store"] else f"datasets.{name}.scene.stamp"
+        where_stamp = f"datasets.{name}" if dataset["store"] else f"datasets.{name}.scene.stamp"
         yield Fault(where_stamp, Words(f"{stamp} pixels"), text, "change the size of the images")
-    if group.likelihood == "noise" and known["noise"] == "none":
+    if group.likelihood == "noise" and dataset["noise"] == "none":
         text = f"{name} has no noise, so no likelihood follows from it"
         yield Fault(f"{where}.likelihood", "noise", text, "write gaussian with a sigma, bernoulli, or log10")
-    if group.likelihood == "bernoulli" and known["noise"] != "none":
-        text = f"{name} has {known['noise']} noise, and bernoulli takes images of 0 to 1"
+    if group.likelihood == "bernoulli" and dataset["noise"] != "none":
+        text = f"{name} has {dataset['noise']} noise, and bernoulli takes images of 0 to 1"
         yield Fault(f"{where}.likelihood", "bernoulli", text, "write noise, gaussian with a sigma, or log10")
     training = group.training or config.training
     if (group.mmd.block or 0) > training.batch:
         text = f"a batch has {training.batch} images"
         yield Fault(f"{where}.mmd.block", group.mmd.block, text, "lower it, or raise training.batch")
-    if training.batch > known["train"]:
-        text, place = f"{name} has {known['train']} training rows", f"{where}." if group.training else ""
+    if training.batch > dataset["train"]:
+        text, place = f"{name} has {dataset['train']} training rows", f"{where}." if group.training else ""
         yield Fault(f"{place}training.batch", training.batch, text, "lower it or simulate more")
-    validation = known["galaxies"] - known["train"] - known["test"]
+    validation = dataset["galaxies"] - dataset["train"] - dataset["test"]
     if validation < 2:
         text = f"{group.method} compares images, two at least"
         yield Fault(f"datasets.{name}", Words(f"{validation} validation rows"), text, "give more validation rows")
-    images = config.analyses.sensitivity.rows(known["test"])
-    if not 2 <= images <= known["test"]:
-        text = f"{name} has {known['test']} test rows"
+    images = config.analyses.sensitivity.rows(dataset["test"])
+    if not 2 <= images <= dataset["test"]:
+        text = f"{name} has {dataset['test']} test rows"
         yield Fault("analyses.sensitivity.images", images, text, "lower it or give more test rows")
 
 
 def _latents(group: Group, where: str) -> Iterator[Fault]:
     """What the method and its latents ask of each other."""
     method, prior = METHODS[group.method], group.prior
-    terms = {**default_weights(group.method, group.preset)}
+    terms = default_weights(group.method, group.preset)
     if group.preset == "paper" and group.method not in PAPER_WEIGHTS:
         text = f"the preset paper is known for {listed(PAPER_WEIGHTS)}"
         yield Fault(f"{where}.preset", "paper", text, "take it away")
@@ -160,10 +148,6 @@ def _latents(group: Group, where: str) -> Iterator[Fault]:
     if prior is not None and not prior.has_density() and terms.keys() & DIVERGENCES:
         text = f"{group.method} has a KL divergence, which needs a density for every z"
         yield Fault(f"{where}.prior", prior.kind, text, "take normal, laplace or mixture, or a method with an mmd")
-    for setting, (needed, plain) in SETTINGS.items():
-        if getattr(group, setting) != plain and not needed & terms.keys():
-            value = Words("settings") if setting == "mmd" else getattr(group, setting)
-            yield Fault(f"{where}.{setting}", value, f"{group.method} has no term that reads it", "take it away")
     if group.encoder == "gaussian" and method.decoder_apart:
         yield Fault(f"{where}.encoder", "gaussian", f"{group.method} gives points", "take it away")
     if group.encoder == "deterministic" and method.encoder == "gaussian":
@@ -171,20 +155,20 @@ def _latents(group: Group, where: str) -> Iterator[Fault]:
         yield Fault(f"{where}.encoder", "deterministic", text, "take it away, or take ae_mmd or wae_mmd")
 
 
-def _prior(config: Config, group: Group, where: str, known: Mapping[str, Any]) -> Iterator[Fault]:
-    """A prior whose dimension is not that of its latents, in any coverage; factors that the data set has not."""
+def _prior(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -> Iterator[Fault]:
+    """A prior whose dimension is not that of its latents, in any coverage; factors that the data set does not have."""
     if group.prior is None:
         return
-    network: Network = group.network or config.network
+    latents = (group.network or config.network).latents
     for coverage in group.coverages or ("",):
-        told = config.coverages.get(coverage, ())
-        left = len(set(known["factors"]) - set(told))
-        yield from dimension_fault(group.prior, f"{where}.prior", network.latents - len(told), left, len(told))
+        aux = config.coverages.get(coverage, ())
+        residual = len(set(dataset["factors"]) - set(aux))
+        yield from dimension_fault(group.prior, f"{where}.prior", latents - len(aux), residual, len(aux))
     for part in _parts(group.prior):
         for factor in part.factors:
-            if factor not in known["factors"]:
-                text = f"the factors of {known['name']} are {listed(known['factors'])}"
-                remedy = suggest(factor, known["factors"], "name one of them")
+            if factor not in dataset["factors"]:
+                text = f"the factors of {dataset['name']} are {listed(dataset['factors'])}"
+                remedy = suggest(factor, dataset["factors"], "name one of them")
                 yield Fault(f"{where}.prior.factors", factor, text, remedy)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from auxvae.config.spec import Run
+from auxvae.config.run import Run
 
-IDENTITY = ("dataset", "method", "coverage", "aux", "seed")
+ELSEWHERE = ("dataset", "method", "coverage", "aux", "seed", "settings")  # in the label already; settings stand flat
 
 
 def labels(chosen: tuple[Run, ...]) -> dict[str, str]:
@@ -20,7 +20,7 @@ def labels(chosen: tuple[Run, ...]) -> dict[str, str]:
 
 def variants(chosen: tuple[Run, ...]) -> dict[str, str]:
     """Per run id the settings, beside its method and coverage, in which the runs of its method and data set differ."""
-    settings = {run.id: _flat(asdict(run)) for run in chosen}
+    settings = {run.id: _flat({**asdict(run), **asdict(run.settings)}) for run in chosen}
     alike: dict[tuple[str, str], list[dict[str, str]]] = {}
     for run in chosen:
         alike.setdefault((run.dataset.name, run.method), []).append(settings[run.id])
@@ -48,12 +48,12 @@ def _words(run: Run, datasets: set[str]) -> str:
 
 def _flat(value: Mapping[str, Any], above: str = "") -> dict[str, str]:
     """Every setting by its whole name, section.key, as text."""
-    found: dict[str, str] = {}
+    flat: dict[str, str] = {}
     for key, each in value.items():
-        if above or key not in IDENTITY:
+        if above or key not in ELSEWHERE:
             name = f"{above}{key}"
-            found |= _flat(each, f"{name}.") if isinstance(each, Mapping) else {name: _text(each)}
-    return found
+            flat |= _flat(each, f"{name}.") if isinstance(each, Mapping) else {name: _text(each)}
+    return flat
 
 
 def _text(value: object) -> str:
@@ -65,12 +65,12 @@ def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
 
 
-def _differences(own: dict[str, str], known: list[dict[str, str]]) -> str:
-    """The settings that vary, by their last names where those are told apart."""
-    varied = [name for name in own if len({other.get(name, "") for other in known}) > 1]
+def _differences(settings: dict[str, str], alike: list[dict[str, str]]) -> str:
+    """The settings that vary among runs that are otherwise alike, by their last names where those are unique."""
+    varied = [name for name in settings if len({other.get(name, "") for other in alike}) > 1]
     last = [name.rpartition(".")[2] for name in varied]
     shown = [
         short if last.count(short) == 1 and short != "kind" else name for name, short in zip(varied, last, strict=True)
     ]
-    words = [(short.removesuffix(".kind"), own[name]) for name, short in zip(varied, shown, strict=True)]
+    words = [(short.removesuffix(".kind"), settings[name]) for name, short in zip(varied, shown, strict=True)]
     return "".join(f", {short} {value}" for short, value in words if value not in ("None", "()"))

@@ -1,18 +1,18 @@
-"""The methods of the field as one table: what the model is told, its prior, its terms and their weights, a paper.
+"""The methods of the field as one table: how auxiliary variables enter, the prior, the terms and weights, a paper.
 
     minimise  sum_t w_t * term_t        every term in nats per image, averaged over the batch (auxvae.losses.terms)
 
-A column of the table, `conditional`, says how the factors u enter the prior p(z|u) of the told latents:
+A column, `conditional`, says how the auxiliary variables u enter the prior p(z|u) of the auxiliary latents:
 
-    factors   N(u_j, v), the encoder sees the image alone           arXiv 2507.00298, eq. 3
-    given     the told latents are u itself, at test time too       a conditional VAE: its encoder and decoder see u
-    learned   N(m(u), s(u)^2) for every latent, from a network that is trained with the model (iVAE) or as a VAE of its
-              own over u (IDVAE); the encoder sees u, at test time too
+    gaussian  N(u_j, v), the encoder sees the image alone           arXiv 2507.00298, eq. 3
+    copied    the auxiliary latents are u itself, at test too       a conditional VAE: its encoder and decoder see u
+    learned   N(m(u), s(u)^2) for every latent, from a network that is trained with the model (iVAE) or as a separate
+              VAE of u (IDVAE); the encoder sees u, at test time too
 
 Deviations. aux_vae: the published loss divides reconstruction and KL by the number of pixels; here every term is in
 nats per image, so a published weight lambda becomes lambda times the number of pixels (preset `paper`). regressor: its
-encoder learns from the told factors alone; a decoder learns beside it from codes that it cannot change, to show what
-they hold of the image. factor_vae: discriminator and model are trained in the same step, and its width is a setting.
+encoder learns from the auxiliary variables alone; a decoder learns beside it from detached codes, to show what they
+hold of the image. factor_vae: discriminator and model are trained in the same step, and its width is a setting.
 Where the default weights come from, and what else was tried, stands in LOG.md.
 """
 
@@ -22,38 +22,42 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from auxvae.config.terms import TERMS
+
 
 @dataclass(frozen=True)
 class Method:
     """A named composition.
 
-    conditional: how told factors enter, "" where the method is told none. prior: of the latents that are not told.
-    second: the network trained beside the model. dependence: how explicitness, intra and inter are measured.
-    decoder_apart: the decoder learns from codes that it cannot change. mmd: settings of config.latents.Mmd by default.
+    conditional: how the auxiliary variables enter, "" where the method takes none. prior: of the residual latents.
+    companion: the network trained beside the model. dependence: how explicitness, intra and inter are measured.
+    decoder_apart: the decoder learns from detached codes. mmd: the method's defaults of config.latents.Mmd. family: the
+    family of models (config.networks) that has its loss, encoder and decoder.
     """
 
     weights: Mapping[str, float]
     citation: str
-    conditional: Literal["", "factors", "given", "learned"] = ""
+    conditional: Literal["", "gaussian", "copied", "learned"] = ""
     prior: str = "normal"
     encoder: Literal["gaussian", "deterministic"] = "gaussian"
-    second: Literal["", "discriminator", "critics", "learned_prior", "factor_vae_of_u"] = ""
+    companion: str = ""
     dependence: Literal["polynomial", "hsic", "mine"] = "polynomial"
     decoder_apart: bool = False
     mmd: Mapping[str, float] = field(default_factory=dict)
+    family: str = "autoencoder"
 
     @property
     def needs_aux(self) -> bool:
-        """Whether the method is given factors, so that it needs a coverage."""
+        """Whether the method takes auxiliary variables, so that it needs a coverage."""
         return self.conditional != ""
 
     @property
     def encoder_sees_aux(self) -> bool:
-        """Whether its encoder is given the factors, in training and at test time."""
-        return self.conditional in ("given", "learned")
+        """Whether its encoder sees the auxiliary variables, in training and at test time."""
+        return self.conditional in ("copied", "learned")
 
 
-DIVERGENCES = {"kl", "capacity"}  # terms that need a density of the prior for every z
+DIVERGENCES = {name for name, term in TERMS.items() if term.needs_density}
 
 _BASE = {"reconstruction": 1, "kl": 1}
 _MATCH = {"reconstruction": 1, "mmd": 1000, "mmd_marginal": 1000, "mmd_pairs": 1000}
@@ -66,7 +70,7 @@ METHODS = {
     "factor_vae": Method(
         {**_BASE, "density_ratio": 30, "discriminator": 1},
         "Kim & Mnih, arXiv:1802.05983, eq. 2",
-        second="discriminator",
+        companion="discriminator",
     ),
     "dip_vae_i": Method(
         {**_BASE, "covariance_of_means": 10, "variance_of_means": 100}, "Kumar et al., arXiv:1711.00848, eq. 6"
@@ -80,19 +84,19 @@ METHODS = {
     ),
     "ae_mmd": Method(_MATCH, "arXiv:2510.11953, eq. 5", encoder="deterministic", mmd={"queue": 768}),
     "aux_vae": Method(
-        {**_BASE, "explicitness": 2000, "intra": 20, "inter": 12000}, "arXiv:2507.00298, eq. 3 to 9", "factors"
+        {**_BASE, "explicitness": 2000, "intra": 20, "inter": 12000}, "arXiv:2507.00298, eq. 3 to 9", "gaussian"
     ),
     "aux_hsic": Method(
         {**_BASE, "explicitness": 2000, "intra": 20, "inter": 12000},
         "arXiv:2507.00298 with Gretton et al., ALT 2005",
-        "factors",
+        "gaussian",
         dependence="hsic",
     ),
     "aux_mine": Method(
         {**_BASE, "explicitness": 100, "intra": 20, "inter": 1000, "critics": 1},
         "arXiv:2507.00298 with Belghazi et al., arXiv:1801.04062, eq. 10",
-        "factors",
-        second="critics",
+        "gaussian",
+        companion="critics",
         dependence="mine",
     ),
     "aux_mmd": Method(
@@ -106,17 +110,17 @@ METHODS = {
             "mmd_pairs": 3000,
         },
         "arXiv:2507.00298 with arXiv:2510.11953",
-        "factors",
+        "gaussian",
         prior="uniform",
         mmd={"queue": 960, "width": 0.7},
     ),
-    "ivae": Method(_BASE, "Khemakhem et al., arXiv:1907.04809, eq. 9", "learned", second="learned_prior"),
-    "idvae": Method({**_BASE, "vae_of_u": 1}, "Mita et al., arXiv:2007.00830", "learned", second="factor_vae_of_u"),
-    "cvae": Method(_BASE, "Sohn et al., NeurIPS 2015, eq. 4", "given"),
+    "ivae": Method(_BASE, "Khemakhem et al., arXiv:1907.04809, eq. 9", "learned", companion="learned_prior"),
+    "idvae": Method({**_BASE, "vae_of_u": 1}, "Mita et al., arXiv:2007.00830", "learned", companion="factor_vae_of_u"),
+    "cvae": Method(_BASE, "Sohn et al., NeurIPS 2015, eq. 4", "copied"),
     "regressor": Method(
         {"regression": 1000, "reconstruction": 1},
         "least squares",
-        "factors",
+        "gaussian",
         encoder="deterministic",
         decoder_apart=True,
     ),

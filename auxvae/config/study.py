@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from auxvae.config.checks import Facts, dataset_of, study_faults
-from auxvae.config.latents import PriorSpec
 from auxvae.config.methods import METHODS, PRESETS
-from auxvae.config.spec import Config, Fleet, Group, Run, Source, fleets
+from auxvae.config.run import Fleet, Run, Source, fleets
+from auxvae.config.settings import resolved
+from auxvae.config.spec import Config, Group
+from auxvae.config.unread import unread_faults
 from foundation.declare import read_despite
-from foundation.faults import Fault, Refused, listed, suggest
-from foundation.files import digest_file
+from foundation.faults import Fault, Refused, Words, listed, suggest
 
 T = TypeVar("T")
 # Trained by one core, 33 x 33 pixels, width 32: conv4 on the machine of the README, the others beside it.
@@ -73,91 +73,87 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _named(identity: str, known: Mapping[str, T], where: str) -> T:
-    if identity not in known:
-        raise Refused(Fault(where, identity, f"the study has {listed(known)}", suggest(identity, known, "name one")))
-    return known[identity]
+def _named(identity: str, choices: Mapping[str, T], where: str) -> T:
+    if identity not in choices:
+        text = f"the study has {listed(choices)}"
+        raise Refused(Fault(where, identity, text, suggest(identity, choices, "name one")))
+    return choices[identity]
 
 
 def read_study(config: Mapping[str, Any], facts: Facts, faults: list[Fault]) -> Study:
-    """The study of a config, or a refusal with all that is wrong, the faults of its data sets (given) among it."""
-    made = read_despite(Config, _with_presets({**config}), faults)
-    if not isinstance(made, Config):
+    """The study of a config, or a refusal with all that is wrong, `faults` of its data sets included."""
+    written = _written_groups(config)
+    sections = read_despite(Config, {**config, "runs": []} if written else dict(config), "", faults)
+    read = {where: read_despite(Group, _merged(config, group), where, faults) for where, group in written.items()}
+    groups = {where: group for where, group in read.items() if isinstance(group, Group)}
+    if not isinstance(sections, Config):
         raise Refused(faults)
-    faults += study_faults(made, facts)
+    whole = replace(sections, runs=tuple(groups.values()))
+    if not written and config.get("runs") == []:
+        faults.append(Fault("runs", Words("none"), "at least one group of runs is needed", "add one"))
+    places = {fault.where for fault in faults}
+    faults += study_faults(whole, groups, facts)
+    sound = {where: group for where, group in written.items() if isinstance(group, Mapping)}
+    faults += (fault for fault in unread_faults(config, sound) if fault.where not in places)
     if faults:
         raise Refused(faults)
-    runs = tuple(run for group in made.runs for run in _unfold(made, group, facts))
-    faults += _twice(runs)
-    if faults:
+    runs = tuple(run for group in whole.runs for run in _unfold(whole, group, facts))
+    if faults := list(_twice(runs)):
         raise Refused(faults)
-    return Study(made, facts, runs, fleets(runs, made.runs_per_fleet))
+    return Study(whole, facts, runs, fleets(runs, whole.runs_per_fleet))
 
 
-def _with_presets(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Each group of runs over the settings of its preset and method, and its sections over those of the study."""
-    groups = config.get("runs")
-    if not isinstance(groups, list):
-        return dict(config)
-    return {**config, "runs": [_laid(config, group) if isinstance(group, Mapping) else group for group in groups]}
+def _written_groups(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The groups of runs as they stand in the config, by place; one group stands for a list of one."""
+    runs = config.get("runs")
+    if runs is None or isinstance(runs, Mapping):
+        return {}
+    return {f"runs[{i}]": group for i, group in enumerate(runs if isinstance(runs, (list, tuple)) else [runs])}
 
 
-def _laid(config: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, Any]:
-    laid = {**PRESETS.get(str(group.get("preset")), {}), **group}
+def _merged(config: Mapping[str, Any], group: Any) -> Any:
+    """A group of runs over the settings of its preset and method, and its sections over those of the study."""
+    if not isinstance(group, Mapping):
+        return group
+    merged = {**PRESETS.get(str(group.get("preset")), {}), **group}
     for section in ("network", "training"):
-        common, own = config.get(section), group.get(section)
-        if isinstance(common, Mapping) and isinstance(own, Mapping):
-            laid[section] = {**common, **own}
+        common, changed = config.get(section), group.get(section)
+        if isinstance(common, Mapping) and isinstance(changed, Mapping):
+            merged[section] = {**common, **changed}
     method, mmd = METHODS.get(str(group.get("method"))), group.get("mmd", {})
     if method and isinstance(mmd, Mapping):
-        own = {"queue"} if mmd.get("block") else set()  # blocks stand in place of the method's queue
-        laid["mmd"] = {**{key: value for key, value in method.mmd.items() if key not in own}, **mmd}
-    return laid
+        replaced = {"queue"} if mmd.get("block") else set()  # blocks stand in place of the method's queue
+        merged["mmd"] = {**{key: value for key, value in method.mmd.items() if key not in replaced}, **mmd}
+    return merged
 
 
 def _unfold(config: Config, group: Group, facts: Facts) -> Iterator[Run]:
-    known = facts[dataset_of(config, group)]
-    names = ("name", "digest", "stamp", "channels", "train")
-    source = Source(**{n: known[n] for n in names}, factors=tuple(known["factors"]))
-    variance = 1 / source.train if group.prior_variance == "1/n" else float(group.prior_variance)
-    method = METHODS[group.method]
+    source = _source(facts[dataset_of(config, group)])
+    settings = resolved(group.settings(), METHODS[group.method], source.train)
     for coverage in group.coverages or ("",):
         for weights in group.weightings():
             for seed in group.seeds:
                 yield Run(
                     dataset=source,
                     network=group.network or config.network,
-                    activation=group.activation,
+                    training=group.training or config.training,
+                    settings=settings,
                     method=group.method,
                     coverage=coverage,
                     aux=config.coverages.get(coverage, ()),
                     weights=weights,
-                    likelihood=group.likelihood,
-                    sigma=group.sigma,
-                    prior=_with_digest(group.prior or PriorSpec(method.prior)),  # type: ignore[arg-type]
-                    encoder=group.encoder or method.encoder,
-                    mmd=replace(group.mmd, queue=min(group.mmd.queue, source.train)),
-                    capacity=group.capacity,
-                    cooling=group.cooling,
-                    prior_variance=variance,
-                    degree=group.degree,
-                    aux_degree=group.aux_degree,
-                    normalise=group.normalise,
-                    interactions=group.interactions,
-                    training=group.training or config.training,
                     seed=seed,
                 )
 
 
-def _with_digest(prior: PriorSpec) -> PriorSpec:
-    """A prior from a file carries the digest of its bytes, since they decide the run's."""
-    digest = digest_file(Path(prior.path)) if prior.path else None
-    return replace(prior, sha256=digest, of=tuple(_with_digest(part) for part in prior.of))
+def _source(facts: Mapping[str, Any]) -> Source:
+    names = ("name", "digest", "stamp", "channels", "train")
+    return Source(**{name: facts[name] for name in names}, factors=tuple(facts["factors"]))
 
 
 def _twice(runs: tuple[Run, ...]) -> Iterator[Fault]:
-    seen: set[str] = set()
+    earlier: set[str] = set()
     for run in runs:
-        if run.id in seen:
+        if run.id in earlier:
             yield Fault("runs", run.title, "every run stands once", "take one of the equal groups away")
-        seen.add(run.id)
+        earlier.add(run.id)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 class Term:
     """One term of a loss.
 
-    function: `module:name` of a pure function of one run's tensors, in nats per image. reads: settings of a group of runs
-    that change its value (`mmd.width` is the key `width` of the section `mmd`). draws: random numbers that it needs beside
-    the noise of the latents: `prior_samples`, `shuffle`, `pairs`. needs_density: whether it needs log p(z) for every z.
+    function: `module:name` of a pure function of one run's tensors, in nats per image. reads: settings of a group of
+    runs that change its value (`mmd.width` is the key `width` of the section `mmd`). draws: random numbers that it
+    needs beside the noise of the latents: `prior_samples`, `shuffle`, `pairs`. needs_density: whether it needs log p(z)
+    for every z.
     """
 
     function: str
@@ -27,17 +28,17 @@ class Term:
 _JOINT = ("mmd.kernel", "mmd.bandwidth", "mmd.scales", "mmd.block")
 
 TERMS = {
-    "reconstruction": Term("auxvae.losses.terms:reconstruction"),
-    "kl": Term("auxvae.losses.terms:kl", ("prior", "prior_variance"), needs_density=True),
-    "kl_told": Term("auxvae.losses.terms:kl_told", ("prior_variance",)),
-    "kl_free": Term("auxvae.losses.terms:kl_free", ("cooling",)),
-    "capacity": Term("auxvae.losses.terms:capacity", ("prior", "prior_variance", "capacity"), needs_density=True),
-    "explicitness": Term("auxvae.losses.terms:explicitness", ("aux_degree", "normalise"), ("shuffle",)),
-    "intra": Term("auxvae.losses.terms:intra", ("aux_degree", "normalise"), ("shuffle",)),
-    "inter": Term("auxvae.losses.terms:inter", ("degree", "normalise", "interactions"), ("shuffle",)),
-    "regression": Term("auxvae.losses.terms:regression"),
-    "critics": Term("auxvae.losses.terms:critics", (), ("shuffle",)),
-    "vae_of_u": Term("auxvae.losses.terms:vae_of_u"),
+    "reconstruction": Term("auxvae.losses.reconstruction:reconstruction"),
+    "kl": Term("auxvae.losses.divergences:kl", ("prior", "prior_variance"), needs_density=True),
+    "kl_told": Term("auxvae.losses.divergences:kl_told", ("prior_variance",)),
+    "kl_free": Term("auxvae.losses.divergences:kl_free", ("cooling",)),
+    "capacity": Term("auxvae.losses.divergences:capacity", ("prior", "prior_variance", "capacity"), needs_density=True),
+    "explicitness": Term("auxvae.losses.alignment:explicitness", ("aux_degree", "normalise"), ("shuffle",)),
+    "intra": Term("auxvae.losses.alignment:intra", ("aux_degree", "normalise"), ("shuffle",)),
+    "inter": Term("auxvae.losses.alignment:inter", ("degree", "normalise", "interactions"), ("shuffle",)),
+    "regression": Term("auxvae.losses.alignment:regression"),
+    "critics": Term("auxvae.losses.alignment:critics", (), ("shuffle",)),
+    "vae_of_u": Term("auxvae.losses.divergences:vae_of_u"),
     "total_correlation": Term("auxvae.losses.independence:total_correlation"),
     "density_ratio": Term("auxvae.losses.independence:density_ratio"),
     "discriminator": Term("auxvae.losses.independence:discriminator", (), ("shuffle",)),
@@ -45,9 +46,9 @@ TERMS = {
     "variance_of_means": Term("auxvae.losses.independence:variance_of_means"),
     "covariance_of_samples": Term("auxvae.losses.independence:covariance_of_samples"),
     "variance_of_samples": Term("auxvae.losses.independence:variance_of_samples"),
-    "mmd": Term("auxvae.losses.terms:joint_mmd", ("prior", *_JOINT, "mmd.queue"), ("prior_samples",)),
-    "mmd_marginal": Term("auxvae.losses.terms:mmd_marginal", ("prior", "mmd.width", "mmd.queue")),
+    "mmd": Term("auxvae.losses.matching:joint_mmd", ("prior", *_JOINT, "mmd.queue"), ("prior_samples",)),
+    "mmd_marginal": Term("auxvae.losses.matching:mmd_marginal", ("prior", "mmd.width", "mmd.queue")),
     "mmd_pairs": Term(
-        "auxvae.losses.terms:mmd_pairs", ("prior", "mmd.width", "mmd.queue", "mmd.pairs"), ("prior_samples", "pairs")
+        "auxvae.losses.matching:mmd_pairs", ("prior", "mmd.width", "mmd.queue", "mmd.pairs"), ("prior_samples", "pairs")
     ),
 }

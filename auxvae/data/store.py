@@ -1,4 +1,4 @@
-"""A store as tensors: its seal verified, one part of its rows, images in photons and factors in [0, 1].
+"""A store as tensors: its seal is verified, and the rows of one split are read, images in photons.
 
 Every scaling constant comes from the training rows alone and is kept beside the run: `Scaling`. The checksums of the
 image chunks are verified as they are read; a file that is missing or cut would be read as zeros, so the seal's sizes
@@ -8,6 +8,7 @@ are compared first.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +20,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auxvae.config.spec import Run, Source
+from auxvae.config.run import Run, Source
 from auxvae.data.likelihoods import Likelihood, likelihood
 from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file, read_json
@@ -41,19 +42,27 @@ class Scaling:
 
 
 @dataclass(frozen=True)
-class Part:
-    """Some rows of a store: images (N, C, H, W) in photons, factors (N,) in their units."""
+class Rows:
+    """Some rows of a store: images (N, C, H, W) in photons, factors (N,) in their units, row numbers (N,)."""
 
+    numbers: NDArray[np.intp]
     images: Tensor
     factors: dict[str, NDArray[np.float64]]
     truth: Tensor | None
     noise_std: Tensor | None
 
-    def told(self, names: tuple[str, ...], scaling: Scaling) -> Tensor:
+    def aux(self, names: tuple[str, ...], scaling: Scaling) -> Tensor:
         """Factors by name, min-max scaled to [0, 1] by the training rows, shape (N, names)."""
-        low, high = scaling.factor_low, scaling.factor_high
-        columns = [(self.factors[n] - low[n]) / (high[n] - low[n]) for n in names]
-        return torch.tensor(np.stack(columns, 1), dtype=torch.float32) if columns else torch.zeros(len(self.images), 0)
+        return scaled_factors(self.factors, len(self.images), names, scaling)
+
+
+def scaled_factors(
+    factors: Mapping[str, NDArray[np.float64]], rows: int, names: tuple[str, ...], scaling: Scaling
+) -> Tensor:
+    """Factors (N,) by name, min-max scaled to [0, 1] by the training rows, shape (N, names)."""
+    low, high = scaling.factor_low, scaling.factor_high
+    columns = [(factors[n] - low[n]) / (high[n] - low[n]) for n in names]
+    return torch.tensor(np.stack(columns, 1), dtype=torch.float32) if columns else torch.zeros(rows, 0)
 
 
 class Store:
@@ -69,30 +78,36 @@ class Store:
 
     @cached_property
     def split(self) -> NDArray[np.int8]:
-        """Part of every row."""
+        """Split of every row: 0 training, 1 validation, 2 test."""
         return np.asarray(self.dataset["split"].values)
 
-    def part(self, name: str, truth: bool = False) -> Part:
-        """Training, validation or test rows; with the noise-free images where asked for and there."""
+    def read(self, name: str, truth: bool = False) -> Rows:
+        """Training, validation or test rows; on request with the noise-free images, if the store has them."""
         rows = np.flatnonzero(self.split == SPLITS[name])
-        known = self.dataset.variables
-        return Part(
+        variables = self.dataset.variables
+        return Rows(
+            numbers=rows,
             images=self._images("image", rows),
-            factors={n: self._read(n)[rows] for n in self.source.factors},
-            truth=self._images("image_true", rows) if truth and "image_true" in known else None,
-            noise_std=torch.tensor(self._read("noise_std")[rows]) if "noise_std" in known else None,
+            factors={n: self._values(n)[rows] for n in self.source.factors},
+            truth=self._images("image_true", rows) if truth and "image_true" in variables else None,
+            noise_std=torch.tensor(self._values("noise_std")[rows]) if "noise_std" in variables else None,
         )
+
+    def aux(self, name: str, names: tuple[str, ...], scaling: Scaling) -> Tensor:
+        """Auxiliary variables of training, validation or test rows, scaled to [0, 1], (N, names); no image is read."""
+        rows = np.flatnonzero(self.split == SPLITS[name])
+        return scaled_factors({n: self._values(n)[rows] for n in names}, len(rows), names, scaling)
 
     def columns(self, name: str) -> dict[str, Tensor]:
         """The factors of training, validation or test rows as tensors, in their units; no image is read."""
         rows = np.flatnonzero(self.split == SPLITS[name])
-        return {n: torch.tensor(self._read(n)[rows], dtype=torch.float32) for n in self.source.factors}
+        return {n: torch.tensor(self._values(n)[rows], dtype=torch.float32) for n in self.source.factors}
 
     def _images(self, name: str, rows: NDArray[np.intp]) -> Tensor:
-        images = torch.from_numpy(self._read(name)[rows])
+        images = torch.from_numpy(self._values(name)[rows])
         return images if images.ndim == 4 else images[:, None]
 
-    def _read(self, name: str) -> NDArray[Any]:
+    def _values(self, name: str) -> NDArray[Any]:
         try:
             return np.asarray(self.dataset[name].values)
         except (ValueError, OSError, RuntimeError, KeyError) as error:
@@ -105,12 +120,12 @@ def _verify(path: Path, source: Source) -> None:
     if not (path / "seal.json").is_file():
         raise Refused(Fault(str(path), Words("no seal"), "an unfinished store is not read", "finish the simulation"))
     seal = read_json(path / "seal.json", "the seal of a store")
-    for name, known in seal["files"].items():
+    for name, sealed in seal["files"].items():
         file = path / name
         size = file.stat().st_size if file.is_file() else -1
-        if size != known["bytes"] or (size <= SMALL and digest_file(file) != known["sha256"]):
+        if size != sealed["bytes"] or (size <= SMALL and digest_file(file) != sealed["sha256"]):
             value = Words("no file" if size < 0 else f"{size} bytes that are not the sealed ones")
-            raise Refused(Fault(str(file), value, f"the seal knows {known['bytes']} bytes", "make the store again"))
+            raise Refused(Fault(str(file), value, f"the seal says {sealed['bytes']} bytes", "make the store again"))
     if seal["facts"]["digest"] != source.digest:
         value = Words(f"data set {seal['facts']['digest'][:8]}")
         text = f"the run was declared for {source.name} {source.digest[:8]}"
@@ -126,12 +141,12 @@ def _fits(path: Path, image_bytes: int) -> None:
         raise Refused(Fault(str(path), value, text, "train on a larger machine or simulate fewer galaxies"))
 
 
-def run_likelihood(run: Run, store: Store, part: Part, extremes: tuple[float, float]) -> Likelihood:
+def run_likelihood(run: Run, store: Store, rows: Rows, extremes: tuple[float, float]) -> Likelihood:
     """The likelihood of a run for some rows of its store."""
-    return likelihood(run.likelihood, run.sigma, store.noise, part.noise_std, extremes)
+    return likelihood(run.settings.likelihood, run.settings.sigma, store.noise, rows.noise_std, extremes)
 
 
-def scaling(run: Run, store: Store, train: Part) -> Scaling:
+def scaling(run: Run, store: Store, train: Rows) -> Scaling:
     """The constants of a run, from its training rows."""
     extremes = (float(train.images.min()), float(train.images.max()))
     kind = run_likelihood(run, store, train, extremes)
@@ -146,5 +161,5 @@ def scaling(run: Run, store: Store, train: Part) -> Scaling:
 def _vary(run: Run, low: dict[str, float], high: dict[str, float]) -> None:
     for name in run.aux:
         if not low[name] < high[name]:
-            text = "a told factor must vary over the training rows"
+            text = "an auxiliary variable must vary over the training rows"
             raise Refused(Fault(f"{run.dataset.name}.{name}", low[name], text, "take it out of the coverage"))

@@ -1,9 +1,9 @@
-r"""Terms that ask for independent latents, told or not.
+r"""Terms that penalise dependence between latents; they use no factor.
 
     total_correlation      KL(q(z) || prod_j q(z_j)) over the minibatch as the whole data (arXiv 1802.04942, eq. S4):
                            mean_j [ log mean_i q(z_j|x_i) - sum_l log mean_i q(z_jl|x_i) ]
-    density_ratio          E D(z), with D the log odds of a discriminator held still      (arXiv 1802.05983, eq. 2)
-    discriminator          its own cross entropy, on codes and on codes shuffled latent by latent, held still
+    density_ratio          E D(z), with D the log odds of a frozen discriminator          (arXiv 1802.05983, eq. 2)
+    discriminator          its cross entropy on codes and on codes shuffled latent by latent, both without gradient
     covariance_of_means    sum_{i != j} Cov(mu)_ij^2                                      DIP-VAE-I, arXiv 1711.00848
     variance_of_means      sum_i (Cov(mu)_ii - 1)^2
     ..._of_samples         the same of Cov(mu) + E diag sigma^2                           DIP-VAE-II
@@ -28,9 +28,9 @@ from auxvae.models.critics import frozen
 Codes = Float[Tensor, "B d"]
 
 
-def total_correlation(seen: TermInputs, options: TermSettings) -> Nats:
+def total_correlation(inputs: TermInputs, fixed: TermSettings) -> Nats:
     """Total correlation of the aggregate posterior, in nats."""
-    mean, log_variance, z = seen.posterior
+    mean, log_variance, z = inputs.posterior
     joint: Tensor = JointDensity.apply(z, mean, log_variance)  # type: ignore[no-untyped-call]
     marginals: Tensor = MarginalDensity.apply(z, mean, log_variance)  # type: ignore[no-untyped-call]
     return (_log_mean_exp(joint) - marginals.sum(1)).mean()
@@ -74,12 +74,12 @@ class JointDensity(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        """Keep the inputs alone."""
+        """Save the inputs; the backward pass recomputes the rest."""
         ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The gradient of every pair of rows, pulled back latent by latent."""
+        """The gradient of every pair of rows, accumulated latent by latent."""
         return _stacked([_pull(gradients[0], *each) for each in _columns(*ctx.saved_tensors)])
 
 
@@ -95,55 +95,55 @@ class MarginalDensity(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        """Keep the inputs alone."""
+        """Save the inputs; the backward pass recomputes the rest."""
         ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Each code is drawn by every posterior in proportion to the share of its density that it gives."""
+        """The gradient of a logarithm of a mean: posterior i pulls a code with its share of the density there."""
         columns = zip(gradients[0].unbind(1), _columns(*ctx.saved_tensors), strict=True)
         return _stacked([_pull(_log_density(*each).softmax(1) * g[:, None], *each) for g, each in columns])
 
 
 def _pull(weight: Tensor, z: Tensor, mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of sum_ji weight_ji log q(z_j|x_i) of one latent by z, mean and log variance, each (B,)."""
+    """Gradients (B,) of sum_ji weight_ji log q(z_j|x_i) of one latent with respect to z, mean and log variance."""
     precision = (-log_variance).exp()
     pull = (z[:, None] - mean) * precision * weight
     width = 0.5 * ((z[:, None] - mean).square() * precision - 1) * weight
     return -pull.sum(1), pull.sum(0), width.sum(0)
 
 
-def density_ratio(seen: TermInputs, options: TermSettings) -> Nats:
+def density_ratio(inputs: TermInputs, fixed: TermSettings) -> Nats:
     """Total correlation by the discriminator's log odds."""
-    odds: Tensor = frozen(seen.second_network())(seen.posterior.sample)
+    odds: Tensor = frozen(inputs.companion_network())(inputs.posterior.sample)
     return odds.mean()
 
 
-def discriminator(seen: TermInputs, options: TermSettings) -> Nats:
+def discriminator(inputs: TermInputs, fixed: TermSettings) -> Nats:
     """Cross entropy of the discriminator between codes and codes whose latents come from different images."""
-    z, network = seen.posterior.sample.detach(), seen.second_network()
-    apart = z.gather(0, seen.shuffle)
+    z, network = inputs.posterior.sample.detach(), inputs.companion_network()
+    apart = z.gather(0, inputs.shuffle)
     return 0.5 * (softplus(-network(z)).mean() + softplus(network(apart)).mean())
 
 
-def covariance_of_means(seen: TermInputs, options: TermSettings) -> Nats:
+def covariance_of_means(inputs: TermInputs, fixed: TermSettings) -> Nats:
     """Off-diagonal part of DIP-VAE-I."""
-    return _off_diagonal(_covariance(seen.posterior.mean))
+    return _off_diagonal(_covariance(inputs.posterior.mean))
 
 
-def variance_of_means(seen: TermInputs, options: TermSettings) -> Nats:
+def variance_of_means(inputs: TermInputs, fixed: TermSettings) -> Nats:
     """Diagonal part of DIP-VAE-I."""
-    return _diagonal(_covariance(seen.posterior.mean))
+    return _diagonal(_covariance(inputs.posterior.mean))
 
 
-def covariance_of_samples(seen: TermInputs, options: TermSettings) -> Nats:
+def covariance_of_samples(inputs: TermInputs, fixed: TermSettings) -> Nats:
     """Off-diagonal part of DIP-VAE-II."""
-    return _off_diagonal(_covariance(seen.posterior.mean))
+    return _off_diagonal(_covariance(inputs.posterior.mean))
 
 
-def variance_of_samples(seen: TermInputs, options: TermSettings) -> Nats:
+def variance_of_samples(inputs: TermInputs, fixed: TermSettings) -> Nats:
     """Diagonal part of DIP-VAE-II."""
-    return _diagonal(_covariance(seen.posterior.mean) + seen.posterior.log_variance.exp().mean(0).diag_embed())
+    return _diagonal(_covariance(inputs.posterior.mean) + inputs.posterior.log_variance.exp().mean(0).diag_embed())
 
 
 def _covariance(codes: Codes) -> Float[Tensor, "d d"]:

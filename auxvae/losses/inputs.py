@@ -1,4 +1,4 @@
-"""What a term of the loss sees: one batch of one run, and what is fixed for the run."""
+"""What a loss term reads: the tensors of one batch of one run, and the settings that are fixed for the run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from auxvae.config.latents import Mmd
+from auxvae.config.settings import Settings
 from auxvae.data.likelihoods import Likelihood
-from auxvae.models.autoencoder import Posterior
+from auxvae.losses.queue import Queue
+from auxvae.models.model import Posterior
 from auxvae.models.priors import Gaussian, Prior
 
 Images = Float[Tensor, "B C H W"]
@@ -17,67 +19,82 @@ Nats = Float[Tensor, ""]
 
 
 class Draws(NamedTuple):
-    """Random numbers of one step, each addressed by (run, step), and the codes of earlier steps.
+    """Random numbers of a step; those of an epoch have the step as their first axis.
 
-    noise (B, d_Z) standard normal; drawn (M, d_Z) samples of the prior, zero on the told latents; shuffle (B, d_Z) an
-    order of the rows per latent; pairs (2, P) first and second latent; past (Q, d_Z) codes of earlier batches.
+    noise (B, d_Z): standard normal. prior_samples (M, d_Z): samples of the prior, 0 for the auxiliary latents. shuffle
+    (B, d_Z): a permutation of the rows for each latent. pairs (2, P): first and second latent of the pairs to compare.
+    What no term of the run needs has no rows.
     """
 
-    noise: Float[Tensor, "B d"]
-    drawn: Float[Tensor, "M d"]
-    shuffle: Int[Tensor, "B d"]
-    pairs: Int[Tensor, "2 P"]
-    past: Float[Tensor, "Q d"]
+    noise: Float[Tensor, "*S B d"]
+    prior_samples: Float[Tensor, "*S M d"]
+    shuffle: Int[Tensor, "*S R d"]
+    pairs: Int[Tensor, "*S 2 P"]
+
+    def at(self, step: int) -> Draws:
+        """The numbers of one step of the epoch."""
+        return Draws(*(each[step] for each in self))
+
+
+class Scalars(NamedTuple):
+    """Continuous settings as tensors without dimensions, so that runs which differ in them can be stacked.
+
+    capacity (nats); cooling, the factor on `kl_free` at the start; kernel_width, of single latents; aux_variance, that
+    of the prior of the auxiliary latents.
+    """
+
+    capacity: Float[Tensor, ""]
+    cooling: Float[Tensor, ""]
+    kernel_width: Float[Tensor, ""]
+    aux_variance: Float[Tensor, ""]
 
 
 class TermInputs(NamedTuple):
-    """Images (B, C, H, W) on the likelihood's scale, factors, codes and reconstructions of a batch; its draws.
+    """One batch: images and reconstruction (B, C, H, W) on the likelihood's scale, factors, codes, random numbers.
 
-    Column j of u (B, d_Z) is the factor told to latent j, in [0, 1]; it is 0 where told[j], 0 or 1, is 0. prior is
-    p(z|u), Gaussian. variance (d_Z,) is that of the prior's samples, expected (d_Z, 2 m) their mean features. progress,
-    from 0 to 1, is how much of the training is done.
+    aux (B, d_Z): the auxiliary variables in [0, 1]; column j belongs to latent j and is 0 where is_aux[j] is 0. is_aux
+    (d_Z,): 1 for an auxiliary latent, 0 for a residual one. prior: p(z|u), Gaussian. queue: codes of earlier batches.
+    prior_variance (d_Z,): variance of the prior's samples, and prior_features (d_Z, 2 m): their mean features.
+    progress: the share of the training that is done, in [0, 1].
     """
 
     images: Images
-    u: Float[Tensor, "B d"]
-    told: Float[Tensor, " d"]
+    aux: Float[Tensor, "B d"]
+    is_aux: Float[Tensor, " d"]
     prior: Gaussian
     posterior: Posterior
-    image: Images
+    reconstruction: Images
     noise: Float[Tensor, "B d"]
-    drawn: Float[Tensor, "M d"]
-    shuffle: Int[Tensor, "B d"]
+    prior_samples: Float[Tensor, "M d"]
+    shuffle: Int[Tensor, "R d"]
     pairs: Int[Tensor, "2 P"]
-    past: Float[Tensor, "Q d"]
-    variance: Float[Tensor, " d"]
-    expected: Float[Tensor, "d k"]
+    queue: Queue
+    prior_variance: Float[Tensor, " d"]
+    prior_features: Float[Tensor, "d k"]
+    scalars: Scalars
     progress: Float[Tensor, ""]
-    second: nn.Module | None = None
+    companion: nn.Module | None = None
 
-    def second_network(self) -> Any:
+    def companion_network(self) -> Any:
         """The network trained beside the model; a term that asks for one belongs to a method that has it."""
-        if self.second is None:
-            raise LookupError("the method has no second network")
-        return self.second
+        if self.companion is None:
+            raise LookupError("the method has no companion network")
+        return self.companion
 
 
 class TermSettings(NamedTuple):
-    """What is fixed for a run: likelihood, kernel, capacity (nats), and how dependence is measured.
+    """What is fixed for a run and may steer the control flow of a term.
 
-    density is the prior of the latents that are not told where it is not N(0, 1), which has a closed KL divergence;
-    independent says that its latents are independent of each other, so that their covariance needs no samples.
-    cooling: times that kl_free counts at first; gated: a latent at rest is not matched with the prior.
+    settings: those of the group of runs. mmd: how codes and prior are compared. dependence: `polynomial`, `hsic` or
+    `mine`. density: the prior of the residual latents where it is not N(0, 1), whose KL divergence has a closed form.
+    prior_independent: whether the latents of the prior are independent of each other, so that their covariance needs no
+    samples. gated: inactive latents are left out of the marginal and pair terms (runs with a `kl_free`).
     """
 
     likelihood: Likelihood
-    degree: int = 3
-    aux_degree: int = 3
-    normalise: bool = True
-    interactions: bool = False
+    settings: Settings
+    mmd: Mmd
     dependence: str = "polynomial"
-    capacity: float = 25.0
-    mmd: Mmd = Mmd()
     density: Prior | None = None
-    independent: bool = False
-    cooling: float = 1.0
+    prior_independent: bool = False
     gated: bool = False

@@ -1,138 +1,185 @@
-"""The loss of one run: its random numbers by address, its prior, and every term of its method on a batch."""
+"""The autoencoder family: the loss of one run as the terms of its method, and encode, decode and sample.
+
+loss = sum_t w_t * term_t        the terms of the run's method (config.methods), each in nats per image
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import pkgutil
+from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from auxvae.config.spec import Run
-from auxvae.data.likelihoods import Likelihood
-from auxvae.data.randomness import generator, normal
-from auxvae.losses.inputs import Draws, TermInputs, TermSettings
-from auxvae.losses.mmd import expected_features
-from auxvae.losses.terms import TERMS
+from auxvae.config.run import Run
+from auxvae.config.terms import TERMS
+from auxvae.data.loader import Batch
+from auxvae.data.randomness import generator
+from auxvae.losses.inputs import Draws, Nats, Scalars, TermInputs, TermSettings
+from auxvae.losses.kernels import mean_features
+from auxvae.losses.queue import empty_queue
 from auxvae.models import priors
-from auxvae.models.autoencoder import Autoencoder, Posterior
-from auxvae.models.prior_checks import free_prior, some_rows
-from auxvae.models.priors import Gaussian, Prior
+from auxvae.models.autoencoder import Autoencoder, build
+from auxvae.models.model import Codes, Loss, Model, Posterior, TrainingData
+from auxvae.models.prior_checks import residual_prior, some_rows
+from auxvae.models.priors import Gaussian
+
+TermFunction = Callable[[TermInputs, TermSettings], Nats]
 
 
-@dataclass(frozen=True)
-class Objective:
-    """The loss of one run as a function of its network, a batch and its draws; constants lie on the device.
+class AutoencoderModel(Model):
+    """A run of the autoencoder family: network, prior, terms and queue, on one device."""
 
-    variance, expected and told are (d_Z, ...): variances and mean features of the prior's samples, and 1 for a told
-    latent, else 0. rows (N, told) are the training rows' factors, at which a prior that depends on them is sampled.
-    """
+    network: Autoencoder
 
-    run: Run
-    options: TermSettings
-    prior: Prior | None
-    weights: Tensor
-    told: Tensor
-    told_variance: Tensor
-    variance: Tensor
-    expected: Tensor
-    rows: Tensor
+    def __init__(self, run: Run, data: TrainingData, device: torch.device) -> None:
+        """Build the network, and the prior of the residual latents, which is refused where its samples are no good."""
+        self.run, self.device = run, device
+        scaling = data.scaling
+        self.network = build(run, scaling.mean, scaling.std, data.likelihood.bounded).to(device)
+        self.aux_rows = data.aux.cpu()
+        self.prior, variance = residual_prior(run, data.factors)
+        self.prior_variance = variance.to(device)
+        self.is_aux = (torch.arange(run.network.latents) < len(run.aux)).float().to(device)
+        self.queue = empty_queue(run.mmd.queue if self._needs("mmd.queue") else 0, run.network.latents, device)
+        self.scalars = Scalars(*(torch.tensor(each, device=device) for each in _scalars(run)))
+        self.prior_features = self._prior_features()
+        self.fixed = self._fixed(data)
+        self.functions: dict[str, TermFunction] = {
+            name: pkgutil.resolve_name(TERMS[name].function) for name in run.terms
+        }
 
-    @classmethod
-    def of(
-        cls, run: Run, kind: Likelihood, factors: Mapping[str, Tensor], u: Tensor, device: torch.device
-    ) -> Objective:
-        """The objective of a run, from its training factors: (N,) by name in their units, and u (N, told) in [0, 1].
+    def _needs(self, name: str) -> bool:
+        """Whether a term of the run reads a setting or needs random numbers of that name."""
+        return any(name in (*TERMS[term].reads, *TERMS[term].draws) for term in self.run.terms)
 
-        A prior that does not hold is refused.
-        """
-        told = torch.zeros(run.network.latents)
-        told[: len(run.aux)] = 1
-        prior, variance = free_prior(run, factors)
-        expected = _expected(run, prior, u)
-        density = prior if run.prior.kind != "normal" and prior is not None and run.prior.has_density() else None
-        options = TermSettings(
-            likelihood=kind,
-            degree=run.degree,
-            aux_degree=run.aux_degree,
-            normalise=run.normalise,
-            interactions=run.interactions,
-            dependence=run.composition.dependence,
-            capacity=run.capacity,
+    def _fixed(self, data: TrainingData) -> TermSettings:
+        run, prior = self.run, self.prior
+        without_closed_form = run.prior.kind != "normal" and prior is not None and run.prior.has_density()
+        return TermSettings(
+            likelihood=data.likelihood,
+            settings=run.settings,
             mmd=run.mmd,
-            density=density,
-            independent=run.prior.is_independent(),
-            cooling=run.cooling,
+            dependence=run.composition.dependence,
+            density=prior if without_closed_form else None,
+            prior_independent=run.prior.is_independent(),
             gated="kl_free" in run.terms,
         )
-        weights = torch.tensor([run.weights[name] for name in run.terms])
-        told_variance = torch.tensor(1.0 if run.composition.conditional == "given" else run.prior_variance)
-        constants = (weights, told, told_variance, variance, expected)
-        weights, told, told_variance, variance, expected = (each.to(device) for each in constants)
-        return cls(run, options, prior, weights, told, told_variance, variance, expected, u.cpu())
 
-    def draw(self, purpose: str, index: int, u: Tensor, past: Tensor | None = None) -> Draws:
-        """The random numbers of one step for a batch with factors u (B, told), beside codes of earlier steps."""
-        rows, latents, seed = len(u), self.run.network.latents, self.run.seed
-        device = self.told.device
-        past = torch.zeros(0, latents, device=device) if past is None else past
-        drawn = torch.zeros(rows + len(past), latents)
+    def _prior_features(self) -> Float[Tensor, "d k"]:
+        """Mean features of the prior, (d_Z, 2 m), for auxiliary latents those of 0; empty if no term needs them."""
+        if "mmd_marginal" not in self.run.terms:
+            return torch.zeros(self.run.network.latents, 0, device=self.device)
+        width = self.run.mmd.width
+        return mean_features(lambda i: self._prior_samples(4096, generator(0, "expected", i)), width).to(self.device)
+
+    def _prior_samples(self, rows: int, source: torch.Generator) -> Float[Tensor, "n d"]:
+        """Samples of the prior on the residual latents, 0 on the auxiliary ones."""
+        samples = torch.zeros(rows, self.run.network.latents)
         if self.prior is not None:
-            source = generator(seed, f"{purpose} prior", index)
-            drawn[:, len(self.run.aux) :] = self.prior.sample(some_rows(self.rows, len(drawn), source), source)
-        order = torch.rand(rows, latents, generator=generator(seed, f"{purpose} order", index)).argsort(0)
-        noise = normal(seed, purpose, index, (rows, latents))
-        chosen = self._pairs(generator(seed, f"{purpose} pairs", index))
-        return Draws(noise.to(device), drawn.to(device), order.to(device), chosen.to(device), past)
+            samples[:, len(self.run.aux) :] = self.prior.sample(some_rows(self.aux_rows, rows, source), source)
+        return samples
 
-    def _pairs(self, source: torch.Generator) -> Tensor:
-        """So many different pairs of latents, (2, P), as the run asks for."""
+    def draw(self, seed: int, purpose: str, index: int, steps: int, rows: int) -> Draws:
+        """The random numbers of so many steps with batches of so many rows."""
+        latents = self.run.network.latents
+
+        def address(numbers: str) -> torch.Generator:
+            return generator(seed, f"{purpose} {numbers}", index)
+
+        noise = torch.randn(steps, rows, latents, generator=address("noise"))
+        samples = torch.zeros(steps, 0, latents)
+        if self._needs("prior_samples"):
+            count = rows + len(self.queue.codes)
+            source = address("prior")
+            samples = torch.stack([self._prior_samples(count, source) for _ in range(steps)])
+        shuffled = rows if self._needs("shuffle") and self.run.composition.companion else 0
+        shuffle = torch.rand(steps, shuffled, latents, generator=address("order")).argsort(1)
+        return Draws(noise, samples, shuffle, self._pairs(steps, address("pairs")))
+
+    def _pairs(self, steps: int, source: torch.Generator) -> Int[Tensor, "S 2 P"]:
+        """Pairs of latents for each step: all of them, or as many different ones as the run asks for."""
         every = torch.triu_indices(self.run.network.latents, self.run.network.latents, 1)
         if self.run.mmd.pairs == "all":
-            return every
-        return every[:, torch.randperm(every.shape[1], generator=source)[: self.run.mmd.pairs]]
-
-    def values(
-        self, network: Autoencoder, images: Tensor, u: Tensor, draws: Draws, progress: float = 1.0
-    ) -> tuple[Tensor, Posterior]:
-        """Every term, (terms,), in the order of the run's weights, and the codes without gradient; u is (B, told)."""
-        padded = pad(u, (0, len(self.told) - u.shape[1]))
-        posterior, image = network(images, padded, draws.noise)
-        seen = TermInputs(
-            images=images,
-            u=padded,
-            told=self.told,
-            prior=self._given(network, padded),
-            posterior=posterior,
-            image=image,
-            **draws._asdict(),
-            variance=self.variance,
-            expected=self.expected,
-            progress=torch.tensor(progress, device=images.device),
-            second=network.second,
+            return every.expand(steps, *every.shape)
+        return torch.stack(
+            [every[:, torch.randperm(every.shape[1], generator=source)[: self.run.mmd.pairs]] for _ in range(steps)]
         )
-        terms = [TERMS[name](seen, self.options) for name in self.run.terms]
-        return torch.stack(terms), Posterior(*(each.detach() for each in posterior))
 
-    def _given(self, network: Autoencoder, u: Tensor) -> Gaussian:
-        """p(z|u) of a batch; the IDVAE's prior learns from the factors alone, so that the model cannot move it."""
-        if self.run.composition.conditional != "learned" or network.second is None:
-            return priors.conditioned(u, self.told, self.told_variance)
-        learned: Gaussian = network.second(u)
-        still = self.run.composition.second == "factor_vae_of_u"
-        return Gaussian(*(each.detach() for each in learned)) if still else learned
+    def loss(self, batch: Batch, draws: Draws, progress: Float[Tensor, ""]) -> Loss:
+        """Every term of the run's method on a batch."""
+        aux = self._padded(batch.aux)
+        posterior, reconstruction = self.network(batch.images, aux, draws.noise)
+        inputs = TermInputs(
+            images=batch.images,
+            aux=aux,
+            is_aux=self.is_aux,
+            prior=self._prior_of(aux),
+            posterior=posterior,
+            reconstruction=reconstruction,
+            **draws._asdict(),
+            queue=self.queue,
+            prior_variance=self.prior_variance,
+            prior_features=self.prior_features,
+            scalars=self.scalars,
+            progress=progress,
+            companion=self.network.companion,
+        )
+        terms = {name: function(inputs, self.fixed) for name, function in self.functions.items()}
+        return Loss(terms, Posterior(*(each.detach() for each in posterior)))
+
+    def _padded(self, aux: Float[Tensor, "B a"]) -> Codes:
+        """Auxiliary variables with a column for every latent, 0 for the residual ones."""
+        return pad(aux, (0, self.run.network.latents - aux.shape[1]))
+
+    def _prior_of(self, aux: Codes) -> Gaussian:
+        """p(z|u) of a batch; that of IDVAE learns from the factors alone, so it is a constant of the model's loss."""
+        if self.run.composition.conditional != "learned" or self.network.companion is None:
+            return priors.conditioned(aux, self.is_aux, self.scalars.aux_variance)
+        learned: Gaussian = self.network.companion(aux)
+        constant = self.run.composition.companion == "factor_vae_of_u"
+        return Gaussian(*(each.detach() for each in learned)) if constant else learned
+
+    def encode(self, batch: Batch) -> tuple[Codes, Codes]:
+        """Mean and log variance of q(z|x)."""
+        mean, log_variance = self.network.encode(batch.images, self._padded(batch.aux))
+        return mean, log_variance
+
+    def decode(self, latents: Codes) -> Float[Tensor, "B C H W"]:
+        """Images on the likelihood's scale."""
+        images: Tensor = self.network.decode(latents)
+        return images
+
+    def sample(self, count: int, source: torch.Generator) -> Float[Tensor, "B C H W"]:
+        """Images decoded from samples of the prior, at the auxiliary variables of training rows drawn at random."""
+        aux = self._padded(some_rows(self.aux_rows, count, source))
+        prior = self._prior_of(aux.to(self.device))
+        noise = torch.randn(count, self.run.network.latents, generator=source).to(self.device)
+        z = prior.mean + prior.variance.sqrt() * noise
+        count_aux, conditional = len(self.run.aux), self.run.composition.conditional
+        if conditional == "copied":
+            z[:, :count_aux] = aux[:, :count_aux].to(self.device)
+        if self.prior is not None and conditional != "learned":
+            z[:, count_aux:] = self.prior.sample(aux[:, :count_aux], source).to(self.device)
+        return self.decode(z)
+
+    def memory(self) -> dict[str, Tensor]:
+        """The queue of codes."""
+        return {f"queue.{name}": each for name, each in self.queue._asdict().items()}
+
+    def after_step(self, codes: Posterior) -> None:
+        """Push the codes of the batch into the queue."""
+        if len(self.queue.codes):
+            self.queue.push(codes.sample)
+
+    def companion_parameters(self) -> list[nn.Parameter]:
+        """The companion network's parameters."""
+        return [] if self.network.companion is None else list(self.network.companion.parameters())
 
 
-def _expected(run: Run, prior: Prior | None, u: Tensor) -> Tensor:
-    """Mean features of the prior, (d_Z, 2 m), those of a constant 0 for a told latent; nothing where no term asks."""
-    if "mmd_marginal" not in run.terms:
-        return torch.zeros(run.network.latents, 0)
-
-    def draw(part: int) -> Tensor:
-        rows, source = torch.zeros(4096, run.network.latents), generator(0, "expected", part)
-        if prior is not None:
-            rows[:, len(run.aux) :] = prior.sample(some_rows(u.cpu(), len(rows), source), source)
-        return rows
-
-    return expected_features(draw, run.mmd.width)
+def _scalars(run: Run) -> tuple[float, ...]:
+    """The run's continuous settings in the order of Scalars; copied auxiliary variables have the prior N(u, 1)."""
+    aux_variance = 1.0 if run.composition.conditional == "copied" else run.prior_variance
+    return (run.settings.capacity, run.settings.cooling, run.mmd.width, aux_variance)

@@ -27,6 +27,7 @@ from scipy.stats import ks_2samp, wasserstein_distance
 
 from auxvae.config.latents import Mmd
 from auxvae.losses.mmd import joint
+from auxvae.losses.queue import empty_queue
 from auxvae.metrics.score import Rows, Score, exact, jackknife
 
 Array = NDArray[np.float64]
@@ -67,7 +68,7 @@ def marginal_wasserstein(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M 
 def prior_mmd(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:
     """Unbiased MMD^2 with the mixture of IMQ kernels, of at most 1,000 rows each."""
     z, y = (torch.from_numpy(rows[:MMD_ROWS]) for rows in (codes, prior))
-    return float(joint(z, z[:0], y[: len(z)], torch.from_numpy(prior.var(0)), Mmd()))
+    return float(joint(z, empty_queue(0, z.shape[1]), y[: len(z)], torch.from_numpy(prior.var(0)), Mmd()))
 
 
 def marginal_ks(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:

@@ -2,7 +2,7 @@
 
     conv4     C -> w, 2w, 4w, 8w channels, kernel 4, stride 2, padding 1; decoder z -> m, 2m, 4m, S pixels with 4w, 2w,
               w, C channels, m = max(2, round(S / 16)), the last stride floor(S / 4m) and the kernel that ends at S
-    residual  the same with a residual block (two 3 x 3 convolutions after GroupNorm) behind every stride
+    residual  the same with a residual block (two 3 x 3 convolutions after GroupNorm) after every stride
     mlp       pixels -> 8w -> 4w units and back (released dSprites network of arXiv 2507.00298)
 
 with w = `network.width`, 32 by default: 1, 2, 4, 8, 33 pixels as published for S = 33, and 1, 4, 8, 16, 64 for S = 64.
@@ -32,7 +32,7 @@ class Backbone(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What a body is made for: channels C, stamp S, latents d_Z, width w."""
+    """What a backbone is built for: channels C, stamp S, latents d_Z, width w."""
 
     channels: int
     stamp: int
@@ -44,7 +44,7 @@ class Residual(nn.Module):
     """x + f(x), two convolutions after GroupNorm and activation, at the same size."""
 
     def __init__(self, channels: int, act: Activation) -> None:
-        """Equal groups of four channels or more, eight at most."""
+        """At most eight equal groups, each of at least four channels."""
         super().__init__()
         groups = next(g for g in (8, 4, 2, 1) if channels % g == 0 and (channels // g >= 4 or g == 1))
         half = [nn.GroupNorm(groups, channels), act(), nn.Conv2d(channels, channels, 3, 1, 1)]
@@ -63,18 +63,18 @@ def conv4(shape: Shape, act: Activation) -> Backbone:
 
 
 def residual(shape: Shape, act: Activation) -> Backbone:
-    """conv4 with a residual block behind every stride."""
+    """conv4 with a residual block after every stride."""
     return _convolutions(shape, act, lambda channels: [Residual(channels, act), act()])
 
 
-def _convolutions(shape: Shape, act: Activation, behind: Callable[[int], list[nn.Module]]) -> Backbone:
+def _convolutions(shape: Shape, act: Activation, after: Callable[[int], list[nn.Module]]) -> Backbone:
     widths = (shape.channels, *(shape.width * 2**i for i in range(4)))
-    down = [layer for a, b in itertools.pairwise(widths) for layer in (nn.Conv2d(a, b, 4, 2, 1), *behind(b))]
+    down = [layer for a, b in itertools.pairwise(widths) for layer in (nn.Conv2d(a, b, 4, 2, 1), *after(b))]
     left = shape.stamp // 16
-    return Backbone(nn.Sequential(*down, nn.Flatten()), nn.Sequential(*_up(shape, behind)), widths[-1] * left * left)
+    return Backbone(nn.Sequential(*down, nn.Flatten()), nn.Sequential(*_up(shape, after)), widths[-1] * left * left)
 
 
-def _up(shape: Shape, behind: Callable[[int], list[nn.Module]]) -> list[nn.Module]:
+def _up(shape: Shape, after: Callable[[int], list[nn.Module]]) -> list[nn.Module]:
     channels, stamp, latents, w = shape
     first = max(2, round(stamp / 16))
     stride = stamp // (4 * first)
@@ -82,11 +82,11 @@ def _up(shape: Shape, behind: Callable[[int], list[nn.Module]]) -> list[nn.Modul
     return [
         nn.Unflatten(1, (latents, 1, 1)),
         nn.ConvTranspose2d(latents, 4 * w, first),
-        *behind(4 * w),
+        *after(4 * w),
         nn.ConvTranspose2d(4 * w, 2 * w, 4, 2, 1),
-        *behind(2 * w),
+        *after(2 * w),
         nn.ConvTranspose2d(2 * w, w, 4, 2, 1),
-        *behind(w),
+        *after(w),
         nn.ConvTranspose2d(w, channels, kernel, stride),
     ]
 
@@ -100,8 +100,8 @@ def mlp(shape: Shape, act: Activation) -> Backbone:
     return Backbone(nn.Sequential(*down), nn.Sequential(*up, image), second)
 
 
-class SideBySide(nn.Module):
-    """So many linear layers next to each other, (networks, rows, inputs) to (networks, rows, outputs)."""
+class ParallelLinear(nn.Module):
+    """Several linear layers in parallel, (networks, rows, inputs) to (networks, rows, outputs)."""
 
     def __init__(self, networks: int, inputs: int, outputs: int) -> None:
         """One weight matrix and one bias per network."""
@@ -110,22 +110,19 @@ class SideBySide(nn.Module):
         self.bias = nn.Parameter(torch.empty(networks, 1, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        """One product for all."""
+        """One batched matrix product."""
         return torch.baddbmm(self.bias, x, self.weight)
 
 
-BACKBONES: dict[str, Callable[[Shape, Activation], Backbone]] = {"conv4": conv4, "residual": residual, "mlp": mlp}
-
-
 def uniform_weights(network: nn.Module, source: torch.Generator) -> None:
-    """Weights and biases uniform within +-1/sqrt(fan-in), as torch's own, by one generator; norms are identity."""
+    """Weights and biases uniform within +-1/sqrt(fan-in), as torch's, from one generator; norms are the identity."""
     for layer in network.modules():
         if isinstance(layer, nn.GroupNorm):
             nn.init.ones_(layer.weight)
             nn.init.zeros_(layer.bias)
         elif isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             _within(layer.parameters(), layer.weight[0].numel(), source)
-        elif isinstance(layer, SideBySide):
+        elif isinstance(layer, ParallelLinear):
             _within([layer.weight, layer.bias], layer.weight.shape[1], source)
 
 

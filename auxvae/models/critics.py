@@ -1,14 +1,14 @@
-r"""The second network of the methods that train one beside the model; each reads codes or factors, never images.
+r"""Companion networks: trained together with the model, from codes or factors, never from images.
 
     discriminator    D(z): log odds that z came from q(z) and not from prod_j q(z_j)     FactorVAE, arXiv 1802.05983
     critics          T_jk(z_j, u_k), one small network per pair                          MINE, arXiv 1801.04062
     learned_prior    u -> N(m(u), s(u)^2)                                                 iVAE, arXiv 1907.04809
     factor_vae_of_u  a VAE of the factors alone, whose encoder is the prior of z         IDVAE, arXiv 2007.00830
 
-A network that plays against the model is trained by a term of its own on codes without gradient, and the model sees
-it `frozen`: with its weights held still. One backward pass then serves both players. Deviations: six hidden layers as
-published for the discriminator, three for the others, of `network.second` units (256; published 1000), leaky ReLU 0.2;
-log variances are held in [-20, 10]. The prior of the iVAE is a Gaussian with mean and variance from u.
+An adversary of the model is trained by a term of its own on codes without gradient, and the model's term uses it
+`frozen`, with constant weights, so that one backward pass serves both. Deviations: six hidden layers as published for
+the discriminator, three for the others, of `network.second` units (256; published 1000), leaky ReLU 0.2; log variances
+are clamped to [-20, 10]. The prior of the iVAE is a Gaussian whose mean and variance are networks of u.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from auxvae.models.backbones import SideBySide
+from auxvae.models.backbones import ParallelLinear
 from auxvae.models.priors import Gaussian
 
 Codes = Float[Tensor, "B d"]
@@ -30,16 +30,16 @@ Codes = Float[Tensor, "B d"]
 
 def layers(sizes: tuple[int, ...]) -> nn.Sequential:
     """Linear layers of these sizes with leaky ReLUs between them."""
-    made: list[nn.Module] = []
+    outputs: list[nn.Module] = []
     for a, b in itertools.pairwise(sizes):
-        made += [nn.Linear(a, b), nn.LeakyReLU(0.2)]
-    return nn.Sequential(*made[:-1])
+        outputs += [nn.Linear(a, b), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*outputs[:-1])
 
 
 class Discriminator(nn.Module):
     """Log odds that a code came from the joint distribution of the latents."""
 
-    def __init__(self, latents: int, told: int, width: int) -> None:
+    def __init__(self, latents: int, aux: int, width: int) -> None:
         """Six hidden layers."""
         super().__init__()
         self.odds = layers((latents, *(width,) * 6, 1))
@@ -51,21 +51,21 @@ class Discriminator(nn.Module):
 
 
 class Critics(nn.Module):
-    """T_jk for every latent j and told factor k: two inputs, two hidden layers, side by side in one product."""
+    """T_jk for every latent j and auxiliary variable k: two inputs, two hidden layers, all in one batched product."""
 
-    def __init__(self, latents: int, told: int, width: int) -> None:
-        """Every pair has width / 16 hidden units, 8 at least."""
+    def __init__(self, latents: int, aux: int, width: int) -> None:
+        """Every pair has width / 16 hidden units, at least 8."""
         super().__init__()
-        self.told = told
-        pairs, hidden = latents * told, max(8, width // 16)
+        self.aux = aux
+        pairs, hidden = latents * aux, max(8, width // 16)
         sizes = ((2, hidden), (hidden, hidden), (hidden, 1))
-        side_by_side = [layer for a, b in sizes for layer in (SideBySide(pairs, a, b), nn.LeakyReLU(0.2))]
-        self.critics = nn.Sequential(*side_by_side[:-1])
+        parallel = [layer for a, b in sizes for layer in (ParallelLinear(pairs, a, b), nn.LeakyReLU(0.2))]
+        self.critics = nn.Sequential(*parallel[:-1])
 
-    def forward(self, z: Codes, u: Codes) -> Float[Tensor, "B d told"]:
-        """Values (B, d_Z, told) for the pairs of columns of z and the told ones of u, each (B, d_Z)."""
-        shape = (len(z), z.shape[1], self.told)
-        both = torch.stack([z[:, :, None].expand(shape), u[:, None, : self.told].expand(shape)], -1)
+    def forward(self, z: Codes, u: Codes) -> Float[Tensor, "B d a"]:
+        """Values (B, d_Z, a) for the pairs of columns of z and of the a auxiliary columns of u, each (B, d_Z)."""
+        shape = (len(z), z.shape[1], self.aux)
+        both = torch.stack([z[:, :, None].expand(shape), u[:, None, : self.aux].expand(shape)], -1)
         values: Tensor = self.critics(both.flatten(1, 2).transpose(0, 1))
         return values[..., 0].T.reshape(shape)
 
@@ -73,35 +73,35 @@ class Critics(nn.Module):
 class LearnedPrior(nn.Module):
     """Mean and variance of every latent from the factors."""
 
-    def __init__(self, latents: int, told: int, width: int) -> None:
+    def __init__(self, latents: int, aux: int, width: int) -> None:
         """Three hidden layers."""
         super().__init__()
-        self.told = told
-        self.prior = layers((told, *(width,) * 3, 2 * latents))
+        self.aux = aux
+        self.prior = layers((aux, *(width,) * 3, 2 * latents))
 
     def forward(self, u: Codes) -> Gaussian:
-        """Mean and variance, each (B, d_Z), from u (B, d_Z), of which the told columns are read."""
-        return _gaussian(self.prior(u[:, : self.told]))
+        """Mean and variance, each (B, d_Z), from u (B, d_Z), of which the first a columns are used."""
+        return _gaussian(self.prior(u[:, : self.aux]))
 
 
 class FactorVae(nn.Module):
     """A VAE of the factors: its encoder is the prior of the images' codes."""
 
-    def __init__(self, latents: int, told: int, width: int) -> None:
+    def __init__(self, latents: int, aux: int, width: int) -> None:
         """Encoder and decoder with three hidden layers each."""
         super().__init__()
-        self.told = told
-        self.encoder = layers((told, *(width,) * 3, 2 * latents))
-        self.decoder = layers((latents, *(width,) * 3, told))
+        self.aux = aux
+        self.encoder = layers((aux, *(width,) * 3, 2 * latents))
+        self.decoder = layers((latents, *(width,) * 3, aux))
 
     def forward(self, u: Codes) -> Gaussian:
-        """The encoder's Gaussian, each (B, d_Z), of each row of u (B, d_Z), of which the told columns are read."""
-        return _gaussian(self.encoder(u[:, : self.told]))
+        """The encoder's Gaussian, each (B, d_Z), of each row of u (B, d_Z), of which the first a columns are used."""
+        return _gaussian(self.encoder(u[:, : self.aux]))
 
-    def decode(self, z: Codes) -> Float[Tensor, "B told"]:
-        """The told factors (B, told) of codes (B, d_Z)."""
-        made: Tensor = self.decoder(z)
-        return made
+    def decode(self, z: Codes) -> Float[Tensor, "B a"]:
+        """The auxiliary variables (B, a) of codes (B, d_Z)."""
+        outputs: Tensor = self.decoder(z)
+        return outputs
 
 
 def _gaussian(both: Float[Tensor, "B two_d"]) -> Gaussian:
@@ -111,13 +111,5 @@ def _gaussian(both: Float[Tensor, "B two_d"]) -> Gaussian:
 
 def frozen(network: nn.Module) -> Callable[..., Any]:
     """The network as a function whose weights get no gradient."""
-    still = {name: parameter.detach() for name, parameter in network.named_parameters()}
-    return lambda *inputs: functional_call(network, still, inputs)
-
-
-SECOND: dict[str, Callable[[int, int, int], nn.Module]] = {
-    "discriminator": Discriminator,
-    "critics": Critics,
-    "learned_prior": LearnedPrior,
-    "factor_vae_of_u": FactorVae,
-}
+    constants = {name: parameter.detach() for name, parameter in network.named_parameters()}
+    return lambda *inputs: functional_call(network, constants, inputs)

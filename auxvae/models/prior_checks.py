@@ -1,4 +1,4 @@
-"""The prior of a run, made and tried before anything is trained: samples are rows of finite numbers that vary."""
+"""The prior of a run, built and checked before training: its samples are rows of finite numbers that vary."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor
 
-from auxvae.config.spec import Run
+from auxvae.config.run import Run
 from auxvae.models.priors import Prior, build, trial_samples, tried
 from foundation.faults import Fault, Refused, Words
 
 
-def free_prior(run: Run, factors: Mapping[str, Tensor]) -> tuple[Prior | None, Tensor]:
-    """The prior of the latents that are not told, None where all are, and the variance of each latent, (d_Z,)."""
-    free = run.network.latents - len(run.aux)
+def residual_prior(run: Run, factors: Mapping[str, Tensor]) -> tuple[Prior | None, Tensor]:
+    """The prior of the residual latents, None if there are none, and the variance of its samples by latent, (d_Z,)."""
+    residual = run.network.latents - len(run.aux)
     variance = torch.zeros(run.network.latents)
-    if not free:
+    if not residual:
         return None, variance
 
     def table(names: tuple[str, ...]) -> Tensor:
         chosen = names or tuple(name for name in run.dataset.factors if name not in run.aux)
         return torch.stack([factors[name] for name in chosen], 1)
 
-    prior = build(run.prior, free, table, len(run.aux))
+    prior = build(run.prior, residual, table, len(run.aux))
     variance[len(run.aux) :] = tried(prior, run.prior, len(run.aux)).var(0)
     if run.prior.is_a_program() and run.needs_density:
         _try_density(run, prior)
@@ -34,28 +34,28 @@ def _try_density(run: Run, prior: Prior) -> None:
     """Refuse a user's prior whose log density is not one finite number for each sample."""
     where, samples = f"prior {run.prior.words()}", trial_samples(prior, len(run.aux))
     try:
-        made = prior.log_prob(samples)
-        wrong = "" if made.shape == (len(samples),) else f"numbers of shape {tuple(made.shape)}"
-        broken = int((~made.isfinite()).sum())
-        found = wrong or (f"{broken} of {len(samples)} numbers that are not finite" if broken else "")
-    except Exception as error:  # whatever a user's program raises is told as a fault of it
-        found = f"an error ({type(error).__name__}: {error})"
-    if found:
+        density = prior.log_prob(samples)
+        wrong = "" if density.shape == (len(samples),) else f"numbers of shape {tuple(density.shape)}"
+        broken = int((~density.isfinite()).sum())
+        problem = wrong or (f"{broken} of {len(samples)} numbers that are not finite" if broken else "")
+    except Exception as error:  # whatever a user's program raises is reported as a fault of the file
+        problem = f"an error ({type(error).__name__}: {error})"
+    if problem:
         text = f"{run.method} has a KL divergence: log_prob(z) gives one finite number for each row of z"
-        raise Refused(Fault(f"{where}.log_prob", Words(found), text, "add it, or take a method with an mmd"))
+        raise Refused(Fault(f"{where}.log_prob", Words(problem), text, "add it, or take a method with an mmd"))
 
 
 def some_rows(u: Tensor, rows: int, source: torch.Generator) -> Tensor:
-    """So many rows of u (N, told), drawn with replacement."""
+    """So many rows of u (N, a), drawn with replacement."""
     return u[torch.randint(len(u), (rows,), generator=source)]
 
 
 def prior_faults(runs: Iterable[Run], factors_of: Callable[[Run], Mapping[str, Tensor]]) -> list[Fault]:
-    """What is wrong with the priors of these runs, each told once; factors_of gives a run's training factors."""
+    """What is wrong with the priors of these runs, without repetition; factors_of gives a run's training factors."""
     faults: list[Fault] = []
     for run in {(run.prior, run.aux, run.network.latents, run.needs_density): run for run in runs}.values():
         try:
-            free_prior(run, factors_of(run))
+            residual_prior(run, factors_of(run))
         except Refused as refused:
             faults += refused.faults
     return faults

@@ -16,13 +16,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from auxvae.config.latents import PriorSpec
+from auxvae.config.latents import PRIORS, PriorSpec
 from auxvae.data.randomness import generator
 from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file
@@ -171,20 +172,25 @@ Table = Callable[[tuple[str, ...]], Tensor]  # training factors by name, (N, nam
 
 
 def build(spec: PriorSpec, dimensions: int, table: Table, told: int) -> Prior:
-    """The prior of a block of so many latents, for a run that is told so many factors."""
-    makers: dict[str, Callable[[], Prior]] = {
-        "normal": lambda: Normal(dimensions),
-        "uniform": lambda: Uniform(dimensions),
-        "laplace": lambda: Laplace(dimensions),
-        "mixture": lambda: Mixture(dimensions, spec.components or 5, spec.std or 0.3),
-        "grid": lambda: Grid(dimensions, spec.levels or 8),
-        "product": lambda: Blocks([build(spec.of[j % len(spec.of)], 1, table, told) for j in range(dimensions)]),
-        "blocks": lambda: Blocks([build(part, part.latents or 0, table, told) for part in spec.of]),
-        "auxiliary": lambda: Conditioned(dimensions, spec.std or 0.1),
-        "empirical": lambda: Empirical(table(spec.factors)),
-        "file": lambda: _own(spec, dimensions, told),
-    }
-    return makers[spec.kind]()
+    """The prior of a block of so many latents, for a run with so many auxiliary variables.
+
+    Its class and the settings that the class takes stand in auxvae.config.latents.PRIORS.
+    """
+    if spec.kind == "file":
+        return _own(spec, dimensions, told)
+    if spec.kind == "empirical":
+        return Empirical(table(spec.factors))
+    if spec.of:
+        return Blocks([build(part, size, table, told) for part, size in _blocks(spec, dimensions)])
+    maker: Callable[..., Prior] = resolve_name(PRIORS[spec.kind].maker)
+    return maker(dimensions, **spec.values())
+
+
+def _blocks(spec: PriorSpec, dimensions: int) -> list[tuple[PriorSpec, int]]:
+    """Each part of a prior with its number of latents; the marginals of a product in turn, one latent each."""
+    if spec.kind == "product":
+        return [(spec.of[j % len(spec.of)], 1) for j in range(dimensions)]
+    return [(part, part.latents or 0) for part in spec.of]
 
 
 def trial_samples(prior: Prior, told: int) -> Any:

@@ -39,6 +39,7 @@ def draw(study: Study, results: Path) -> None:
     comparison = figures.comparison_figure(tables.cells(scores, labels(study.runs)), values, compared())
     figures.save(comparison, folder / "comparison")
     figures.save(pictures.reconstruction_figure(_examples(results, titles)), folder / "reconstructions")
+    figures.save(pictures.reconstruction_figure(_samples(results, titles)), folder / "samples")
     for run, label in titles.items():
         with xr.open_dataset(results / "runs" / run / "pictures.nc") as file:
             figures.save(pictures.traversal_figure(file, label), folder / f"traversal-{run}")
@@ -54,6 +55,16 @@ def _examples(results: Path, titles: dict[str, str]) -> dict[str, xr.DataArray]:
                     if name in file:
                         stamps.setdefault(f"{file.attrs['dataset']} {name.removeprefix('example_')}", file[name].load())
                 stamps[label] = file["example_reconstruction"].load()
+    return stamps
+
+
+def _samples(results: Path, titles: dict[str, str]) -> dict[str, xr.DataArray]:
+    """Images sampled from every run that decodes."""
+    stamps: dict[str, xr.DataArray] = {}
+    for run, label in titles.items():
+        with xr.open_dataset(results / "runs" / run / "pictures.nc") as file:
+            if "sampled_image" in file:
+                stamps[label] = file["sampled_image"].load()
     return stamps
 
 

@@ -24,7 +24,7 @@ def traversal_figure(pictures: xr.Dataset, title: str) -> Figure:
         size = (0.62 * steps + 1.2, 0.62 * latents + 0.4)
         figure, axes = plt.subplots(latents, steps, figsize=size, squeeze=False)
         for (j, step), ax in np.ndenumerate(axes):
-            _stamp(ax, images[j, step], images.max())
+            _stamp(ax, images[j, step], float(images.max()))
             ax.set_xlabel(f"{float(pictures['value'][j, step]):.2g}", size=5, labelpad=1)
         for name, ax in zip(pictures["latent"].values, axes[:, 0], strict=True):
             ax.set_ylabel(str(name), rotation=0, ha="right", va="center")
@@ -35,7 +35,7 @@ def traversal_figure(pictures: xr.Dataset, title: str) -> Figure:
 def reconstruction_figure(images: dict[str, xr.DataArray]) -> Figure:
     """Rows of images by name, (galaxy, y, x), on one scale; a sentence if there are none."""
     if not images:
-        return empty_figure("No run of this study decodes: there are no reconstructions.")
+        return empty_figure("No run of this study decodes: there are no images to show.")
     with plt.rc_context(STYLE):
         count = len(next(iter(images.values())))
         figure, axes = plt.subplots(len(images), count, figsize=(0.9 * count + 1.2, 0.9 * len(images)), squeeze=False)

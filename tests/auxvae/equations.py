@@ -12,22 +12,23 @@ def double(*tensors):
     return [each.detach().double().cpu().numpy() for each in tensors]
 
 
-def exact(name, o, seen):
+def exact(name, fixed, inputs):
     """The same from the equations, in numpy or torch.distributions, without the package's measures."""
-    x, image, u, told = double(seen.images, seen.image, seen.u, seen.told)
-    mu, logv, z = double(*seen.posterior)
+    x, image, u, is_aux = double(inputs.images, inputs.reconstruction, inputs.aux, inputs.is_aux)
+    mu, logv, z = double(*inputs.posterior)
     if name == "reconstruction":
         return 0.5 * ((x - image) ** 2).sum((1, 2, 3)).mean()
     if name in ("kl", "kl_told", "kl_free", "capacity"):
-        every, done = reference_kl(seen), float(seen.progress)
+        every, done = reference_kl(inputs), float(inputs.progress)
+        cooling = float(inputs.scalars.cooling)
         return {
             "kl": every.sum(1).mean(),
-            "kl_told": (told * every).sum(1).mean(),
-            "kl_free": ((1 - told) * every).sum(1).mean() * o.cooling ** (1 - min(1, max(0, (done - 0.65) / 0.3))),
-            "capacity": abs(every.sum(1).mean() - o.capacity * min(1, 3 * done)),
+            "kl_told": (is_aux * every).sum(1).mean(),
+            "kl_free": ((1 - is_aux) * every).sum(1).mean() * cooling ** (1 - min(1, max(0, (done - 0.65) / 0.3))),
+            "capacity": abs(every.sum(1).mean() - float(inputs.scalars.capacity) * min(1, 3 * done)),
         }[name]
     if name == "regression":
-        return 0.5 * (told * (mu - u) ** 2).sum(1).mean()
+        return 0.5 * (is_aux * (mu - u) ** 2).sum(1).mean()
     if "mean" in name or "samples" in name:
         c = np.cov(mu.T, bias=True)
         off = (c**2).sum() - (np.diag(c) ** 2).sum()
@@ -38,13 +39,13 @@ def exact(name, o, seen):
         n = math.log(len(z))
         return (logsumexp(log_q.sum(2), 1) - n - (logsumexp(log_q, 1) - n).sum(1)).mean()
     if "mmd" in name:
-        risen = float(seen.progress) if o.gated and name != "mmd" else 1
-        return risen * reference_mmd(name, o, seen)
-    return reference_dependence(name, o, u, told, mu, z)
+        ramp = float(inputs.progress) if fixed.gated and name != "mmd" else 1
+        return ramp * reference_mmd(name, fixed, inputs)
+    return reference_dependence(name, fixed, u, is_aux, mu, z)
 
 
-def reference_kl(seen):
-    mean, logv, m, v = (torch.tensor(each) for each in double(*seen.posterior[:2], *seen.prior))
+def reference_kl(inputs):
+    mean, logv, m, v = (torch.tensor(each) for each in double(*inputs.posterior[:2], *inputs.prior))
     parts = [
         kl_divergence(Normal(mean[:, j], torch.exp(logv[:, j] / 2)), Normal(m[:, j], v[j].sqrt()))
         for j in range(mean.shape[1])
@@ -52,22 +53,24 @@ def reference_kl(seen):
     return torch.stack(parts, 1).numpy()
 
 
-def reference_mmd(name, o, seen):
+def reference_mmd(name, fixed, inputs):
     """Sums over pairs of rows, one kernel value at a time."""
-    free, z, past, y = double(1 - seen.told, seen.posterior.sample, seen.past, seen.drawn)
-    live = free * (np.clip(1 - 2 * np.exp(double(seen.posterior.log_variance)[0]).mean(0), 0, 1) if o.gated else 1)
+    residual, z, past, y = double(1 - inputs.is_aux, inputs.posterior.sample, inputs.queue.codes, inputs.prior_samples)
+    active = residual * (
+        np.clip(1 - 2 * np.exp(double(inputs.posterior.log_variance)[0]).mean(0), 0, 1) if fixed.gated else 1
+    )
     n = len(z)
     if name == "mmd_pairs":
-        z, past = (free * each + (1 - free) * (each - 0.5) * math.sqrt(12) for each in (z, past))
+        z, past = (residual * each + (1 - residual) * (each - 0.5) * math.sqrt(12) for each in (z, past))
     if name == "mmd":
-        z, past, y = z * free, past * free, y * free
+        z, past, y = z * residual, past * residual, y * residual
     every = np.concatenate([z, past])
     if name != "mmd":
-        k = lambda a, b: np.exp(-0.5 * ((a[:, None] - b) / o.mmd.width) ** 2)  # noqa: E731
+        k = lambda a, b: rbf(a[:, None] - b, float(inputs.scalars.kernel_width))  # noqa: E731
         alone = [(k(every[:, j], every[:, j]), k(y[:, j], y[:, j]), k(every[:, j], y[:, j])) for j in range(z.shape[1])]
         if name == "mmd_marginal":
             each = [unbiased(zz, 0 * yy, zy) + yy.mean() for zz, yy, zy in alone]
-            return float((live * each).sum())
+            return float((active * each).sum())
         alone = [
             (
                 zz - zz.mean(0) - zz.mean(1)[:, None] + zz.mean(),
@@ -76,32 +79,41 @@ def reference_mmd(name, o, seen):
             )
             for zz, yy, zy in alone
         ]
-        weight = np.triu(live[:, None] * live + (1 - free)[:, None] * live + (1 - free) * live[:, None], 1)
+        weight = np.triu(
+            active[:, None] * active + (1 - residual)[:, None] * active + (1 - residual) * active[:, None], 1
+        )
         total = 0.0
-        for i, j in seen.pairs.T.tolist():
+        for i, j in inputs.pairs.T.tolist():
             zz, yy, zy = (a * b for a, b in zip(alone[i], alone[j], strict=True))
-            total += weight[i, j] * (unbiased(zz, 0 * yy, 0 * zy) if o.independent else unbiased(zz, yy, zy))
-        chosen = weight[tuple(seen.pairs.tolist())].sum()
+            total += weight[i, j] * (unbiased(zz, 0 * yy, 0 * zy) if fixed.prior_independent else unbiased(zz, yy, zy))
+        chosen = weight[tuple(inputs.pairs.tolist())].sum()
         return total / chosen * weight.sum() if chosen else 0.0
     squared = lambda a, b: ((a[:, None] - b) ** 2).sum(2)  # noqa: E731
     base = {
-        "prior": 2 * float((seen.variance.cpu().numpy() * free).sum()),
+        "prior": 2 * float((inputs.prior_variance.cpu().numpy() * residual).sum()),
         "median": torch.tensor(squared(z, y)).flatten().median().item(),
     }
-    b = max(base.get(o.mmd.bandwidth, o.mmd.bandwidth), 1e-12)
+    b = max(base.get(fixed.mmd.bandwidth, fixed.mmd.bandwidth), 1e-12)
     forms = {
         "imq": lambda d, s: s * b / (s * b + d),
         "rbf": lambda d, s: np.exp(-d / (s * b)),
         "laplace": lambda d, s: np.exp(-np.sqrt(d / (s * b))),
         "rational_quadratic": lambda d, s: (1 + d / (2 * s * b)) ** -s,
     }
-    k = lambda a, c: np.mean([forms[o.mmd.kernel](squared(a, c), s) for s in o.mmd.scales], 0)  # noqa: E731
-    if o.mmd.block:
-        cuts = [slice(i, i + o.mmd.block) for i in range(0, n, o.mmd.block)]
+    k = lambda a, c: np.mean([forms[fixed.mmd.kernel](squared(a, c), s) for s in fixed.mmd.scales], 0)  # noqa: E731
+    if fixed.mmd.block:
+        cuts = [slice(i, i + fixed.mmd.block) for i in range(0, n, fixed.mmd.block)]
         return np.mean([unbiased(k(z[c], z[c]), k(y[c], y[c]), k(z[c], y[c])) for c in cuts])
     zz, yy = k(z, every), k(y[:n], y)
     off = lambda gram: (gram.sum() - np.trace(gram[:, :n])) / (n * (gram.shape[1] - 1))  # noqa: E731
     return off(zz) + off(yy) - 2 * k(z, y).mean()
+
+
+def rbf(difference, width):
+    """The RBF kernel of single latents as losses.kernels defines it: eight cosines by the midpoint rule."""
+    frequency = (np.arange(8) + 0.5) * np.pi / 6
+    weight = np.exp(-0.5 * frequency**2)
+    return (np.cos(difference[..., None] / width * frequency) * weight / weight.sum()).sum(-1)
 
 
 def unbiased(zz, yy, zy):
@@ -121,15 +133,15 @@ def unit(a):
 def reference_hsic(a, b):
     """Normalised HSIC of two columns, by centred Gram matrices."""
     centre = lambda k: k - k.mean(0) - k.mean(1)[:, None] + k.mean()  # noqa: E731
-    k, m = (centre(np.exp(-0.5 * (unit(x)[:, None] - unit(x)) ** 2)) for x in (a, b))
+    k, m = (centre(rbf(unit(x)[:, None] - unit(x), 1.0)) for x in (a, b))
     return (k * m).sum() / math.sqrt((k * k).sum() * (m * m).sum())
 
 
-def reference_dependence(name, o, u, told, mu, z):
-    known = [j for j in range(z.shape[1]) if told[j]]
-    free = [j for j in range(z.shape[1]) if not told[j]]
-    fold = np.mean if o.normalise else np.sum
-    if o.dependence == "hsic":
+def reference_dependence(name, fixed, u, is_aux, mu, z):
+    aux = [j for j in range(z.shape[1]) if is_aux[j]]
+    residual = [j for j in range(z.shape[1]) if not is_aux[j]]
+    fold = np.mean if fixed.settings.normalise else np.sum
+    if fixed.dependence == "hsic":
         r0 = lambda a, b, k: reference_hsic(a, b)  # noqa: E731
         r1 = lambda a, b, k: 1 - reference_hsic(a, b)  # noqa: E731
     else:
@@ -137,11 +149,11 @@ def reference_dependence(name, o, u, told, mu, z):
         r0 = lambda a, b, k: fold([abs(rho(p, q)) for p in powers(a, k) for q in powers(b, k)])  # noqa: E731
         r1 = lambda a, b, k: fold([1 - rho(p, q) for p, q in zip(powers(a, k), powers(b, k), strict=True)])  # noqa: E731
     if name == "explicitness":
-        return sum(r1(z[:, j], u[:, j], o.aux_degree) for j in known)
+        return sum(r1(z[:, j], u[:, j], fixed.settings.aux_degree) for j in aux)
     if name == "intra":
-        return sum(r0(z[:, j], u[:, k], o.aux_degree) for j in known for k in known if j != k)
-    total = sum(r0(mu[:, i], u[:, k], o.degree) for i in free for k in known)
-    if o.interactions:
-        pairs = [(k, m) for k in known for m in known if k < m]
-        total += sum(abs(rho(mu[:, i], u[:, k] * u[:, m])) for i in free for k, m in pairs)
-    return total / max(1, len(free))
+        return sum(r0(z[:, j], u[:, k], fixed.settings.aux_degree) for j in aux for k in aux if j != k)
+    total = sum(r0(mu[:, i], u[:, k], fixed.settings.degree) for i in residual for k in aux)
+    if fixed.settings.interactions:
+        pairs = [(k, m) for k in aux for m in aux if k < m]
+        total += sum(abs(rho(mu[:, i], u[:, k] * u[:, m])) for i in residual for k, m in pairs)
+    return total / max(1, len(residual))

@@ -6,17 +6,17 @@ import pytest
 import torch
 import xarray as xr
 
-from auxvae.analysis.agreement import seeds_of_a_method
+from auxvae.analysis.agreement import agreement, seeds_of_one_kind
 from auxvae.analysis.analyse import analyse
-from auxvae.analysis.collect import _agreement_rows, collect
 from auxvae.analysis.contrasts import contrasts
-from auxvae.analysis.model import Model
+from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.sensitivity import sensitivity
+from auxvae.analysis.study import collect_study
+from auxvae.config.analyses import Sensitivity
 from auxvae.config.labels import first_of_label, labels
-from auxvae.config.spec import Sensitivity
 from auxvae.data.store import Store
 from auxvae.report.page import draw, page, tabulate
-from auxvae.training import train as training
+from auxvae.training import fleet
 from foundation.files import read_json
 from tests.conftest import study_of
 
@@ -28,10 +28,10 @@ FITTED = {"dci_informativeness": 10, "explicitness_auc": 10, "dci_disentanglemen
 @pytest.fixture(scope="module")
 def results(tiny, tiny_store, tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
-    training.train(tiny.fleets[0], tiny_store, folder, torch.device("cpu"), workers=2)
+    fleet.train(tiny.fleets[0], tiny_store, folder, torch.device("cpu"), workers=2)
     for run in tiny.runs:
         analyse(run, tiny.config.analyses, "cpu", tiny_store, folder)
-    collect(tiny.runs, folder, 20)
+    collect_study(tiny.runs, folder, 20)
     return folder
 
 
@@ -39,7 +39,7 @@ def results(tiny, tiny_store, tmp_path_factory):
 def model(tiny, tiny_store, results):
     run = tiny.runs[2]
     store = Store(tiny_store, run.dataset)
-    return run, Model(results / "runs" / run.id, run, store, store.part("test", truth=True), torch.device("cpu"))
+    return run, TrainedModel(results / "runs" / run.id, run, store, store.read("test", truth=True), torch.device("cpu"))
 
 
 def test_every_score_has_its_interval_and_its_number(tiny, results):
@@ -90,7 +90,7 @@ def test_a_perturbation_of_no_size_loses_nothing_and_larger_ones_lose_more(model
 def test_a_block_that_the_decoder_does_not_read_loses_nothing(model):
     run, made = model
     with torch.no_grad():
-        made.network.decoder[1].weight[2:] = 0
+        made.model.network.decoder[1].weight[2:] = 0
     codes, _ = made.encode()
     found = sensitivity(run, made, codes, Sensitivity(scales=(1.0, 2.0), images=16))
     assert float(abs(found["drop"].sel(block="recon")).max()) == 0
@@ -157,7 +157,7 @@ def test_given_latents_are_scored_without_a_width(tiny_store, tmp_path, config):
 
     config["runs"] = [{"method": "cvae", "coverages": ["full"], "network": {"name": "mlp", "width": 8, "latents": 5}}]
     study = study_of(config)[1]
-    training.train(study.fleets[0], tiny_store, tmp_path, torch.device("cpu"), workers=1)
+    fleet.train(study.fleets[0], tiny_store, tmp_path, torch.device("cpu"), workers=1)
     run = study.runs[0]
     analyse(run, study.config.analyses, "cpu", tiny_store, tmp_path)
     scores = read_json(tmp_path / "runs" / run.id / "scores.json", "scores")
@@ -197,8 +197,8 @@ def test_seeds_of_a_method_that_agree_say_so(config, tmp_path):
         (tmp_path / "runs" / run.id).mkdir(parents=True)
         file = xr.Dataset({name: (("galaxy", "latent"), table) for name, table in rows.items()})
         file.to_netcdf(tmp_path / "runs" / run.id / "codes.nc")
-    [seeds] = seeds_of_a_method(chosen)
-    assert [run.seed for run in seeds] == [0, 1, 2]
-    rows = list(_agreement_rows(seeds, {run.id: tmp_path / "runs" / run.id for run in chosen}))
-    assert {row["metric"] for row in rows} == {"udr"}
-    assert all(row["value"] > 0.8 for row in rows)
+    [alike] = seeds_of_one_kind(chosen)
+    assert [run.seed for run in alike] == [0, 1, 2]
+    scores = list(agreement(chosen, tmp_path))
+    assert {(run.seed, metric) for run, metric, _ in scores} == {(0, "udr"), (1, "udr"), (2, "udr")}
+    assert all(score.value > 0.8 for *_, score in scores)

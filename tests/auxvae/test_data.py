@@ -32,7 +32,7 @@ def flip(path, name):
     shard(path, name).write_bytes(data)
 
 
-SPOILT = {
+DAMAGED = {
     "a flipped bit in the images": (lambda p: flip(p, "image"), "every chunk must match its checksum"),
     "a flipped bit in a factor": (lambda p: flip(p, "flux"), "not the sealed ones"),
     "a truncated shard": (lambda p: shard(p, "image").write_bytes(b"short"), "not the sealed ones"),
@@ -43,13 +43,13 @@ SPOILT = {
 }
 
 
-@pytest.mark.parametrize("case", SPOILT)
-def test_a_spoilt_store_is_refused(copy, run, case, monkeypatch):
-    spoil, expected = SPOILT[case]
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_damaged_store_is_refused(copy, run, case, monkeypatch):
+    spoil, expected = DAMAGED[case]
     monkeypatch.setattr("auxvae.data.store.SMALL", 100_000)  # the tiny store's image shard is below a megabyte
     spoil(copy)
     with pytest.raises(Refused, match=expected):
-        Store(copy, run.dataset).part("train")
+        Store(copy, run.dataset).read("train")
 
 
 def test_a_store_of_another_study_is_refused(tiny_store, run):
@@ -59,16 +59,16 @@ def test_a_store_of_another_study_is_refused(tiny_store, run):
 
 def test_constants_come_from_the_training_rows_alone(tiny_store, run):
     store = Store(tiny_store, run.dataset)
-    train = store.part("train")
-    known = scaling(run, store, train)
+    train = store.read("train")
+    constants = scaling(run, store, train)
     whole = xr.open_zarr(tiny_store)
     rows = whole["split"].values == 0
-    assert known.factor_low["flux"] == whole["flux"].values[rows].min()
-    assert known.count_high == whole["image"].values[rows].max()
-    told = train.told(run.aux, known)
-    assert float(told.min()) == 0 and float(told.max()) == 1
-    held = store.part("test").told(run.aux, known)
-    expected = (whole["radius"].values[whole["split"].values == 2] - known.factor_low["radius"]) / (
-        known.factor_high["radius"] - known.factor_low["radius"]
+    assert constants.factor_low["flux"] == whole["flux"].values[rows].min()
+    assert constants.count_high == whole["image"].values[rows].max()
+    aux = train.aux(run.aux, constants)
+    assert float(aux.min()) == 0 and float(aux.max()) == 1
+    test = store.read("test").aux(run.aux, constants)
+    expected = (whole["radius"].values[whole["split"].values == 2] - constants.factor_low["radius"]) / (
+        constants.factor_high["radius"] - constants.factor_low["radius"]
     )
-    np.testing.assert_allclose(held[:, 0], expected, atol=1e-6)
+    np.testing.assert_allclose(test[:, 0], expected, atol=1e-6)

@@ -6,7 +6,7 @@ import torch
 import xarray as xr
 
 from auxvae.analysis.analyse import analyse
-from auxvae.training import train as training
+from auxvae.training import fleet, loop
 from foundation.files import read_json
 from simulations.convert import convert
 from simulations.draw import simulate
@@ -56,7 +56,7 @@ def test_it_goes_the_whole_way(case, tmp_path):
     store = tmp_path / "d.zarr"
     if dataset:
         simulate(declared.simulated["d"], declared.facts["d"], store)
-    training.train(study.fleets[0], store, tmp_path, torch.device("cpu"), workers=1)
+    fleet.train(study.fleets[0], store, tmp_path, torch.device("cpu"), workers=1)
     run = study.runs[0]
     analyse(run, study.config.analyses, "cpu", store, tmp_path)
     scores = read_json(tmp_path / "runs" / run.id / "scores.json", "scores")
@@ -67,7 +67,7 @@ def test_it_goes_the_whole_way(case, tmp_path):
 
 def test_a_walk_is_in_the_photons_of_its_own_image(tmp_path):
     """With noise that differs from image to image, a walk that stays at the code gives that image's reconstruction."""
-    from auxvae.analysis.model import Model
+    from auxvae.analysis.model import TrainedModel
     from auxvae.data.store import Store
 
     config = {
@@ -80,9 +80,9 @@ def test_a_walk_is_in_the_photons_of_its_own_image(tmp_path):
     declared, study = study_of(config)
     simulate(declared.simulated["d"], declared.facts["d"], tmp_path / "d.zarr")
     run = study.runs[0]
-    training.train_run(run, tmp_path / "d.zarr", tmp_path, torch.device("cpu"))
+    loop.train_run(run, tmp_path / "d.zarr", tmp_path, torch.device("cpu"))
     store = Store(tmp_path / "d.zarr", run.dataset)
-    model = Model(tmp_path / "runs" / run.id, run, store, store.part("test"), torch.device("cpu"))
+    model = TrainedModel(tmp_path / "runs" / run.id, run, store, store.read("test"), torch.device("cpu"))
     codes, _ = model.encode()
     whole = model.decode_counts(codes)
     np.testing.assert_allclose(model.decode_counts(codes[[5, 5]], np.array([5, 5])), whole[[5, 5]], rtol=1e-5)

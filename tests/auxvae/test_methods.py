@@ -6,25 +6,26 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from auxvae.analysis.analyse import analyse
-from auxvae.analysis.model import Model
+from auxvae.analysis.model import TrainedModel
 from auxvae.config.methods import METHODS
 from auxvae.data.store import Store
-from auxvae.losses.objective import Objective
-from auxvae.training import train as training
-from auxvae.training.train import Trainer
+from auxvae.models.model import draws_at
+from auxvae.training import fleet, loop
 from foundation.files import read_json
+from tests.auxvae.models import any_batch, model_of
 from tests.auxvae.test_train import CPU, bytes_of, killed_and_whole
 from tests.conftest import TINY, study_of
 
-NARROW = {"network": {"name": "mlp", "latents": 6, "width": 8, "second": 16}}
+NARROW = {"network": {"name": "mlp", "latents": 6, "width": 8}}
 SHORT = {"training": {"epochs": 4, "batch": 32, "learning_rate": 2.0e-3, "clip": 1.0e4}}
 
 
 def group(method, **settings):
-    told = {"coverages": ["two"]} if METHODS[method].needs_aux else {}
-    return {"method": method, **told, **settings}
+    coverage = {"coverages": ["two"]} if METHODS[method].needs_aux else {}
+    return {"method": method, **coverage, **settings}
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +37,14 @@ def study():
 @pytest.fixture(scope="module")
 def trained(study, tiny_store, tmp_path_factory):
     results = tmp_path_factory.mktemp("methods")
-    training.train(study.fleets[0], tiny_store, results, CPU, workers=2)
+    fleet.train(study.fleets[0], tiny_store, results, CPU, workers=2)
     return results
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_alone_as_in_a_fleet(method, study, tiny_store, trained, tmp_path):
     run = next(run for run in study.runs if run.method == method)
-    training.train_run(run, tiny_store, tmp_path, CPU)
+    loop.train_run(run, tiny_store, tmp_path, CPU)
     assert bytes_of(tmp_path / "runs" / run.id) == bytes_of(trained / "runs" / run.id)
 
 
@@ -52,9 +53,9 @@ def test_the_loss_falls(method, study, trained):
     """The reconstruction on held-out rows, which every method has, and the whole loss on the first batches."""
     run = next(run for run in study.runs if run.method == method)
     history = pd.read_parquet(trained / "runs" / run.id / "history.parquet")
-    kept = {name for name in run.terms if name not in ("kl", "kl_told", "kl_free", "capacity")}
+    names = {name for name in run.terms if name not in ("kl", "kl_told", "kl_free", "capacity")}
     loss = sum(
-        run.weights[name] * history[f"train_{name}"] for name in kept
+        run.weights[name] * history[f"train_{name}"] for name in names
     )  # a divergence may rise as codes begin to say something
     assert history["validation_reconstruction"].iloc[-1] < history["validation_reconstruction"].iloc[0]
     assert loss.iloc[-1] < loss.iloc[0]
@@ -64,8 +65,8 @@ def test_the_loss_falls(method, study, trained):
 def test_saved_and_read_back_it_gives_the_same_codes(method, study, tiny_store, trained):
     run = next(run for run in study.runs if run.method == method)
     store = Store(tiny_store, run.dataset)
-    model = Model(trained / "runs" / run.id, run, store, store.part("test"), CPU)
-    again = Model(trained / "runs" / run.id, run, store, store.part("test"), CPU)
+    model = TrainedModel(trained / "runs" / run.id, run, store, store.read("test"), CPU)
+    again = TrainedModel(trained / "runs" / run.id, run, store, store.read("test"), CPU)
     mean, log_variance = model.encode()
     np.testing.assert_array_equal(mean, again.encode()[0])
     assert np.isfinite(mean).all() and np.isfinite(log_variance).all()
@@ -74,7 +75,7 @@ def test_saved_and_read_back_it_gives_the_same_codes(method, study, tiny_store, 
 
 
 @pytest.mark.parametrize("method", ["aux_mine", "ae_mmd"])
-def test_killed_with_a_second_network_or_a_queue_it_ends_in_the_same_bytes(method, tiny_store, tmp_path):
+def test_killed_with_a_companion_network_or_a_queue_it_ends_in_the_same_bytes(method, tiny_store, tmp_path):
     settings = {"mmd": {"queue": 64}} if method == "ae_mmd" else {}
     config = {
         **copy.deepcopy(TINY),
@@ -111,7 +112,7 @@ SETTINGS = {
 def test_settings_go_the_whole_way(case, tiny_store, tmp_path):
     config = {**copy.deepcopy(TINY), **NARROW, "runs": [{**SETTINGS[case], "training": {"epochs": 1}}]}
     study = study_of(config)[1]
-    training.train(study.fleets[0], tiny_store, tmp_path, CPU, workers=1)
+    fleet.train(study.fleets[0], tiny_store, tmp_path, CPU, workers=1)
     run = study.runs[0]
     analyse(run, study.config.analyses, "cpu", tiny_store, tmp_path)
     scores = read_json(tmp_path / "runs" / run.id / "scores.json", "scores")
@@ -120,48 +121,47 @@ def test_settings_go_the_whole_way(case, tiny_store, tmp_path):
     assert ("kl" in scores) is (run.encoder == "gaussian")
 
 
-def test_a_queue_holds_as_many_codes_as_it_may(tiny_store, tmp_path, monkeypatch):
-    """Codes of earlier batches stand beside a batch, the latest ones, from epoch to epoch."""
+def test_a_queue_is_filled_and_then_holds_the_latest_codes(tiny_store, tmp_path, monkeypatch):
+    """Codes of earlier batches stand beside a batch, from epoch to epoch, in an array of one shape."""
     config = {**copy.deepcopy(TINY), **NARROW, **SHORT, "runs": [group("ae_mmd", mmd={"queue": 80})]}
     run = study_of(config)[1].runs[0]
-    seen = []
-    draw = Objective.draw
+    trainer = loop.Trainer(run, Store(tiny_store, run.dataset), tmp_path / "work", CPU)
+    filled, batches, after_step = [], [], trainer.model.after_step
 
-    def watched(self, purpose, index, u, past=None):
-        if purpose == "latents":
-            seen.append(len(past))
-        return draw(self, purpose, index, u, past)
+    def watched(codes):
+        queue = trainer.model.queue
+        filled.append(int(queue.filled.sum()))
+        batches.append(codes.sample.clone())
+        after_step(codes)
+        latest = torch.cat(batches)[-80:]
+        assert queue.codes.shape == (80, 6)
+        assert sorted(queue.codes[queue.filled > 0].tolist()) == sorted(latest.tolist())
 
-    monkeypatch.setattr(Objective, "draw", watched)
-    Trainer(run, Store(tiny_store, run.dataset), tmp_path / "work", CPU).train()
-    assert seen == [0, 32, 64, *[80] * 21]
+    monkeypatch.setattr(trainer.model, "after_step", watched)
+    trainer.train()
+    assert filled == [0, 32, 64, *[80] * 21]
 
 
 def test_no_term_makes_an_array_of_rows_by_rows_by_latents(study):
     """The largest array of a step, forwards and backwards, at 192 rows and 6 latents."""
     rows, latents = 192, 6
-    g = torch.Generator().manual_seed(0)
-    from torch.utils._python_dispatch import TorchDispatchMode
-
-    from auxvae.data.likelihoods import Poisson
-    from auxvae.models.autoencoder import build
-
-    class Largest(TorchDispatchMode):
-        size = 0
-
-        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-            made = function(*args, **(kwargs or {}))
-            for each in made if isinstance(made, (tuple, list)) else (made,):
-                if isinstance(each, torch.Tensor):
-                    self.size = max(self.size, each.untyped_storage().nbytes() // each.element_size())
-            return made
-
     for run in study.runs:
-        factors = {name: torch.rand(100, generator=g) for name in run.dataset.factors}
-        objective = Objective.of(run, Poisson(0.0), factors, torch.rand(99, len(run.aux), generator=g), CPU)
-        images, u = torch.rand(rows, 1, 33, 33, generator=g), torch.rand(rows, len(run.aux), generator=g)
-        draws, network = objective.draw("latents", 0, u), build(run, 0.0, 1.0, False)
+        model, batch = model_of(run), any_batch(run, rows)
+        draws = draws_at(model.draw(0, "latents", 0, 1, rows), 0)
         with Largest() as largest:
-            values, _ = objective.values(network, images, u, draws, 0.5)
-            (values @ objective.weights).backward()
-        assert largest.size < max(rows * rows * latents, images.numel() + 1), (run.method, largest.size)
+            loss = model.loss(batch, draws, torch.tensor(0.5))
+            sum(run.weights[name] * value for name, value in loss.terms.items()).backward()
+        assert largest.size < max(rows * rows * latents, batch.images.numel() + 1), (run.method, largest.size)
+
+
+class Largest(TorchDispatchMode):
+    """Remembers the size of the largest array that any operation gives."""
+
+    size = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        for each in result if isinstance(result, (tuple, list)) else (result,):
+            if isinstance(each, torch.Tensor):
+                self.size = max(self.size, each.untyped_storage().nbytes() // each.element_size())
+        return result

@@ -6,15 +6,17 @@ import pytest
 import torch
 
 from auxvae.config.methods import METHODS
+from auxvae.config.networks import BACKBONES
 from auxvae.models.autoencoder import build
-from auxvae.models.backbones import ACTIVATIONS, BACKBONES
+from auxvae.models.backbones import ACTIVATIONS
 
 
 def network_of(run, name="conv4", channels=1, stamp=33, activation="silu", bounded=False):
     """A narrow network for other images than those of the run."""
     shaped = replace(run.dataset, channels=channels, stamp=stamp)
     narrow = replace(run.network, name=name, width=8, latents=6)
-    return build(replace(run, dataset=shaped, network=narrow, activation=activation), 0.0, 1.0, bounded)
+    settings = replace(run.settings, activation=activation)
+    return build(replace(run, dataset=shaped, network=narrow, settings=settings), 0.0, 1.0, bounded)
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -35,7 +37,7 @@ def test_a_residual_network_takes_every_width(tiny):
 
 def test_critics_start_as_other_layers_do(tiny):
     run = replace(tiny.runs[1], method="aux_mine", weights=dict(METHODS["aux_mine"].weights))
-    for layer, inputs in zip(list(build(run, 0.0, 1.0, False).second.critics)[::2], (2, 16, 16), strict=True):
+    for layer, inputs in zip(list(build(run, 0.0, 1.0, False).companion.critics)[::2], (2, 16, 16), strict=True):
         for parameter in layer.parameters():
             assert parameter.abs().max() <= inputs**-0.5 and parameter.abs().max() > 0.8 * inputs**-0.5
 
@@ -90,14 +92,15 @@ def test_weights_spread_as_torch_draws_them(tiny):
 
 
 def test_who_sees_the_factors(tiny):
-    """Codes change with u where the table says that the encoder sees it, and only there; given latents are u."""
+    """Codes change with u where the table says that the encoder sees it, and only there; copied latents are u."""
     images = torch.rand(3, 1, 33, 33, generator=torch.Generator().manual_seed(0))
     u = torch.rand(3, 10, generator=torch.Generator().manual_seed(1))
     for method, entry in METHODS.items():
-        run = replace(tiny.runs[1], method=method, weights=dict(entry.weights), encoder=entry.encoder)
+        run = replace(tiny.runs[1], method=method, weights=dict(entry.weights))
+        run = replace(run, settings=replace(run.settings, encoder=entry.encoder))
         network = build(run, 0.0, 1.0, False)
         with torch.no_grad():
             one, two = network.encode(images, u)[0], network.encode(images, 0 * u)[0]
         assert torch.equal(one, two) is not entry.encoder_sees_aux, method
-        if entry.conditional == "given":
+        if entry.conditional == "copied":
             assert torch.equal(one[:, : len(run.aux)], u[:, : len(run.aux)])

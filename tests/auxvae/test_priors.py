@@ -10,7 +10,7 @@ from scipy.integrate import cumulative_trapezoid
 
 from auxvae.config.latents import PriorSpec
 from auxvae.data.randomness import generator
-from auxvae.models.prior_checks import free_prior, prior_faults
+from auxvae.models.prior_checks import prior_faults, residual_prior
 from auxvae.models.priors import Conditioned, Laplace, build, tried
 from foundation.faults import Refused
 from foundation.files import digest_file
@@ -158,7 +158,7 @@ def test_the_bytes_of_a_file_are_part_of_the_run(tmp_path, config):
 def test_the_prior_of_a_run_covers_what_is_not_told(tiny):
     factors = {name: torch.rand(500, generator=generator(0, name)) for name in tiny.runs[0].dataset.factors}
     for run in tiny.runs:
-        prior, variance = free_prior(run, factors)
+        prior, variance = residual_prior(run, factors)
         assert prior.dimensions == run.network.latents - len(run.aux)
         assert variance[: len(run.aux)].abs().max() == 0 if run.aux else variance.min() > 0
         assert math.isfinite(float(variance.sum()))

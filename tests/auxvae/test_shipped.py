@@ -46,7 +46,7 @@ def test_the_example_of_the_docs_is_sound(tmp_path):
 def test_the_docs_name_every_key():
     from dataclasses import fields
 
-    from auxvae.config.latents import TAKES, Mmd, PriorSpec
+    from auxvae.config.latents import PRIORS, Mmd, PriorSpec
     from auxvae.config.methods import METHODS
     from auxvae.config.spec import Config, Group, Network, Sensitivity, Training, Traversal
 
@@ -55,7 +55,7 @@ def test_the_docs_name_every_key():
         for field in fields(kind):
             assert field.name in text, f"{kind.__name__}.{field.name}"
     kept = [field.name for field in fields(PriorSpec) if field.name not in ("kind", "sha256")]
-    for name in [*METHODS, *TAKES, *kept, *(field.name for field in fields(Mmd))]:
+    for name in [*METHODS, *PRIORS, *kept, *(field.name for field in fields(Mmd))]:
         assert f"`{name}`" in text, name
 
 

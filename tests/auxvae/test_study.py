@@ -72,9 +72,12 @@ BAD = {
         "it is a factor as well",
     ),
     "an empty coverage": (spoil(("coverages", "two"), []), "at least one factor"),
-    "no coverage": (spoil(("runs", 1, "coverages"), []), "must be told factors"),
-    "a coverage for a method that takes none": (spoil(("runs", 0, "coverages"), ["two"]), "told no factors"),
-    "a factor told twice": (spoil(("coverages", "two"), ["g1", "g1"]), "a factor is told once"),
+    "no coverage": (spoil(("runs", 1, "coverages"), []), "needs auxiliary variables"),
+    "a coverage for a method that takes none": (
+        spoil(("runs", 0, "coverages"), ["two"]),
+        "takes no auxiliary variables",
+    ),
+    "a factor told twice": (spoil(("coverages", "two"), ["g1", "g1"]), "a factor stands once in a coverage"),
     "too few latents": (spoil(("network",), {"latents": 3}), "needs a latent for each of its 5 factors"),
     "no latents": (spoil(("network",), {"latents": 0}), "it must be at least 1"),
     "a stamp that is too small": (spoil((*GALAXIES, "scene"), {"radius": "scale", "stamp": 14}), "write 17 or more"),
@@ -250,7 +253,12 @@ def test_the_published_setting_is_a_preset(config):
     config["runs"] = [{"method": "aux_vae", "preset": "paper", "coverages": ["full"]}]
     run = study_of(config)[1].runs[0]
     assert run.weights == {"reconstruction": 1, "kl": 20, "explicitness": 544.5, "intra": 544.5, "inter": 0.4 * 1089}
-    assert (run.likelihood, run.prior_variance, run.aux_degree, run.normalise) == ("log10", 1, 1, False)
+    assert (run.settings.likelihood, run.prior_variance, run.settings.aux_degree, run.settings.normalise) == (
+        "log10",
+        1,
+        1,
+        False,
+    )
 
 
 def test_one_over_n_is_that_of_the_training_rows(tiny):

@@ -77,7 +77,12 @@ def test_a_changed_setting_reruns_what_reads_it_and_no_more(smoke, tmp_path, cha
 
 @pytest.mark.parametrize(
     ("edited", "rerun"),
-    [("auxvae/report/figures.py", {"report"}), ("auxvae/losses/terms.py", {"train", "evaluate", "collect", "report"})],
+    [
+        ("auxvae/report/figures.py", {"report"}),
+        ("auxvae/metrics/score.py", {"evaluate", "collect", "report"}),
+        ("auxvae/losses/matching.py", set()),  # no method of this study has an MMD
+        ("auxvae/losses/alignment.py", {"train", "evaluate", "collect", "report"}),
+    ],
 )
 def test_edited_code_reruns_what_uses_it_and_no_more(smoke, tmp_path, edited, rerun):
     for room in ("foundation", "simulations", "auxvae", "workflow"):

@@ -7,6 +7,7 @@ FIGURES = (
     "correlations",
     "history",
     "reconstructions",
+    "samples",
     "sensitivity_ssim",
     "sensitivity_ssim_asinh",
 )
@@ -38,7 +39,7 @@ rule collect:
     params:
         spec=WHOLE,
         results=lambda w, output: str(Path(output[0]).parent),
-        code=code_hash("auxvae.analysis.collect"),
+        code=code_hash("auxvae.analysis.study"),
     shell:
         "python -m auxvae collect {params.spec:q} {params.results:q} --log {log:q}"
 

@@ -65,6 +65,12 @@ def fleet_minutes(wildcards, threads):
     return 15 + math.ceil(3 * 60 * STUDY.core_hours() * share / threads)
 
 
+def training_code(fleet):
+    """Hash of the code that decides the bytes of a fleet's runs: the loop, and the terms and networks that they use."""
+    apart = ("auxvae.config", "foundation")
+    return code_hash("auxvae.training.loop", *fleet.modules, without=apart)
+
+
 def run_inputs(wildcards):
     """The fleet that trains a run and the store it is scored on."""
     fleet = STUDY.fleet_of(wildcards.run)

@@ -24,7 +24,7 @@ rule train:
         spec=lambda w: canonical({**FLEETS[w.fleet].to_json(), "device": DEVICE}),
         store=lambda w: store_of(FLEETS[w.fleet].runs[0].dataset.name),
         results=lambda w, output: str(Path(output[0]).parents[1]),
-        code=code_hash("auxvae.training.train"),
+        code=lambda w: training_code(FLEETS[w.fleet]),
     message:
         "train {wildcards.fleet}, {threads} runs at a time without a GPU"
     shell:

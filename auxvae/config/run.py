@@ -1,0 +1,174 @@
+"""What a study unfolds to: runs, each one model, and fleets, the runs that one process trains together.
+
+The identity of a run holds its data set's digest, the factors of its coverage, the seed, the entry of its method in the
+table (fields at the defaults of Method left out), the weights, and those settings, network and training keys that the
+method reads and that differ from the declared defaults (config.identity). A fleet is the runs of equal shape on the
+same data; they may differ in method, coverage, weights and seed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from auxvae.config import identity
+from auxvae.config.latents import Mmd, PriorSpec
+from auxvae.config.methods import METHODS, Method
+from auxvae.config.networks import Network
+from auxvae.config.settings import Settings
+from auxvae.config.terms import TERMS
+from auxvae.config.training import Training
+from foundation.declare import read_whole
+from foundation.files import digest_of
+
+
+@dataclass(frozen=True)
+class Source:
+    """The data set that a run is trained on: enough to refuse another one."""
+
+    name: str
+    digest: str
+    factors: tuple[str, ...]
+    stamp: int
+    channels: int
+    train: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model: everything that decides its bytes. The settings are resolved (config.settings)."""
+
+    dataset: Source
+    network: Network
+    training: Training
+    settings: Settings
+    method: str
+    coverage: str
+    aux: tuple[str, ...]
+    weights: dict[str, float]
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """Readable slug and eight digits of the identity's hash: the run's folder."""
+        parts = [self.dataset.name, self.method, self.coverage, f"s{self.seed}", digest_of(self.identity)[:8]]
+        return "-".join(filter(None, parts))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes this run another than the others, as plain JSON."""
+        method, defaults = self.composition, identity.defaults_read(self.composition, self.dataset.train)
+        values = identity.values_read(method, self.settings, self.network, self.training)
+        return {
+            "dataset": self.dataset.digest,
+            "aux": list(self.aux),
+            "seed": self.seed,
+            "method": identity.entry(method),
+            "weights": self.weights,
+            "values": {key: value for key, value in values.items() if value != defaults[key]},
+        }
+
+    @property
+    def title(self) -> str:
+        """The run in a table's words."""
+        return " ".join(filter(None, (self.method, self.coverage, f"seed {self.seed}")))
+
+    @property
+    def composition(self) -> Method:
+        """The method's entry in the table."""
+        return METHODS[self.method]
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the loss terms, in the order of the method's table whatever the order of the weights."""
+        return tuple(self.composition.weights)
+
+    @property
+    def needs_density(self) -> bool:
+        """Whether a term needs log p(z) of its prior."""
+        return any(TERMS[name].needs_density for name in self.terms)
+
+    @property
+    def prior(self) -> PriorSpec:
+        """The prior of the residual latents."""
+        return self.settings.prior or PriorSpec(self.composition.prior)
+
+    @property
+    def encoder(self) -> str:
+        """`gaussian`, a posterior, or `deterministic`, a point."""
+        return self.settings.encoder or self.composition.encoder
+
+    @property
+    def prior_variance(self) -> float:
+        """Variance of the auxiliary latents' prior."""
+        variance = self.settings.prior_variance
+        return 1 / self.dataset.train if isinstance(variance, str) else variance
+
+    @property
+    def mmd(self) -> Mmd:
+        """How codes are compared with the prior."""
+        return self.settings.mmd
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Dotted names of the modules whose code decides this run's bytes, beside the training loop."""
+        return identity.modules(self.composition, self.network, self.prior)
+
+    def record(self) -> dict[str, Any]:
+        """The run as its folder keeps it, as plain JSON: every resolved value, the identity's hash, the values read."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return {"id": self.id, "identity": digest_of(self.identity), "read": self._in_full(), **values}
+
+    def agrees_with(self, record: Mapping[str, Any]) -> bool:
+        """Whether a record is this run's: equal identity, and equal values of every key that both read.
+
+        A default that has changed since is thereby noticed; a key that one of the two lacks is no difference.
+        """
+        if record.get("identity") != digest_of(self.identity):
+            return False
+        here, there = self._in_full(), record.get("read")
+        return isinstance(there, Mapping) and all(here[key] == value for key, value in there.items() if key in here)
+
+    def _in_full(self) -> dict[str, Any]:
+        return identity.in_full(self.composition, self.settings, self.network, self.training)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Runs of equal shape that one process trains together on one data set."""
+
+    runs: tuple[Run, ...]
+
+    @property
+    def id(self) -> str:
+        """Data set, network, and a hash of the runs."""
+        first = self.runs[0]
+        name = f"{first.dataset.name}-{first.network.name}-{first.network.latents}"
+        return f"{name}-{digest_of([run.id for run in self.runs])[:8]}"
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Dotted names of the modules whose code decides the bytes of any of the runs, beside the training loop."""
+        return tuple(sorted({module for run in self.runs for module in run.modules}))
+
+    def to_json(self) -> dict[str, Any]:
+        """The fleet as plain JSON."""
+        return asdict(self)
+
+
+def fleets(runs: tuple[Run, ...], most: int) -> tuple[Fleet, ...]:
+    """Runs gathered by data set and shape, at most so many together."""
+    shapes: dict[str, list[Run]] = {}
+    for run in runs:
+        shape = digest_of([asdict(run.dataset), asdict(run.network), asdict(run.training)])
+        shapes.setdefault(shape, []).append(run)
+    return tuple(
+        Fleet(tuple(alike[start : start + most])) for alike in shapes.values() for start in range(0, len(alike), most)
+    )
+
+
+def read_run(value: object) -> Run:
+    """A run from its JSON."""
+    return read_whole(Run, value, "run")

@@ -1,0 +1,67 @@
+"""Settings in a config that nothing reads: each is a fault, since its writer expects it to change something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+from auxvae.config.identity import COMPANION, keys_read, settings_read
+from auxvae.config.latents import Mmd
+from auxvae.config.methods import METHODS
+from auxvae.config.settings import Settings
+from foundation.faults import Fault, Words
+
+Written = Mapping[str, Any]  # a section of the config as it stands in the file, before presets and defaults
+SETTINGS = {each.name for each in fields(Settings)} - {"mmd"}
+MMD_KEYS = {f"mmd.{each.name}" for each in fields(Mmd)}
+
+
+def unread_faults(config: Written, groups: Mapping[str, Written]) -> Iterator[Fault]:
+    """Every setting that no term of its method reads, in the study's sections and in its groups of runs, by place.
+
+    Groups of unknown methods are left out.
+    """
+    groups = {where: group for where, group in groups.items() if str(group.get("method")) in METHODS}
+    for where, group in groups.items():
+        yield from _unread_in_group(group, where)
+    if not any(METHODS[group["method"]].companion for group in groups.values()):
+        for key in sorted(COMPANION & {*_dotted(config, "network"), *_dotted(config, "training")}):
+            section, name = key.split(".")
+            text = "no method of the study trains a second network"
+            yield Fault(key, config[section][name], text, "take it away")
+
+
+def _unread_in_group(group: Written, where: str) -> Iterator[Fault]:
+    method = METHODS[group["method"]]
+    for key in group:
+        if key in SETTINGS - settings_read(method) and not (key == "prior" and method.conditional == "learned"):
+            yield _fault(where, key, group[key], group["method"])
+    yield from _unread_of_mmd(group, where)
+    for key in sorted(COMPANION - keys_read(method)):
+        section, name = key.split(".")
+        if key in _dotted(group, section):
+            text = f"{group['method']} trains no second network"
+            yield Fault(f"{where}.{key}", group[section][name], text, "take it away")
+
+
+def _unread_of_mmd(group: Written, where: str) -> Iterator[Fault]:
+    """One fault for the whole section where no term is an MMD, else one for each key."""
+    read = {key for key in settings_read(METHODS[group["method"]]) if key.startswith("mmd.")}
+    written = _dotted(group, "mmd")
+    if written and not read:
+        yield _fault(where, "mmd", Words("settings"), group["method"])
+        return
+    for key in written:
+        if key in MMD_KEYS - read:
+            yield _fault(where, key, group["mmd"][key.removeprefix("mmd.")], group["method"])
+
+
+def _fault(where: str, key: str, value: object, method: str) -> Fault:
+    return Fault(f"{where}.{key}", value, f"{method} has no term that reads it", "take it away")
+
+
+def _dotted(written: Written, section: str) -> list[str]:
+    """The keys of a section, with its name; none where it is no section."""
+    keys = written.get(section)
+    return [f"{section}.{key}" for key in keys] if isinstance(keys, Mapping) else []

@@ -1,0 +1,16 @@
+"""The device that a run is trained and measured on."""
+
+from __future__ import annotations
+
+import torch
+
+from foundation.faults import Fault, Refused
+
+
+def choose_device(name: str) -> torch.device:
+    """The device by name; `auto` is a CUDA GPU where there is one, else the CPU. A GPU that is not there is refused."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise Refused(Fault("device", name, "torch sees no CUDA GPU on this machine", "write cpu or auto"))
+    return torch.device(name)

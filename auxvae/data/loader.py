@@ -1,0 +1,64 @@
+"""The rows of one split as batches on the device, planned by (seed, epoch)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from auxvae.config.run import Run
+from auxvae.data.likelihoods import Likelihood
+from auxvae.data.randomness import order
+from auxvae.data.store import Rows, Scaling
+
+
+class Batch(NamedTuple):
+    """Some rows of a split.
+
+    images (B, C, H, W): on the likelihood's scale. aux (B, a): auxiliary variables, min-max scaled to [0, 1] by the
+    training rows. observed (B, a): 1 where an auxiliary variable is known for that row. context (B,): number of the
+    context (intervention) that the row was drawn in, 0 in observational data. rows (B,): row numbers in the store.
+    """
+
+    images: Float[Tensor, "B C H W"]
+    aux: Float[Tensor, "B a"]
+    observed: Float[Tensor, "B a"]
+    context: Int[Tensor, " B"]
+    rows: Int[Tensor, " B"]
+
+    def take(self, index: Tensor | slice) -> Batch:
+        """The rows of these positions."""
+        return Batch(*(each[index] for each in self))
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        return Batch(*(each.to(device) for each in self))
+
+
+def whole_split(run: Run, rows: Rows, scaling: Scaling, kind: Likelihood) -> Batch:
+    """All rows of a split as one batch on the CPU."""
+    aux = rows.aux(run.aux, scaling)
+    context = torch.zeros(len(aux), dtype=torch.long)
+    return Batch(kind.to_scale(rows.images), aux, torch.ones_like(aux), context, torch.from_numpy(rows.numbers))
+
+
+class Loader:
+    """Batches of equal size from rows that stay on the device; the last, incomplete batch is left out."""
+
+    def __init__(self, data: Batch, size: int) -> None:
+        """Batches of `size` rows, or of all rows where there are fewer."""
+        self.data, self.size = data, min(size, len(data.images))
+        self.steps = len(data.images) // self.size
+
+    def plan(self, seed: int, epoch: int) -> Int[Tensor, "steps B"]:
+        """Positions of the rows of each batch of an epoch, by (seed, epoch)."""
+        shuffled = order(seed, epoch, len(self.data.images))[: self.steps * self.size]
+        return shuffled.view(self.steps, self.size).to(self.data.images.device)
+
+    def in_order(self) -> Iterator[Batch]:
+        """The batches in the order of the rows."""
+        for step in range(self.steps):
+            yield self.data.take(slice(step * self.size, (step + 1) * self.size))

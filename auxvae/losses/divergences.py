@@ -1,0 +1,77 @@
+r"""KL divergences of the posterior from its prior, in nats per image, means over the batch.
+
+    kl          KL(q(z|x) || p(z|u)), in closed form where the prior is Gaussian:
+                1/2 sum_j [ (sigma_j^2 + (mu_j - m_j)^2) / v_j - 1 - log(sigma_j^2 / v_j) ]
+                else log q(z|x) - log p(z) at the sample
+    kl_told     the same over the auxiliary latents alone
+    kl_free     that of the residual latents from N(0, 1), times c(t) = cooling^(1 - clamp((t - 0.65) / 0.3, 0, 1)) at
+                the share t of the training: latents that are not needed become inactive before the others are refined
+    capacity    |KL - C(t)|, C rises linearly to `capacity` nats over the first third      (arXiv 1804.03599, eq. 8)
+    vae_of_u    1/2 |u - u'|^2 + KL(q_c(z|u) || N(0, 1)), the VAE of the factors of IDVAE   (arXiv 2007.00830)
+
+with the prior p(z|u) = N(m, v) of models.priors.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from auxvae.losses.inputs import Nats, TermInputs, TermSettings
+from auxvae.models.priors import Gaussian
+
+COOLING_STARTS, COOLING_ENDS = 0.65, 0.95  # shares of the training between which the factor on kl_free falls to 1
+
+
+def kl(inputs: TermInputs, fixed: TermSettings) -> Nats:
+    """Kullback-Leibler divergence of the posterior from the prior."""
+    closed = _by_latent(inputs)
+    if fixed.density is None:
+        return closed.sum(1).mean()
+    residual = slice(inputs.is_aux.shape[0] - fixed.density.dimensions, None)
+    mean, log_variance, z = (each[:, residual] for each in inputs.posterior)
+    log_q = -0.5 * ((z - mean).square() * (-log_variance).exp() + log_variance + math.log(2 * math.pi)).sum(1)
+    nats: Tensor = ((inputs.is_aux * closed).sum(1) + log_q - fixed.density.log_prob(z)).mean()
+    return nats
+
+
+def kl_told(inputs: TermInputs, fixed: TermSettings) -> Nats:
+    """Kullback-Leibler divergence of the auxiliary latents alone."""
+    return (inputs.is_aux * _by_latent(inputs)).sum(1).mean()
+
+
+def kl_free(inputs: TermInputs, fixed: TermSettings) -> Nats:
+    """Divergence of the residual latents from N(0, 1), multiplied by `cooling` at first."""
+    nats = ((1 - inputs.is_aux) * _by_latent(inputs)).sum(1).mean()
+    cooled = ((inputs.progress - COOLING_STARTS) / (COOLING_ENDS - COOLING_STARTS)).clamp(0, 1)
+    return nats * inputs.scalars.cooling ** (1 - cooled)
+
+
+def capacity(inputs: TermInputs, fixed: TermSettings) -> Nats:
+    """Distance of the divergence from the capacity at this point of the training."""
+    allowed = inputs.scalars.capacity * (3 * inputs.progress).clamp(max=1)
+    return (kl(inputs, fixed) - allowed).abs()
+
+
+def vae_of_u(inputs: TermInputs, fixed: TermSettings) -> Nats:
+    """The negative evidence lower bound of the VAE over the factors, whose encoder is the prior of the latents."""
+    network = inputs.companion_network()
+    prior: Gaussian = network(inputs.aux)
+    z = prior.mean + prior.variance.sqrt() * inputs.noise
+    factors: Tensor = network.decode(z)
+    normal = Gaussian(torch.zeros_like(z), torch.ones_like(z))
+    divergence = gaussian_kl(prior.mean, prior.variance.log(), normal).sum(1)
+    return (0.5 * (factors - inputs.aux[:, : factors.shape[1]]).square().sum(1) + divergence).mean()
+
+
+def gaussian_kl(mean: Tensor, log_variance: Tensor, prior: Gaussian) -> Float[Tensor, "B d"]:
+    """KL of the Gaussians with these means and log variances from those of the prior, latent by latent, (B, d_Z)."""
+    log_ratio = log_variance - prior.variance.log()
+    return 0.5 * (log_ratio.exp() + (mean - prior.mean).square() / prior.variance - 1 - log_ratio)
+
+
+def _by_latent(inputs: TermInputs) -> Float[Tensor, "B d"]:
+    return gaussian_kl(inputs.posterior.mean, inputs.posterior.log_variance, inputs.prior)

@@ -1,0 +1,108 @@
+"""A model is four functions: `loss`, `encode`, `decode` and `sample`.
+
+Training, checkpoints, fleets, analysis and report use these, the tensors of a model, and nothing that only an
+autoencoder has. A family of models (auxvae.config.networks.FAMILIES) is one final class of this interface.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from auxvae.config.networks import FAMILIES
+from auxvae.config.run import Run
+from auxvae.data.likelihoods import Likelihood
+from auxvae.data.loader import Batch
+from auxvae.data.store import Scaling
+
+Codes = Float[Tensor, "B d"]
+
+
+class Posterior(NamedTuple):
+    """q(z|x) of a batch and a sample of it, each of shape (B, d_Z)."""
+
+    mean: Codes
+    log_variance: Codes
+    sample: Codes
+
+
+class Loss(NamedTuple):
+    """The terms of a batch by name, each a mean over the batch in nats per image, and its codes without gradient."""
+
+    terms: dict[str, Float[Tensor, ""]]
+    codes: Posterior
+
+
+class TrainingData(NamedTuple):
+    """What a model may use of its training rows beside the images: the likelihood, scaling constants and factors.
+
+    factors: (N,) by name, in their units. aux: (N, a) in [0, 1].
+    """
+
+    likelihood: Likelihood
+    scaling: Scaling
+    factors: Mapping[str, Tensor]
+    aux: Float[Tensor, "N a"]
+
+
+class Model(ABC):
+    """The model of one run, made from (run, data, device), with weights that depend on the run's seed alone.
+
+    network: the tensors that are saved with the run, parameters and buffers (a moving average of weights, say).
+    can_decode: whether `decode` and `sample` exist; analyses that need images leave a model without them out.
+    """
+
+    network: nn.Module
+    can_decode = True
+
+    @abstractmethod
+    def loss(self, batch: Batch, draws: Any, progress: Float[Tensor, ""]) -> Loss:
+        """Every term of the run's loss; progress in [0, 1] is the share of the training that is done."""
+
+    @abstractmethod
+    def encode(self, batch: Batch) -> tuple[Codes, Codes]:
+        """Mean and log variance of the posterior, each (B, d_Z)."""
+
+    def decode(self, latents: Codes) -> Float[Tensor, "B C H W"]:
+        """Images on the likelihood's scale."""
+        raise NotImplementedError(f"{type(self).__name__} does not decode")
+
+    def sample(self, count: int, source: torch.Generator) -> Float[Tensor, "B C H W"]:
+        """So many images of the model's own, on the likelihood's scale."""
+        raise NotImplementedError(f"{type(self).__name__} does not decode")
+
+    def draw(self, seed: int, purpose: str, index: int, steps: int, rows: int) -> Any:
+        """The random numbers of so many steps, addressed by (seed, purpose, index).
+
+        A NamedTuple of CPU tensors whose first axis is the step; `loss` gets those of one step.
+        """
+        return ()
+
+    def memory(self) -> dict[str, Tensor]:
+        """Further tensors that training changes in place, such as a queue: saved in checkpoints, not with the run."""
+        return {}
+
+    def after_step(self, codes: Posterior) -> None:  # noqa: B027, most families have nothing to do here
+        """Called after each step of the optimiser: projections, moving averages, queues."""
+
+    def companion_parameters(self) -> list[nn.Parameter]:
+        """Parameters with a learning rate of their own (those of a discriminator, say)."""
+        return []
+
+
+def draws_at(draws: Any, step: int) -> Any:
+    """The random numbers of one step."""
+    return draws._make(each[step] for each in draws) if draws else draws
+
+
+def make_model(run: Run, data: TrainingData, device: torch.device) -> Model:
+    """The model of a run, of its method's family."""
+    family = pkgutil.resolve_name(FAMILIES[run.composition.family])
+    model: Model = family(run, data, device)
+    return model

@@ -1,0 +1,177 @@
+"""The training loop of one run, for any family of models (models.model).
+
+The batches and the random numbers of epoch e are drawn before it, addressed by (seed, purpose, e), and indexed by the
+step; validation uses the same random numbers in every epoch. A run that is killed anywhere and restarted therefore
+ends in the same bytes as one that is not. A term that is not finite stops the run, and says which term, step and run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from auxvae.config.run import Run
+from auxvae.data.loader import Batch, Loader, whole_split
+from auxvae.data.run_folder import finish
+from auxvae.data.store import Scaling, Store, run_likelihood, scaling
+from auxvae.models.model import Model, TrainingData, draws_at, make_model
+from auxvae.training.checkpoint import resume, save_checkpoint
+from auxvae.training.optimiser import adam, rate, set_rate
+from auxvae.training.state import State, weights
+from foundation.console import log, span
+from foundation.faults import Fault, Refused, Words
+from foundation.files import locked
+
+CHECKPOINT_SECONDS = 15.0
+
+Factors = Mapping[str, NDArray[np.float64]]
+Follow = Callable[[Tensor], Mapping[str, float]]  # numbers by name from posterior means (N, d_Z) of validation rows
+Observer = Callable[[Factors, torch.device], Follow]  # made from the factors (N,) of these rows
+
+
+def follow_nothing(factors: Factors, device: torch.device) -> Follow:
+    """The observer that measures nothing."""
+    return lambda codes: {}
+
+
+def train_run(run: Run, store: Path, results: Path, device: torch.device, observer: Observer = follow_nothing) -> None:
+    """Train one run from its checkpoint, if any, and write its folder."""
+    if device.type == "cpu":
+        torch.set_num_threads(1)  # sums depend on the order of their parts, and so on the number of threads
+    work = results / "work" / run.id
+    with locked(work / "lock", run.id):
+        trainer = Trainer(run, Store(store, run.dataset), work, device, observer)
+        trainer.train()
+        state, last = trainer.state, weights(trainer.model)
+        kept = state.best if run.training.keep == "best" else last
+        finish(results / "runs" / run.id, work, run, trainer.scaling, kept, last, state.history)
+
+
+class Trainer:
+    """One run in training: model, batches, state."""
+
+    def __init__(
+        self, run: Run, store: Store, work: Path, device: torch.device, observer: Observer = follow_nothing
+    ) -> None:
+        """Read the data, build the model and take up the checkpoint, if there is one."""
+        self.run, self.work, self.device = run, work, device
+        train, validation = store.read("train"), store.read("validation")
+        self.scaling: Scaling = scaling(run, store, train)
+        extremes = (self.scaling.count_low, self.scaling.count_high)
+        kinds = [run_likelihood(run, store, rows, extremes) for rows in (train, validation)]
+        splits = [whole_split(run, r, self.scaling, k) for r, k in zip((train, validation), kinds, strict=True)]
+        self.loader, self.validation = (Loader(split.to(device), run.training.batch) for split in splits)
+        data = TrainingData(kinds[0], self.scaling, store.columns("train"), splits[0].aux)
+        self.model: Model = make_model(run, data, device)
+        self.weights = torch.tensor([run.weights[name] for name in run.terms], device=device)
+        self.follow = observer(validation.factors, device)
+        self.state = self._new_state()
+        if resume(work, run, self.state):
+            log.info(f"{run.title}: resumes at step {self.state.step}")
+
+    def _new_state(self) -> State:
+        values = torch.zeros(self.loader.steps, len(self.run.terms), device=self.device)
+        return State(self.model, adam(self.model, self.run.training), values, weights(self.model))
+
+    @property
+    def total(self) -> int:
+        """Steps of the whole training."""
+        return self.loader.steps * self.run.training.epochs
+
+    def train(self) -> None:
+        """Epoch after epoch, until the last or until patience ends."""
+        self.saved = start = time.monotonic()
+        first = self.state.step
+        while self.state.epoch < self.run.training.epochs and not self._patience_ended():
+            self._epoch()
+            log.info(self._line(time.monotonic() - start, self.state.step - first))
+
+    def _patience_ended(self) -> bool:
+        patience = self.run.training.patience
+        return patience is not None and self.state.epoch - self.state.best_epoch >= patience
+
+    def _line(self, seconds: float, steps: int) -> str:
+        row, epochs = self.state.history[-1], self.run.training.epochs
+        terms = " ".join(f"{name} {row[f'train_{name}']:.4g}" for name in self.run.terms)
+        head = f"{self.run.title}: epoch {self.state.epoch} of {epochs}, {terms}"
+        speed = f"{steps * self.loader.size / seconds:,.0f} images/s" if steps else "all steps were done"
+        left = span(seconds / steps * (self.total - self.state.step)) if steps else "nothing"
+        return f"{head}, validation loss {row['validation_loss']:.5g}, {speed}, {left} left"
+
+    def _epoch(self) -> None:
+        """The steps of an epoch that are not done yet, then one row of history."""
+        epoch, steps = self.state.epoch, self.loader.steps
+        plan = self.loader.plan(self.run.seed, epoch)
+        draws = self._draws("latents", epoch, steps, self.loader.size)
+        progress = ((epoch * steps + torch.arange(steps)) / self.total).float().to(self.device)
+        for i in range(self.state.step - epoch * steps, steps):
+            self._step(self.loader.data.take(plan[i]), draws_at(draws, i), progress[i], i)
+            if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+                self._checkpoint(i)
+        self._close_epoch()
+
+    def _draws(self, purpose: str, index: int, steps: int, rows: int) -> object:
+        draws = self.model.draw(self.run.seed, purpose, index, steps, rows)
+        return draws._make(each.to(self.device) for each in draws) if draws else draws
+
+    def _step(self, batch: Batch, draws: object, progress: Tensor, i: int) -> None:
+        """One step of the optimiser; the values of the terms stay on the device until the epoch is closed."""
+        state, training = self.state, self.run.training
+        set_rate(state.optimiser, rate(training.schedule, state.step, self.total))
+        loss = self.model.loss(batch, draws, progress)
+        values = torch.stack([loss.terms[name] for name in self.run.terms])
+        state.optimiser.zero_grad(set_to_none=True)
+        (values @ self.weights).backward()  # type: ignore[no-untyped-call]
+        if training.clip is not None:
+            for group in state.optimiser.param_groups:
+                torch.nn.utils.clip_grad_norm_(group["params"], training.clip)
+        state.optimiser.step()
+        state.values[i] = values.detach()
+        with torch.no_grad():
+            self.model.after_step(loss.codes)
+        state.step += 1
+
+    def _checkpoint(self, i: int) -> None:
+        self._refuse_infinite(self.state.values[: i + 1].cpu())
+        save_checkpoint(self.work, self.run, self.state)
+        self.saved = time.monotonic()
+
+    def _close_epoch(self) -> None:
+        """Measure the validation rows, keep the weights if they are the best, add a row to the history."""
+        values, state = self.state.values.cpu(), self.state
+        terms, codes = self._validate()
+        self._refuse_infinite(torch.cat([values, terms[None]]))
+        loss = float(terms @ self.weights.cpu())
+        if loss < state.best_loss:
+            state.best_loss, state.best_epoch, state.best = loss, state.epoch + 1, weights(self.model)
+        row: dict[str, float] = {"epoch": state.epoch + 1, "validation_loss": loss}
+        for name, train, validation in zip(self.run.terms, values.mean(0).tolist(), terms.tolist(), strict=True):
+            row |= {f"train_{name}": train, f"validation_{name}": validation}
+        state.history.append(row | {f"validation_{name}": float(each) for name, each in self.follow(codes).items()})
+
+    @torch.no_grad()
+    def _validate(self) -> tuple[Tensor, Tensor]:
+        """Mean of every term over the validation rows, (terms,), on the CPU, and the posterior means, (N, d_Z)."""
+        draws = self._draws("validation", 0, self.validation.steps, self.validation.size)
+        values, means, done = [], [], torch.ones((), device=self.device)
+        for i, batch in enumerate(self.validation.in_order()):
+            loss = self.model.loss(batch, draws_at(draws, i), done)
+            values.append(torch.stack([loss.terms[name] for name in self.run.terms]))
+            means.append(loss.codes.mean)
+        return torch.stack(values).mean(0).cpu(), torch.cat(means)
+
+    def _refuse_infinite(self, values: Tensor) -> None:
+        """Refuse terms (steps of this epoch, terms) that are not finite; a last row may be that of the validation."""
+        broken = (~values.isfinite()).nonzero()
+        if len(broken):
+            i, term = broken[0].tolist()
+            where = f"{self.run.id}, step {self.state.epoch * self.loader.steps + i + 1}"
+            value = Words(f"{self.run.terms[term]} = {values[i, term]:g}")
+            remedy = "lower the learning rate or that weight"
+            raise Refused(Fault(where, value, "every term must be finite", remedy))

@@ -1,0 +1,43 @@
+"""Models of any run without a store: random factors and images in place of a simulation."""
+
+import torch
+
+from auxvae.config.methods import METHODS
+from auxvae.data.likelihoods import Poisson
+from auxvae.data.loader import Batch
+from auxvae.data.store import Scaling
+from auxvae.models.model import TrainingData, make_model
+from tests.conftest import study_of
+
+CPU = torch.device("cpu")
+ROWS = 96  # of the training data
+
+
+def run_of(method, config, **settings):
+    """The only run of a method in the tiny study, given the shear where it needs auxiliary variables."""
+    coverage = {"coverages": ["two"]} if METHODS[method].needs_aux else {}
+    config["runs"] = [{"method": method, **coverage, **settings}]
+    return study_of(config)[1].runs[0]
+
+
+def any_data(run, mean=3.0, std=5.0):
+    """Random factors, and the likelihood of photons over no sky."""
+    g = torch.Generator().manual_seed(2)
+    factors = {name: torch.rand(ROWS, generator=g) for name in run.dataset.factors}
+    low, high = dict.fromkeys(factors, 0.0), dict.fromkeys(factors, 1.0)
+    aux = torch.rand(ROWS, len(run.aux), generator=g)
+    return TrainingData(Poisson(0.0), Scaling(0.0, 100.0, mean, std, low, high), factors, aux)
+
+
+def model_of(run, device=CPU, **scaling):
+    """The model of a run on random data."""
+    return make_model(run, any_data(run, **scaling), device)
+
+
+def any_batch(run, rows, seed=3):
+    """Random images and auxiliary variables of the run's shapes."""
+    g = torch.Generator().manual_seed(seed)
+    shape = (rows, run.dataset.channels, run.dataset.stamp, run.dataset.stamp)
+    aux = torch.rand(rows, len(run.aux), generator=g)
+    images = 20 * torch.rand(shape, generator=g)
+    return Batch(images, aux, torch.ones_like(aux), torch.zeros(rows, dtype=torch.long), torch.arange(rows))
