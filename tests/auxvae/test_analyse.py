@@ -78,23 +78,23 @@ def test_analysis_is_labelled(tiny, results):
 
 
 def test_a_perturbation_of_no_size_loses_nothing_and_larger_ones_lose_more(model):
-    run, made = model
-    codes, _ = made.encode()
-    found = sensitivity(run, made, codes, Sensitivity(scales=(1e-6, 1.0, 30.0), images=16))
-    drop = found["drop"].sel(bound="mean", measure="ssim_asinh")
+    run, trained = model
+    codes, _ = trained.encode()
+    result = sensitivity(run, trained, codes, Sensitivity(scales=(1e-6, 1.0, 30.0), images=16))
+    drop = result["drop"].sel(bound="mean", measure="ssim_asinh")
     assert float(abs(drop.sel(scale=1e-6)).max()) < 1e-4
-    assert found["latents_in_block"].values.tolist() == [2, 8]
-    np.testing.assert_allclose(found["drop_per_latent"].sel(block="recon") * 8, found["drop"].sel(block="recon"))
+    assert result["latents_in_block"].values.tolist() == [2, 8]
+    np.testing.assert_allclose(result["drop_per_latent"].sel(block="recon") * 8, result["drop"].sel(block="recon"))
 
 
 def test_a_block_that_the_decoder_does_not_read_loses_nothing(model):
-    run, made = model
+    run, trained = model
     with torch.no_grad():
-        made.model.network.decoder[1].weight[2:] = 0
-    codes, _ = made.encode()
-    found = sensitivity(run, made, codes, Sensitivity(scales=(1.0, 2.0), images=16))
-    assert float(abs(found["drop"].sel(block="recon")).max()) == 0
-    assert float(abs(found["drop_latent"].isel(latent=slice(2, None))).max()) == 0
+        trained.model.network.decoder[1].weight[2:] = 0
+    codes, _ = trained.encode()
+    result = sensitivity(run, trained, codes, Sensitivity(scales=(1.0, 2.0), images=16))
+    assert float(abs(result["drop"].sel(block="recon")).max()) == 0
+    assert float(abs(result["drop_latent"].isel(latent=slice(2, None))).max()) == 0
 
 
 def test_codes_and_pictures_of_a_run_are_repeatable(tiny, tiny_store, results):
@@ -176,9 +176,9 @@ def test_a_contrast_over_seeds_is_a_paired_t_interval():
          "value": v[s], "low": v[s] - 1, "high": v[s] + 1, "n": 9}
         for c, v in (("full", one), ("two", two)) for s in range(6)
     ]  # fmt: skip
-    found = contrasts_of(rows)
+    result = contrasts_of(rows)
     low, high = stats.ttest_rel(two, one).confidence_interval(0.95)
-    assert found == pytest.approx((np.mean(two - one), low, high))
+    assert result == pytest.approx((np.mean(two - one), low, high))
 
 
 def contrasts_of(rows):
