@@ -51,8 +51,8 @@ def code_scores(
     run: Run, store: Store, model: TrainedModel, mean: Codes, log_variance: Codes, resamples: int
 ) -> dict[str, Score]:
     """Scores of posterior means and log variances (N, D): nats, alignment with the factors, match with the prior."""
-    exact = len(run.aux) if run.composition.conditional == "copied" else 0  # auxiliary latents that are u itself
-    log_variance = np.where(np.arange(mean.shape[1]) < exact, np.float32(FLOOR), log_variance)
+    copied = len(run.aux) if run.composition.conditional == "copied" else 0  # auxiliary latents that are u itself
+    log_variance = np.where(np.arange(mean.shape[1]) < copied, np.float32(FLOOR), log_variance)
     sampled = posterior_samples(run, mean, log_variance)
     scores = aligned_scores(run, model.rows.factors, mean, log_variance, sampled, resamples)
     scores |= study_scores(mean.astype(np.float64), sampled, model.rows.factors, resamples)
@@ -61,7 +61,7 @@ def code_scores(
         scores |= match_scores(sampled[:, len(run.aux) :], prior)
     if run.encoder == "deterministic":
         return scores
-    return {"kl": mean_score(divergence(mean, log_variance)[:, exact:].sum(1)), **scores}
+    return {"kl": mean_score(divergence(mean, log_variance)[:, copied:].sum(1)), **scores}
 
 
 def posterior_samples(run: Run, mean: Codes, log_variance: Codes) -> Array:

@@ -51,7 +51,7 @@ METRICS: dict[str, Metric] = {
         measure=measures.ceiling, by_coverage=True,
     ),
     "lds_corrected": Metric(
-        {"lds_corrected": Column("1", "alignment", contrasted=True)}, "means", "factors", AUX,
+        {"lds_corrected": Column("1", "alignment", contrasted=True)}, "means", "factors", "",
         "LDS without the correlations that chance explains", f"{LINE}; how much is explained",
         of_factors(alignment.lds, corrected=True), by_coverage=True,
     ),
@@ -60,7 +60,7 @@ METRICS: dict[str, Metric] = {
             "lds_all": Column("ceiling", "alignment", "lds_ceiling"),
             "lds_all_corrected": Column("1", "alignment", contrasted=True),
             "lds_all_live": Column("1", "alignment", compared=True),
-            "latents_live": Column("factors", "alignment"),
+            "latents_live": Column("", "alignment"),
         },
         "means", "factors", AUX,
         "LDS over all factors, raw and corrected; `lds_all_live` of the active latents only (those that hold more than "

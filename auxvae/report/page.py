@@ -59,7 +59,7 @@ def _examples(results: Path, titles: dict[str, str]) -> dict[str, xr.DataArray]:
 
 
 def _samples(results: Path, titles: dict[str, str]) -> dict[str, xr.DataArray]:
-    """Images sampled from each run that decodes."""
+    """Images sampled from every run that decodes."""
     stamps: dict[str, xr.DataArray] = {}
     for run, label in titles.items():
         with xr.open_dataset(results / "runs" / run / "pictures.nc") as file:

@@ -35,7 +35,7 @@ def traversal_figure(pictures: xr.Dataset, title: str) -> Figure:
 def reconstruction_figure(images: dict[str, xr.DataArray]) -> Figure:
     """Rows of images by name, (galaxy, y, x), on one scale; a sentence if there are none."""
     if not images:
-        return empty_figure("No run of this study decodes: there are no reconstructions.")
+        return empty_figure("No run of this study decodes: there are no images to show.")
     with plt.rc_context(STYLE):
         count = len(next(iter(images.values())))
         figure, axes = plt.subplots(len(images), count, figsize=(0.9 * count + 1.2, 0.9 * len(images)), squeeze=False)

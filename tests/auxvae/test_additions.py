@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from auxvae.config.priors import PRIORS, PriorKind
 from auxvae.config.methods import METHODS, Method
 from auxvae.config.networks import BACKBONES
+from auxvae.config.priors import PRIORS, PriorKind
 from auxvae.config.terms import TERMS, Term
 from auxvae.metrics import suite
 from auxvae.metrics.representation import representation
