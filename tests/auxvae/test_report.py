@@ -1,11 +1,11 @@
-"""The report of a study whose files are written by hand: what a run does not have is absent, and all files are there."""
+"""The report of a study whose files are written by hand: what a run does not have is absent, all files are there."""
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from auxvae.analysis.study import collect_study
 
+from auxvae.analysis.collect import collect
 from auxvae.config.labels import first_of_label, labels
 from auxvae.report.page import TABLES, draw, page, tabulate
 from auxvae.report.tables import read
@@ -59,7 +59,7 @@ def report_of(study, results, decodes):
     """The report of the study where the runs of these methods and coverages decode."""
     for run in study.runs:
         write_run(run, results / "runs" / run.id, labels(study.runs)[run.id] in decodes)
-    collect_study(study.runs, results, 2)
+    collect(study.runs, results, 2)
     tabulate(study, results)
     draw(study, results)
     page(study, results)
