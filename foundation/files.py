@@ -70,7 +70,7 @@ def locked(lock: Path, what: str) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            value, allowed = Words("another process at work"), f"{what} is made by one process at a time"
+            value, allowed = Words("another process is writing it"), f"{what} is made by one process at a time"
             raise Refused(Fault(str(lock.parent), value, allowed, "wait until it has finished")) from None
         yield
 

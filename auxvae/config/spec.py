@@ -52,8 +52,8 @@ class Group(Settings):
     """names of coverages; for the methods that take auxiliary variables, which need one"""
 
     weights: Annotated[dict[Name, Many[NonNegative]], TERM_NAMES] = field(default_factory=dict)
-    """by term, a number or a list of numbers over the method's: [each method's terms](methods.md), and what a term is
-    at the head of auxvae/losses/terms.py"""
+    """by term, a number or a list of numbers over the method's: [each method's terms](methods.md), each
+    defined in auxvae/losses"""
 
     seeds: Many[Seed] = (0,)
     """a number or a list"""

@@ -38,7 +38,7 @@ def test_a_loss_term_is_an_entry_and_a_function(config, monkeypatch, ids):
     monkeypatch.setitem(TERMS, "sparsity", Term(f"{HERE}:sparsity"))
     monkeypatch.setitem(METHODS, "sparse_vae", Method({"reconstruction": 1, "kl": 1, "sparsity": 0.1}, "none"))
     run = run_of("sparse_vae", config)
-    assert float(terms_of(run)["sparsity"]) > 0 and HERE in run.modules
+    assert float(terms_of(run)["sparsity"].detach()) > 0 and HERE in run.modules
     assert {method: run_of(method, config).id for method in ids} == ids
 
 

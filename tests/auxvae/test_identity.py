@@ -15,7 +15,7 @@ from auxvae.config.networks import BACKBONES, COMPANIONS
 from auxvae.config.priors import PRIORS, PriorKind
 from auxvae.config.terms import TERMS, Term
 from auxvae.config.training import Training
-from auxvae.models.prior_checks import free_prior
+from auxvae.models.prior_checks import residual_prior
 from auxvae.models.priors import Prior
 from foundation.faults import Refused
 from tests.conftest import TINY, study_of
@@ -238,7 +238,7 @@ def test_a_prior_is_added_by_one_entry_and_one_class(monkeypatch):
     monkeypatch.setitem(PRIORS, "triangular", kind)
     run = runs_of({"method": "ae_mmd", "prior": {"kind": "triangular", "std": 2.0}})[0]
     assert "tests.auxvae.test_identity" in run.modules
-    assert float(free_prior(run, {})[1].mean()) == pytest.approx(4, rel=0.1)
+    assert float(residual_prior(run, {})[1].mean()) == pytest.approx(4, rel=0.1)
     with pytest.raises(Refused, match="needs a density for every z"):
         runs_of({"method": "vae", "prior": "triangular"})
     with pytest.raises(Refused, match="the prior triangular takes std"):

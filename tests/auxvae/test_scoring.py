@@ -1,4 +1,4 @@
-"""`python -m auxvae score`: every kind of file, names, choices, and what is wrong told in a sentence with status 2."""
+"""`python -m auxvae score`: every kind of file, names, choices, and faults in a sentence with status 2."""
 
 import json
 import subprocess

@@ -272,7 +272,7 @@ def test_models_that_agree_rank_above_those_that_do_not(lasso):
 def test_tad_counts_the_lead_of_each_attribute_that_is_told_apart():
     a = G.random((4000, 3)) < 0.5
     codes = np.column_stack([a[:, 0] + 0.0, a[:, 1] + 0.0, G.standard_normal(4000)])
-    assert tad(codes, a).value == pytest.approx(1, abs=0.05)  # two attributes told, each with a lead of 1/2
+    assert tad(codes, a).value == pytest.approx(1, abs=0.05)  # two attributes captured, each with a lead of 1/2
     shared = np.column_stack([a[:, 0], a[:, 0], a[:, 1]])
     assert tad(codes, shared).value == pytest.approx(0.5, abs=0.05)  # the first two are one
 
