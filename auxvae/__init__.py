@@ -1,1 +1,1 @@
-"""The models: which latents line up with which factors, and what happens when only some factors are told."""
+"""The models: how well their latents line up with the factors, and what happens when only some factors are given."""

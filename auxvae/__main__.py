@@ -15,8 +15,9 @@ from auxvae.config.analyses import read_analyses
 from auxvae.config.run import Fleet, read_run
 from auxvae.config.study import Study, read_study
 from foundation.console import log, open_log, run_app
-from foundation.declare import load_yaml
 from foundation.faults import Fault, Refused, Words, listed
+from foundation.files import write_text
+from foundation.yaml_file import load_yaml
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 Log = Annotated[Optional[Path], typer.Option("--log", help="Write the lines to this file too.")]
@@ -52,14 +53,19 @@ def from_json(spec: str, *keys: str) -> dict[str, Any]:
 
 
 def _facts(config: Path) -> tuple[Mapping[str, Any], list[Fault]]:
-    """What the simulations know of the config's data sets, asked of their own program, and what is wrong there."""
-    command = [sys.executable, "-m", "simulations", "facts", str(config)]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False)
-    if asked.returncode not in (0, 2):
-        raise RuntimeError(f"{' '.join(command)} failed:\n{asked.stderr}")
-    told_facts = json.loads(asked.stdout)
-    faults = [Fault(**{**fault, "value": Words(fault["value"])}) for fault in told_facts["faults"]]
-    return told_facts["facts"], faults
+    """What the simulations know of the config's data sets, and what is wrong there."""
+    answer = _simulations("facts", str(config))
+    return answer["facts"], [Fault(**{**fault, "value": Words(fault["value"])}) for fault in answer["faults"]]
+
+
+def _simulations(*arguments: str) -> dict[str, Any]:
+    """The answer of the simulations' program, which no module here may import, as JSON."""
+    command = [sys.executable, "-m", "simulations", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode not in (0, 2):
+        raise RuntimeError(f"{' '.join(command)} failed:\n{ended.stderr}")
+    answer: dict[str, Any] = json.loads(ended.stdout)
+    return answer
 
 
 @app.command()
@@ -67,13 +73,28 @@ def check(config: Path, log_to: Log = None) -> None:
     """Check a whole study before anything runs; exit status 2 with one sentence per fault."""
     open_log(log_to)
     study = study_of(str(config))
-    own = [run for run in study.runs if run.prior.is_a_program() and not run.prior.reads_factors()]
-    if own:
+    programs = [run for run in study.runs if run.prior.is_a_program() and not run.prior.reads_factors()]
+    if programs:
         from auxvae.models.prior_checks import prior_faults
 
-        if faults := prior_faults(own, lambda run: {}):
+        if faults := prior_faults(programs, lambda run: {}):
             raise Refused(faults)
     log.info(f"{config}: {study.estimate()}")
+
+
+@app.command()
+def schema(
+    page: Annotated[Optional[Path], typer.Option(help="Fill the tables of this Markdown page instead.")] = None,
+) -> None:
+    """Print the JSON schema of a config, for editors: config/schema.json is this."""
+    from auxvae.config.reference import documented
+    from auxvae.config.schema import study_schema
+
+    whole = study_schema(_simulations("schema"))
+    if page is None:
+        typer.echo(json.dumps(whole, indent=2))
+    else:
+        write_text(page, documented(page.read_text(encoding="utf-8"), whole))
 
 
 @app.command()
@@ -124,10 +145,10 @@ def evaluate(
 def collect(spec: Spec, results: Results, log_to: Log = None) -> None:
     """Gather the runs of a study into scores.parquet and analysis.nc."""
     open_log(log_to)
-    from auxvae.analysis.study import collect_study
+    from auxvae.analysis.collect import collect as collect_runs
 
     study = study_of(spec)
-    collect_study(study.runs, results, study.config.analyses.bootstrap)
+    collect_runs(study.runs, results, study.config.analyses.bootstrap)
 
 
 @app.command()
@@ -158,11 +179,11 @@ def score(
     from auxvae.metrics.suite import suite
     from foundation.files import write_json
 
-    given = scoring.read_codes(codes)
-    chosen = scoring.chosen_metrics(only, given)
-    scores = suite(given, chosen, reference, resamples)
+    representation = scoring.read_codes(codes)
+    chosen = scoring.chosen_metrics(only, representation)
+    scores = suite(representation, chosen, reference, resamples)
     typer.echo(scoring.table(scores))
-    for sentence in [] if chosen else scoring.left_out(given):
+    for sentence in [] if chosen else scoring.left_out(representation):
         log.info(sentence)
     if out is not None:
         write_json(out, {name: measured.to_json() for name, measured in scores.items()})

@@ -1,4 +1,4 @@
-"""How well can any code know the factors? The largest |rho| that the noise of the paper's galaxies allows.
+"""The upper limit that noise sets on |rho| between any estimate and its factor, for the galaxies of the paper.
 
     python benchmarks/fisher.py [GALAXIES]
 
@@ -6,9 +6,9 @@ For Poisson noise the Fisher information of the factors theta in a noise-free st
 
     F = sum_pixels (dm/dtheta) (dm/dtheta)^T / m,
 
-by central differences of drawings. With the variance V of the prior added as V^-1 (a Gaussian for the uniform prior, an
-approximation here), the best mean squared error is E[(F + V^-1)^-1], and the best correlation of an estimate with its
-factor sqrt(1 - error / V).
+by central differences of drawings. With a Gaussian prior of variance V, which approximates the uniform one, the least
+mean squared error is E[(F + V^-1)^-1], and the largest correlation of an estimate with its factor is
+sqrt(1 - error / V).
 """
 
 import os
@@ -23,11 +23,11 @@ from simulations.factors import draw_factors
 from simulations.facts import read_declared
 from simulations.galaxy import draw, parameters
 
-FAINTEST = 1e-6  # photons per pixel: below, rounding of the drawing rules
+FAINTEST = 1e-6  # photons per pixel; fainter pixels are dominated by the rounding of the drawing
 
 
 def information(dataset, row, widths):
-    """F of one galaxy, (factors, factors)."""
+    """F of the galaxy with the factors `row`, (factors, factors); `widths` are those of the priors."""
     names = list(row)
     stamp = draw(dataset.scene, parameters(dataset, row)).astype(np.float64)
     slopes = []
@@ -40,7 +40,7 @@ def information(dataset, row, widths):
 
 
 def main(galaxies):
-    """Print the limit of every factor."""
+    """Print the limit for every factor."""
     declared = read_declared({"datasets": {"d": {"preset": "paper", "galaxies": 4096}}}, [])
     dataset = declared.simulated["d"]
     factors = draw_factors(dataset, 0, galaxies)

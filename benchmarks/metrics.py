@@ -17,9 +17,9 @@ from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.metrics import mutual_info_score
 from sklearn.svm import LinearSVC
 
-from auxvae.metrics.closed import closed_forms, known
+from auxvae.metrics.closed import closed_forms, factor_columns
 from auxvae.metrics.representation import representation
-from auxvae.metrics.suite import METRICS, lacks, suite
+from auxvae.metrics.suite import lacks, measured, suite
 
 N, D, F = 10_000, 10, 5
 SLOW = {"beta_vae", "factor_vae"}
@@ -34,32 +34,32 @@ def data(discrete):
     return np.hstack([unit @ (np.eye(F) + 0.3 * g.standard_normal((F, F))), g.standard_normal((N, D - F))]), u
 
 
-def seconds(of, turns=5):
+def seconds(call, turns=5):
     """Median time of a call."""
     taken = []
     for _ in range(turns):
         start = time.perf_counter()
-        of()
+        call()
         taken.append(time.perf_counter() - start)
     return statistics.median(taken)
 
 
 def closed(z, u):
     """The closed forms together, without and with 100 bootstrap samples, and of twenty runs at once."""
-    of = known({str(k): column for k, column in enumerate(u.T)}, torch.device("cpu"))
+    table = factor_columns({str(k): column for k, column in enumerate(u.T)}, torch.device("cpu"))
     one = torch.from_numpy(z)
     several = one.expand(20, -1, -1)
-    print(f"closed forms                        {1e3 * seconds(lambda: closed_forms(one, of)):8.1f} ms  (target 50)")
-    print(f"closed forms, 100 samples           {1e3 * seconds(lambda: closed_forms(one, of, 100)):8.1f} ms")
-    print(f"closed forms of 20 runs, each       {50 * seconds(lambda: closed_forms(several, of), 3):8.1f} ms")
+    print(f"closed forms                        {1e3 * seconds(lambda: closed_forms(one, table)):8.1f} ms  (target 50)")
+    print(f"closed forms, 100 samples           {1e3 * seconds(lambda: closed_forms(one, table, 100)):8.1f} ms")
+    print(f"closed forms of 20 runs, each       {50 * seconds(lambda: closed_forms(several, table), 3):8.1f} ms")
 
 
-def every(given):
+def every(inputs):
     """Each metric by itself, and the sum that has a target."""
     total = 0.0
-    for name, metric in METRICS.items():
-        if not lacks(name, given) and not metric.boosted:
-            taken = seconds(lambda name=name: suite(given, [name]), 3)
+    for name, metric in measured().items():
+        if not lacks(name, inputs) and not metric.boosted:
+            taken = seconds(lambda name=name: suite(inputs, [name]), 3)
             total += 0 if name in SLOW else taken
             print(f"    {name:<31}{taken:9.3f} s")
     print(f"suite without BetaVAE, FactorVAE    {total:9.3f} s   (target 3)")
@@ -67,7 +67,7 @@ def every(given):
 
 def standard(z, u):
     """The standard algorithms, one after the other, over the package's."""
-    given = representation(z, u)
+    inputs = representation(z, u)
     bins = [np.digitize(c, np.histogram(c, 20)[1][:-1]) for c in z.T]
     pairs = list(product(range(D), range(F)))
     for title, name, plain in (
@@ -75,8 +75,8 @@ def standard(z, u):
         ("linear SVMs, SAP", "sap_discrete", lambda: [_svm(z[:, [j]], u[:, k]) for j, k in pairs]),
         ("boosting, DCI", "dci", lambda: [GradientBoostingClassifier().fit(z, u[:, k]) for k in range(F)]),
     ):
-        once, own = seconds(plain, 1), seconds(lambda name=name: suite(given, [name]), 3)
-        print(f"{title:<28}{once:8.2f} s plain, {own:6.3f} s here with its interval: {once / own:6.1f} times")
+        once, here = seconds(plain, 1), seconds(lambda name=name: suite(inputs, [name]), 3)
+        print(f"{title:<28}{once:8.2f} s plain, {here:6.3f} s here with its interval: {once / here:6.1f} times")
 
 
 def _svm(z, u):

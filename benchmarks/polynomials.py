@@ -1,4 +1,4 @@
-"""What of each latent is a polynomial of the factors: R^2 on held-out test galaxies, run by run.
+"""How much of each latent is a polynomial of the factors: R^2 on held-out test galaxies, run by run.
 
     python benchmarks/polynomials.py results/default
 

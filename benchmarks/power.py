@@ -1,10 +1,10 @@
-"""What an MMD sees of one pair of latents correlated 0.5 among d independent ones, all N(0, 1).
+"""The power of MMD terms to detect one pair of latents correlated by 0.5 among d independent ones, all N(0, 1).
 
     python benchmarks/power.py
 
-z-score of each term of losses.mmd: (mean with the pair - mean without) / standard deviation without, over 40 draws, at
-several effective batches: rows of the batch and the queue together. "pairs drawn" takes 2 d pairs at random, anew for
-each draw; "its pair" is the term of the dependent pair alone, which is what its two latents feel.
+z-score of each term of losses.mmd, (mean with the pair - mean without) / standard deviation without, over 40 draws and
+for several numbers of rows, those of the batch and the queue together. "pairs drawn" uses 2 d random pairs, different
+ones in each draw; "its pair" is the term of the dependent pair alone, whose gradient acts on its two latents.
 """
 
 import math
@@ -45,13 +45,13 @@ def terms(rows, d, rho, index):
 
 
 def main():
-    """A line per latent dimension and effective batch."""
+    """Print one line per number of latents and of rows."""
     torch.set_num_threads(1)
     print("   d   rows  joint imq  joint rbf  marginals  pairs drawn  all pairs  its pair")
     for d in (10, 32, 64):
         for rows in (256, 1024):
-            null, seen = (torch.stack([terms(rows, d, rho, i) for i in range(DRAWS)]) for rho in (0.0, 0.5))
-            scores = ((seen.mean(0) - null.mean(0)) / null.std(0)).tolist()
+            null, paired = (torch.stack([terms(rows, d, rho, i) for i in range(DRAWS)]) for rho in (0.0, 0.5))
+            scores = ((paired.mean(0) - null.mean(0)) / null.std(0)).tolist()
             print(f"{d:4d} {rows:6d} " + " ".join(f"{score:10.1f}" for score in scores), flush=True)
 
 

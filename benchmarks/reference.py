@@ -1,4 +1,4 @@
-"""How near the metrics come to the field's standard library, and how the fast DCI ranks beside the boosted one.
+"""Differences between the metrics and disentanglement_lib, and how the fast DCI ranks models beside the boosted one.
 
     python benchmarks/reference.py
 
@@ -16,7 +16,7 @@ from auxvae.metrics.robustness import irs
 from auxvae.metrics.votes import beta_vae, factor_vae
 from tests.auxvae.test_reference import FLAGS, REAL, SYNTHETIC, Reference
 
-FOUND = {
+SCORES = {
     "mig": (lambda r: mig(r.z, r.u, FLAGS, resamples=0).value, lambda f: f["mig"]["20"]),
     "modularity": (lambda r: modularity(r.z, r.u, FLAGS, resamples=0).value, lambda f: f["modularity"]),
     "sap": (lambda r: sap(r.z, r.u, 0).value, lambda f: f["sap"]),
@@ -38,14 +38,16 @@ DCI = ("dci_disentanglement", "dci_completeness", "dci_informativeness")
 def main():
     """The two tables."""
     every = {name: Reference(name) for name in (*SYNTHETIC, *REAL)}
-    for metric, (own, theirs) in FOUND.items():
-        pairs = [(own(r), theirs(r.found)) for r in every.values() if theirs(r.found) is not None]
+    for metric, (here, library) in SCORES.items():
+        pairs = [(here(r), library(r.expected)) for r in every.values() if library(r.expected) is not None]
         print(f"| `{metric}` | {max(abs(a - b) for a, b in pairs):.1e} |")
     forests = {n: dci(r.z, r.u, FLAGS, r.z_test, r.u_test, resamples=0) for n, r in every.items()}
-    boosted = {n: r.found["dci_whole"] if all(r.found["dci_whole"]) else r.found["dci"] for n, r in every.items()}
-    for k, own in enumerate(DCI):
-        a, b = [forests[n][own].value for n in every], [boosted[n][k] for n in every]
-        print(f"\n{own}: Spearman's rho {spearmanr(a, b).statistic:.3f}")
+    boosted = {
+        n: r.expected["dci_whole"] if all(r.expected["dci_whole"]) else r.expected["dci"] for n, r in every.items()
+    }
+    for k, score in enumerate(DCI):
+        a, b = [forests[n][score].value for n in every], [boosted[n][k] for n in every]
+        print(f"\n{score}: Spearman's rho {spearmanr(a, b).statistic:.3f}")
         print("\n".join(f"| {n} | {x:.3f} | {y:.3f} |" for n, x, y in zip(every, a, b, strict=True)))
 
 

@@ -1,10 +1,10 @@
-"""Simulated galaxies per second and core, writing included, against a bare GalSim loop in the same run.
+"""Simulated galaxies per second and core, including writing the store, compared with a bare GalSim loop.
 
     python benchmarks/simulate.py [GALAXIES]
 
 The bare loop draws the same scene (sheared exponential under a Gaussian PSF, 33 x 33 pixels) from the same factors and
-adds GalSim's Poisson noise with a generator of its own per image; nothing is kept. The two take turns, and the median
-of the ratios is what counts, since the machine's speed drifts.
+adds GalSim's Poisson noise with a separate generator for each image; it stores nothing. The two alternate, because the
+speed of the machine drifts, and the result is the median of the ratios.
 """
 
 import os
@@ -32,8 +32,8 @@ def bare(factors, count):
     for i in range(count):
         galaxy = galsim.Exponential(flux=factors["flux"][i], scale_radius=factors["radius"][i])
         galaxy = galaxy.shear(g1=factors["g1"][i], g2=factors["g2"][i])
-        seen = galsim.Convolve(galaxy, galsim.Gaussian(fwhm=factors["psf_fwhm"][i]))
-        image = seen.drawImage(nx=33, ny=33, scale=0.2)
+        observed = galsim.Convolve(galaxy, galsim.Gaussian(fwhm=factors["psf_fwhm"][i]))
+        image = observed.drawImage(nx=33, ny=33, scale=0.2)
         image.addNoise(galsim.PoissonNoise(galsim.BaseDeviate(i + 1), sky_level=0.0))
 
 
@@ -50,14 +50,14 @@ def main(count):
     declared = read_declared({"datasets": {"d": {"preset": "paper", "galaxies": count}}}, [])
     dataset, facts = declared.simulated["d"], declared.facts["d"]
     factors = draw_factors(dataset, 0, count)
-    ours, theirs = [], []
+    complete, loop = [], []
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory() as folder:
-            ours.append(timed(simulate, dataset, facts, Path(folder) / "d.zarr", 1))
-        theirs.append(timed(bare, factors, count))
-    ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
-    print(f"bare GalSim loop  {count / statistics.median(theirs):8,.0f} galaxies/s")
-    print(f"simulate, sealed  {count / statistics.median(ours):8,.0f} galaxies/s")
+            complete.append(timed(simulate, dataset, facts, Path(folder) / "d.zarr", 1))
+        loop.append(timed(bare, factors, count))
+    ratio = statistics.median(b / a for a, b in zip(complete, loop, strict=True))
+    print(f"bare GalSim loop  {count / statistics.median(loop):8,.0f} galaxies/s")
+    print(f"simulate, sealed  {count / statistics.median(complete):8,.0f} galaxies/s")
     print(f"ratio             {ratio:8.2f}  (target: at least 0.85)")
 
 

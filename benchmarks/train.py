@@ -17,7 +17,7 @@ from auxvae.config.study import read_study
 from auxvae.data.store import Store
 from auxvae.models.model import draws_at
 from auxvae.training.loop import Trainer
-from foundation.declare import load_yaml
+from foundation.yaml_file import load_yaml
 from simulations.facts import read_declared
 
 ROUNDS, STEPS = 7, 10

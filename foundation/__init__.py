@@ -1,5 +1,5 @@
-"""What every room stands on: faults said in sentences, declared specs, files finished by rename, provenance.
+"""The foundation of every room: faults as sentences, declared specs, whole-or-absent files, provenance, console.
 
-This package knows nothing of galaxies or networks. It imports the standard library and the YAML reader
-alone, because the specs that stand on it are also read inside the Snakefile.
+This package knows nothing of galaxies or networks. It imports neither numpy nor torch, because the specs built on it
+are also read inside the Snakefile.
 """

@@ -1,4 +1,4 @@
-"""What a command says while it works and when it refuses: lines to the terminal and to its log file."""
+"""The terminal and the log file: what a command reports while it works, and why it refuses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger("auxvae")
 
 
 def open_log(path: Path | None) -> None:
-    """Send the package's lines to standard error and, where a path is given, to that file too."""
+    """Send the package's messages to standard error and, if `path` is not None, to that file as well."""
     log.setLevel(logging.INFO)
     log.handlers.clear()
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
@@ -27,23 +27,24 @@ def open_log(path: Path | None) -> None:
 
 
 def log_file() -> Path | None:
-    """The log file in use, so that a worker process can open it too."""
+    """The log file in use, so that a worker process can open it as well."""
     paths = [Path(h.baseFilename) for h in log.handlers if isinstance(h, logging.FileHandler)]
     return paths[0] if paths else None
 
 
 def run_app(app: Callable[[], object]) -> None:
-    """Run a command; a refusal, or a path that cannot be used, is a sentence each and ends it with status 2."""
+    """Run a command; refusals and unusable paths are printed, one sentence per fault, and end it with status 2."""
     try:
         app()
     except Refused as refused:
-        _say(refused.faults)
+        _print_and_exit(refused.faults)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError) as error:
         value = Words(error.strerror or type(error).__name__)
-        _say([Fault(str(error.filename), value, "this path is needed here", "check the paths of the command")])
+        fault = Fault(str(error.filename), value, "the command needs this path", "check the paths of the command")
+        _print_and_exit([fault])
 
 
-def _say(faults: Iterable[Fault]) -> None:
+def _print_and_exit(faults: Iterable[Fault]) -> None:
     if not log.handlers:
         open_log(None)
     for fault in faults:
@@ -52,32 +53,32 @@ def _say(faults: Iterable[Fault]) -> None:
 
 
 class Progress:
-    """A line now and then: how much is done, how fast, how long it will take."""
+    """Progress messages: how much is done, how fast, and how long the rest will take."""
 
     def __init__(self, what: str, total: int, unit: str, every: float = 5.0, done: int = 0) -> None:
-        """`every` is the least number of seconds between two lines; `done` was done before this start."""
+        """`every` is the shortest time in seconds between two messages; `done` is what an earlier start finished."""
         self.what, self.total, self.unit, self.every = what, total, unit, every
-        self.done = self.before = done
-        self.start = self.spoke = time.monotonic()
+        self.done = self.done_at_start = done
+        self.start = self.last_message = time.monotonic()
 
-    def advance(self, steps: int, told: str = "") -> None:
-        """Count steps; speak when it is time, and at the end."""
+    def advance(self, steps: int, note: str = "") -> None:
+        """Count steps; log a message, with the note in it, when one is due and at the end."""
         self.done += steps
         now = time.monotonic()
-        if now - self.spoke >= self.every or self.done >= self.total:
-            self.spoke = now
-            log.info(self.line(now, told))
+        if now - self.last_message >= self.every or self.done >= self.total:
+            self.last_message = now
+            log.info(self.message(now, note))
 
-    def line(self, now: float, told: str) -> str:
-        """The line itself."""
-        rate = (self.done - self.before) / max(now - self.start, 1e-9)
+    def message(self, now: float, note: str) -> str:
+        """The message at time `now` (s, of the monotonic clock)."""
+        rate = (self.done - self.done_at_start) / max(now - self.start, 1e-9)
         left = span((self.total - self.done) / rate) + " left" if self.done < self.total else "done"
         head = f"{self.what}: {self.done:,} of {self.total:,} {self.unit}"
-        return ", ".join(filter(None, (head, told, f"{rate:,.3g} {self.unit}/s", left)))
+        return ", ".join(filter(None, (head, note, f"{rate:,.3g} {self.unit}/s", left)))
 
 
 def span(seconds: float) -> str:
-    """A length of time for people."""
+    """A duration in the unit that people would use: s, min or h."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

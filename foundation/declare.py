@@ -1,9 +1,7 @@
 """Read a mapping (from YAML or JSON) into declared dataclasses; the declaration is the only list of what is legal.
 
-A field's annotation says what it takes: a number or a name, `Annotated[float, Range(0, 1)]` for a bounded one,
-`Literal[...]` for a choice, `tuple[X, ...]` for a list, `dict[str, X]` for named things, another dataclass for a
-section, `X | None` where nothing may stand. Whatever does not fit becomes a fault; reading goes on, so that
-all faults are told at once. A dataclass may define `faults(where)` for what only its fields together can show.
+The dataclasses are pydantic's, their fields of the kinds in foundation.fields. Whatever does not fit becomes a fault, a
+sentence with its place; all faults are collected at once, and `read_despite` goes on with what is sound.
 """
 
 from __future__ import annotations
@@ -11,23 +9,30 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-import math
 import re
-import types
 import typing
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
 
-import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from foundation.faults import Fault, Refused, Words, listed, suggest
+from foundation.fields import chosen_from
 
 T = TypeVar("T")
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")  # names become folders: no separators, no dots
+Path = tuple[Any, ...]  # keys and indices from the top of a config to a value
 
-
-LARGEST = 1e300  # beyond it a number is a slip of the hand, and some do not fit a float
+NAMES = ("a name is letters, digits and _, a letter first", "rename it")
+# What stands where a value of another type does, and the remedy, by pydantic's type of error.
+EXPECTED = {
+    "dataclass_type": ("a section of named settings stands here", "write 'name: value' lines"),
+    "dict_type": ("named entries stand here", "write 'name: ...' lines"),
+    "tuple_type": ("a list stands here", "write it in square brackets"),
+    "bool_type": ("true or false stands here", "write one"),
+    "string_type": ("text stands here", "write it in quotes"),
+    "string_pattern_mismatch": NAMES,
+    "recursion_loop": ("a value does not contain itself", "take the alias away"),
+}
 
 
 class Wrong:
@@ -37,265 +42,154 @@ class Wrong:
 WRONG = Wrong()
 
 
-@dataclasses.dataclass(frozen=True)
-class Range:
-    """Bounds of a number; `above` excludes the lower bound itself."""
-
-    low: float = -math.inf
-    high: float = math.inf
-    above: bool = False
-
-    def holds(self, value: float) -> bool:
-        """Whether the value lies in the range."""
-        return (value > self.low if self.above else value >= self.low) and value <= self.high
-
-    def __str__(self) -> str:
-        """The range in words."""
-        low = f"{'above' if self.above else 'at least'} {self.low:g}" if self.low > -math.inf else ""
-        high = f"at most {self.high:g}" if self.high < math.inf else ""
-        return " and ".join(filter(None, (low, high)))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class OneOf:
-    """The keys of a table as the choices of a field."""
-
-    choices: Mapping[str, Any]
-
-
-Positive = Annotated[float, Range(0, above=True)]
-NonNegative = Annotated[float, Range(0)]
-Fraction = Annotated[float, Range(0, 1)]
-Count = Annotated[int, Range(1)]
-
-
 def read(kind: type[T], value: object, where: str, faults: list[Fault]) -> T | Wrong:
     """`value` as `kind`, or WRONG with what is wrong appended to `faults`."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if dataclasses.is_dataclass(kind):
-        return typing.cast(T, _section(kind, value, where, faults))
-    if origin in (Union, types.UnionType):
-        return typing.cast(T, _either(arguments, value, where, faults))
-    reader = _READERS.get(origin or kind)
-    if reader is None:
-        raise TypeError(f"{where}: a field is declared as {kind}, which no reader takes")
-    return typing.cast(T, reader(arguments, value, where, faults))
+    result, misfits = _attempt(kind, value, where)
+    faults += (fault for _, fault in misfits)
+    return result
 
 
 def read_whole(kind: type[T], value: object, where: str) -> T:
     """`value` as `kind`, or a refusal with all that is wrong."""
     faults: list[Fault] = []
     result = read(kind, value, where, faults)
-    if not isinstance(result, kind):
+    if isinstance(result, Wrong):
         raise Refused(faults)
     return result
 
 
 def read_despite(kind: type[T], value: object, where: str, faults: list[Fault]) -> T | Wrong:
     """`value` as `kind` without what is wrong in it, which is appended to `faults`, so that checking can go on."""
-    wrong: list[Fault] = []
-    result = read(kind, value, where, wrong)
-    faults += wrong
-    before: list[Fault] = []
-    while result is WRONG and wrong != before and isinstance(value, Mapping):
-        value, before = copy.deepcopy(dict(value)), wrong
-        for fault in reversed(wrong):
-            place = fault.where.removeprefix(where)
-            _cut(value, re.findall(r"[^.\[\]]+", place), fault.value == "nothing")
-        wrong = []
-        result = read(kind, value, where, wrong)
+    result, misfits = _attempt(kind, value, where)
+    faults += (fault for _, fault in misfits)
+    before: list[Misfit] = []
+    while isinstance(result, Wrong) and misfits != before and isinstance(value, Mapping):
+        value, before = copy.deepcopy(dict(value)), misfits
+        for path, _ in reversed(misfits):
+            _cut(value, path)
+        result, misfits = _attempt(kind, value, where)
     return result
 
 
-def _cut(value: Any, path: list[str], parent: bool) -> None:
-    """Take out what stands at a path (its parent, where the fault is that nothing stands there)."""
-    path = path[:-1] if parent else path
-    if not path:
-        return
-    *outer, last = path
-    for step in outer:
-        value = _below(value, step)
-    if isinstance(value, list):
-        del value[int(last) : int(last) + 1]
-    elif isinstance(value, dict):
-        value.pop(last, None)
+def _cut(value: Any, path: Path) -> None:
+    """Delete the value at a path, where an earlier cut has not done so."""
+    for step in path[:-1]:
+        value = _at(value, step)
+    if path and _at(value, path[-1]) is not None:
+        del value[path[-1]]
 
 
-def _below(value: Any, step: str) -> Any:
-    """What stands at a step of a path; nothing where an earlier cut has taken it."""
-    if isinstance(value, list):
-        return value[int(step)] if int(step) < len(value) else None
-    return value.get(step) if isinstance(value, dict) else None
-
-
-def _fault(faults: list[Fault], *parts: Any) -> Wrong:
-    faults.append(Fault(*parts))
-    return WRONG
-
-
-def _section(kind: Any, value: object, where: str, faults: list[Fault]) -> Any:
-    """A dataclass from a mapping: unknown keys, missing keys, each field, then the whole.
-
-    A kind that names a field as BARE may be written as the value of that field alone.
-    """
-    if isinstance(value, str) and hasattr(kind, "BARE"):
-        value = {kind.BARE: value}
-    if not isinstance(value, Mapping):
-        return _fault(faults, where, value, "a section of named settings stands here", "write 'name: value' lines")
-    fields = {f.name: f for f in dataclasses.fields(kind) if f.init}
-    before = len(faults)
-    for key in value.keys() - fields.keys():
-        remedy = suggest(str(key), fields, "take the key away")
-        _fault(faults, f"{where}.{key}".lstrip("."), Words("this key"), f"the keys here are {listed(fields)}", remedy)
-    hints = _hints(kind)
-    made = {}
-    for name, field in fields.items():
-        place = f"{where}.{name}".lstrip(".")
-        if name in value:
-            made[name] = read(hints[name], value[name], place, faults)
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            _fault(faults, place, Words("nothing"), "a value is needed here", f"add '{name}:'")
-    if len(faults) > before:
-        return WRONG
-    section = kind(**made)
-    check: Callable[[str], list[Fault]] | None = getattr(kind, "faults", None) and section.faults
-    faults.extend(check(where) if check else [])
-    return section if len(faults) == before else WRONG
-
-
-def _either(kinds: tuple[Any, ...], value: object, where: str, faults: list[Fault]) -> Any:
-    """The first kind that takes the value; else the faults of the kind that is most like it, or of the first."""
-    if value is None and type(None) in kinds:
-        return None
-    tries: list[tuple[bool, list[Fault]]] = []
-    for kind in (kind for kind in kinds if kind is not type(None)):
-        found: list[Fault] = []
-        made = read(kind, value, where, found)
-        if not found:
-            return made
-        tries.append((_is_like(kind, value), found))
-    faults += next((found for like, found in tries if like), tries[0][1])
-    return WRONG
-
-
-def _is_like(kind: Any, value: object) -> bool:
-    """Whether a value is of the sort that a kind reads: a number for a bounded number, a word for a choice."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and typing.get_origin(kind) is Annotated
+def _at(value: Any, step: Any) -> Any:
+    if isinstance(value, Mapping):
+        return value.get(step)
+    return value[step] if isinstance(value, list) and isinstance(step, int) and step < len(value) else None
 
 
 @functools.cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind, include_extras=True)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
-def _annotated(arguments: tuple[Any, ...], value: object, where: str, faults: list[Fault]) -> Any:
-    inner, bounds = arguments
-    if isinstance(bounds, OneOf):
-        return _choice(tuple(bounds.choices), value, where, faults)
-    made = read(inner, value, where, faults)
-    if made is WRONG or bounds.holds(made):
-        return made
-    return _fault(faults, where, made, f"it must be {bounds}", "change it")
+class Misfit(NamedTuple):
+    """A fault and the path, from the top of what is read, to the value that must go for reading to go on."""
+
+    path: Path
+    fault: Fault
 
 
-def _number(whole: bool, _: tuple[Any, ...], value: object, where: str, faults: list[Fault]) -> Any:
-    wanted = "a whole number" if whole else "a number"
-    if isinstance(value, str):
-        return _fault(faults, where, value, f"{wanted} stands here, not text", _unquoted(value))
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST:
-        return _fault(faults, where, value, f"{wanted} stands here", "write a finite number")
-    if whole and value != int(value):
-        return _fault(faults, where, value, f"{wanted} stands here", f"write {round(value)}")
-    return int(value) if whole else float(value)
+class Place(NamedTuple):
+    """The steps of pydantic's location that are keys and indices of the value, as path and as text (`runs[1].weights`).
+
+    Other steps name branches of a union, an absent field, or parts of a value that stands for a longer form: then the
+    place is not `exact`.
+    """
+
+    path: Path
+    text: str
+    exact: bool
 
 
-def _unquoted(text: str) -> str:
-    """How to write the number that a text seems to mean; YAML wants a point and a signed exponent: 1.0e+4, not 1e4."""
-    if found := re.fullmatch(r"([-+]?\d+)(\.\d*)?[eE]([-+]?)(\d+)", text):
-        whole, point, sign, power = found.groups()
-        return f"write {whole}{point or '.0'}e{sign or '+'}{power}, since YAML takes {text} for text"
-    return f"write {text} without quotes" if re.fullmatch(r"[-+]?[\d.]+", text) else "write a number"
-
-
-def _flag(_: tuple[Any, ...], value: object, where: str, faults: list[Fault]) -> Any:
-    return value if isinstance(value, bool) else _fault(faults, where, value, "true or false stands here", "write one")
-
-
-def _text(_: tuple[Any, ...], value: object, where: str, faults: list[Fault]) -> Any:
-    return value if isinstance(value, str) else _fault(faults, where, value, "text stands here", "write it in quotes")
-
-
-def _choice(choices: tuple[Any, ...], value: object, where: str, faults: list[Fault]) -> Any:
-    if value in choices and isinstance(value, str):
-        return value
-    return _fault(faults, where, value, f"the choices are {listed(choices)}", suggest(str(value), choices, "take one"))
-
-
-def _list(arguments: tuple[Any, ...], value: object, where: str, faults: list[Fault]) -> Any:
-    if isinstance(value, Mapping) or value is None:
-        return _fault(faults, where, value, "a list stands here", "write it in square brackets")
-    value = value if isinstance(value, (list, tuple)) else [value]  # one value stands for a list of one
-    made = [read(arguments[0], each, f"{where}[{i}]", faults) for i, each in enumerate(value)]
-    return WRONG if any(each is WRONG for each in made) else tuple(made)
-
-
-def _named(arguments: tuple[Any, ...], value: object, where: str, faults: list[Fault]) -> Any:
-    if not isinstance(value, Mapping):
-        return _fault(faults, where, value, "named entries stand here", "write 'name: ...' lines")
-    made = {}
-    for key, each in value.items():
-        if not isinstance(key, str) or not NAME.fullmatch(key):
-            _fault(faults, f"{where}.{key}", key, "a name is letters, digits and _, a letter first", "rename it")
-        made[key] = read(arguments[1], each, f"{where}.{key}", faults)
-    return WRONG if any(each is WRONG for each in made.values()) else made
-
-
-_READERS: dict[Any, Callable[..., Any]] = {
-    Annotated: _annotated,
-    int: functools.partial(_number, True),
-    float: functools.partial(_number, False),
-    bool: _flag,
-    str: _text,
-    Literal: _choice,
-    tuple: _list,
-    dict: _named,
-    Any: lambda _, value, *__: value,
-}
-
-
-class _Strict(yaml.SafeLoader):
-    """Safe YAML that refuses a name given twice, where the plain reader keeps the last in silence."""
-
-
-def _mapping(loader: _Strict, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
-        place = f"{key_node.start_mark.name}, line {key_node.start_mark.line + 1}"
-        if not isinstance(key, (str, int, float, bool, type(None))):
-            raise Refused(Fault(place, key, "a name is a word", "write 'name: value'"))
-        if key in seen:
-            raise Refused(Fault(place, key, "each name stands once in its section", "rename or remove one of the two"))
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Strict.add_constructor("tag:yaml.org,2002:map", _mapping)
-
-
-def load_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file; a file that is absent, does not parse or repeats a name is refused in a sentence."""
+def _attempt(kind: type[T], value: object, where: str) -> tuple[T | Wrong, list[Misfit]]:
     try:
-        with open(path, encoding="utf-8") as stream:
-            loaded = yaml.load(stream, _Strict)  # noqa: S506, a SafeLoader
-    except FileNotFoundError:
-        raise Refused(Fault(str(path), Words("no file"), "a config file is read here", "check the path")) from None
-    except IsADirectoryError:
-        raise Refused(Fault(str(path), Words("a folder"), "a config file is read here", "name a file")) from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        told = Words("text that YAML refuses (" + "; ".join(line.strip() for line in str(error).splitlines()) + ")")
-        raise Refused(Fault(str(path), told, "the file must be YAML", "mend the place named here")) from None
-    if not isinstance(loaded, dict):
-        raise Refused(Fault(str(path), loaded, "a config is a mapping of sections", "start from config/config.yaml"))
-    return loaded
+        return typing.cast(T, _adapter(typing.cast(Any, kind)).validate_python(value)), []
+    except ValidationError as error:
+        by_text: dict[str, list[tuple[Place, Any]]] = {}
+        for each in error.errors(include_url=False):
+            place = _place(each["loc"], value, where)
+            by_text.setdefault(place.text, []).append((place, each))
+        return WRONG, [misfit for several in by_text.values() for misfit in _misfits(kind, several)]
+
+
+def _place(location: Path, value: Any, text: str) -> Place:
+    path: list[Any] = []
+    for step in location:
+        if isinstance(value, Mapping) and (keys := [key for key in value if key == step or str(key) == step]):
+            step = keys[0]  # pydantic writes a key that is neither text nor a whole number as text
+            text = f"{text}.{step}".lstrip(".")
+        elif isinstance(value, (list, tuple)) and isinstance(step, int):
+            text = f"{text}[{step}]"
+        else:
+            return Place(tuple(path), text, False)
+        path.append(step)
+        value = value[step]
+    return Place(tuple(path), text, True)
+
+
+def _misfits(kind: Any, errors: list[tuple[Place, Any]]) -> Iterator[Misfit]:
+    """The faults at one place; of the branches of a union (choices or a number), that which the value is most like."""
+    union = [error for place, error in errors if not place.exact and error["type"] != "missing"]
+    chosen: Any = _likeliest(union) if len(union) > 1 else None
+    for place, error in errors:
+        if chosen is not None and error in union and error is not chosen:
+            continue
+        for fault in _faults(kind, place.path, error):
+            steps = (int(s) if s.isdigit() else s for s in re.findall(r"[^.\[\]]+", fault.where))
+            path = (*place.path, *steps)
+            whole = f"{place.text}{fault.where}".lstrip(".")
+            number = ", or a number" if error is chosen and error["type"] == "literal_error" else ""
+            placed = dataclasses.replace(fault, where=whole, allowed=fault.allowed + number)
+            yield Misfit(path[:-1] if fault.value == "nothing" else path, placed)
+
+
+def _likeliest(union: list[Any]) -> Any:
+    """The error of the branch for numbers where the value is one, or a text of digits; else that of the choices."""
+    value = union[0]["input"]
+    number = isinstance(value, (int, float)) or (isinstance(value, str) and re.match(r"[-+.]?\d", value))
+    wanted = "faults" if number else "literal_error"
+    return next((each for each in union if each["type"] == wanted), union[0])
+
+
+def _faults(kind: Any, path: Path, error: Any) -> list[Fault]:
+    """Pydantic's error as faults, their places relative to the path."""
+    name, value = error["type"], error["input"]
+    if name == "faults":
+        return list(error["ctx"]["faults"])
+    if name == "missing":
+        key = error["loc"][-1]
+        return [Fault(f".{key}", Words("nothing"), "a value is needed here", f"add '{key}:'")]
+    if name in ("unexpected_keyword_argument", "invalid_key"):
+        keys = _keys(kind, path[:-1])
+        remedy = suggest(str(path[-1]), keys, "take the key away")
+        return [Fault("", Words("this key"), f"the keys here are {listed(keys)}", remedy)]
+    if name == "literal_error":
+        return [chosen_from(value, re.findall(r"'([^']*)'", error["ctx"]["expected"]))]
+    allowed, remedy = NAMES if error["loc"][-1:] == ("[key]",) else EXPECTED.get(name, (error["msg"], "change it"))
+    return [Fault("", value, allowed, remedy)]
+
+
+def _keys(kind: Any, path: Path) -> list[str]:
+    """The keys of the section that a path leads to."""
+    for step in path:
+        kind = _branch(kind)
+        if dataclasses.is_dataclass(kind):
+            kind = typing.get_type_hints(kind)[step]
+        else:
+            kind = typing.get_args(kind)[0 if typing.get_origin(kind) is tuple else 1]
+    return [field.name for field in dataclasses.fields(_branch(kind))]
+
+
+def _branch(kind: Any) -> Any:
+    """The branch of a union that holds keys or items."""
+    if isinstance(kind, type) or typing.get_origin(kind) in (tuple, dict):
+        return kind
+    return next(each for each in typing.get_args(kind) if each is not type(None))

@@ -1,8 +1,8 @@
-"""A fault is one sentence: where it stands, the value there, what is allowed and the remedy.
+"""A fault is one sentence: where it is, the value there, what is allowed and the remedy.
 
     coverages.three[0]: found 'sheer1', but the factors are radius, g1, g2; did you mean 'g1'?
 
-Whoever reads a config collects every fault and refuses once, with all of them.
+The reader of a config collects all faults and refuses the config once, naming every one of them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong, with its values kept apart so that a program can read them too."""
+    """One thing that is wrong, in four separate fields so that programs can read it too."""
 
     where: str
     value: object
@@ -27,21 +27,21 @@ class Fault:
 
 
 class Refused(Exception):
-    """Raised once for all the faults of one input; the commands print the sentences and exit with status 2."""
+    """Raised once with all the faults of one input; the commands print the sentences and exit with status 2."""
 
     def __init__(self, faults: Fault | Iterable[Fault]) -> None:
-        """Keep the faults; the message is their sentences, one a line."""
+        """Keep the faults, without repetitions; the message has one sentence per line."""
         several = (faults,) if isinstance(faults, Fault) else tuple(faults)
-        self.faults = tuple({str(fault): fault for fault in several}.values())  # one sentence once
+        self.faults = tuple({str(fault): fault for fault in several}.values())
         super().__init__("\n".join(map(str, self.faults)))
 
     def __reduce__(self) -> tuple[type[Refused], tuple[tuple[Fault, ...]]]:
-        """Pickle by faults, so that a refusal crosses from a worker process whole."""
+        """Pickle the faults rather than the message, so that a refusal in a worker process arrives complete."""
         return Refused, (self.faults,)
 
 
 def shown(value: object) -> str:
-    """A value as a reader would write it, cut to a line; what is said in words is not cut."""
+    """A value as text of at most 80 characters; `Words` are never shortened."""
     if isinstance(value, Words):
         return value
     text = "nothing (null)" if value is None else repr(value)
@@ -49,22 +49,22 @@ def shown(value: object) -> str:
 
 
 class Words(str):
-    """A word for what was found when there is no value to show: 'nothing', 'a truncated file'."""
+    """A description that takes the place of a value in a sentence: 'nothing', 'a truncated file'."""
 
 
-def suggest(name: str, known: Iterable[str], otherwise: str) -> str:
-    """'did you mean ...?' where one of the known names is near or stands for the same thing, else `otherwise`."""
-    names = list(known)
-    near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
-    near = near or [known for known in names if known[-1:] == str(name)[-1:] and known[:1] == _initial(name)]
-    return f"did you mean {near[0]!r}?" if near else otherwise
+def suggest(name: str, choices: Iterable[str], otherwise: str) -> str:
+    """'did you mean ...?' if a choice is spelled like the name or abbreviates the same quantity, else `otherwise`."""
+    names = list(choices)
+    similar = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
+    similar = similar or [each for each in names if each[-1:] == str(name)[-1:] and each[:1] == _initial(name)]
+    return f"did you mean {similar[0]!r}?" if similar else otherwise
 
 
 def _initial(name: str) -> str:
-    """The letter by which astronomers abbreviate a spelled-out quantity: shear and sheer are g."""
+    """The letter with which astronomers abbreviate a quantity that is spelled out: g for shear (or sheer)."""
     return "g" if str(name).lower().startswith(("shear", "sheer", "gamma")) else str(name)[:1].lower()
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names in a row, for a sentence."""
+    """Names separated by commas, or 'none'."""
     return ", ".join(map(str, names)) or "none"

@@ -1,6 +1,6 @@
-"""Files are whole or absent: written beside their place, flushed to disk and renamed into it.
+"""Files are whole or absent: written under a temporary name beside their final one, flushed to disk and renamed.
 
-Whoever is killed while writing leaves a `.part` file, which nobody reads. A full disk is told in a sentence.
+A process that is killed while writing leaves a `.part` file, which nothing reads. A full disk is reported as a fault.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any
 
 from foundation.faults import Fault, Refused, Words
 
-SCARCE = 100_000  # bytes left on a disk that is as good as full
+SCARCE = 100_000  # bytes: a disk with less free space than this counts as full
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a path to write to; when the block ends well, what stands there becomes `path` in one rename."""
+    """Yield a temporary path to write to; if the block succeeds, that file is renamed to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     with full_disk_as_fault(path):
@@ -35,24 +35,25 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def full_disk_as_fault(path: Path) -> Iterator[None]:
-    """Turn 'no space left' into a sentence that names the file and says that a restart goes on."""
+    """Turn 'no space left' into a fault that names the file and says that a restart resumes the work."""
     try:
         yield
-    except Exception as error:  # libraries wrap the system's error in their own, or hide it
+    except Exception as error:  # libraries wrap the operating system's error in one of theirs, or hide it
         if not _is_full(error, path):
             raise
         value = Words("a full disk")
-        raise Refused(Fault(str(path), value, "the file needs room", "free some and start again: it goes on")) from None
+        remedy = "free some space and start again: the work resumes where it stopped"
+        raise Refused(Fault(str(path), value, "the file needs space", remedy)) from None
 
 
 def _is_full(error: Exception, path: Path) -> bool:
-    """Whether an error comes of a full disk: by its number, by its words, or by what the disk has left."""
-    known = isinstance(error, OSError) and error.errno in _FULL
-    told = "No space left" in str(error)
+    """Whether a full disk caused the error: judged by its number and message, else by the free space."""
+    if "No space left" in str(error):
+        return True
     if isinstance(error, OSError) and error.errno is not None:
-        return known or told
-    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-    return known or told or shutil.disk_usage(there).free < SCARCE
+        return error.errno in _FULL
+    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    return shutil.disk_usage(existing).free < SCARCE
 
 
 def flush(path: Path) -> None:
@@ -63,40 +64,40 @@ def flush(path: Path) -> None:
 
 @contextmanager
 def locked(lock: Path, what: str) -> Iterator[None]:
-    """Hold a lock file while working on something; a second process at the same work is refused, a dead one is not."""
+    """Hold a lock file while making `what`; a second process is refused, and a killed process leaves no lock."""
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with open(lock, "w", encoding="utf-8") as held:
+    with open(lock, "w", encoding="utf-8") as stream:
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            value = Words("another process at work")
-            raise Refused(Fault(str(lock.parent), value, f"{what} is made once at a time", "wait for it")) from None
+            value, allowed = Words("another process is writing it"), f"{what} is made by one process at a time"
+            raise Refused(Fault(str(lock.parent), value, allowed, "wait until it has finished")) from None
         yield
 
 
 def write_text(path: Path, text: str) -> None:
-    """A text file, whole or absent."""
+    """Write a text file, whole or not at all."""
     with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """A JSON file for people and programs, whole or absent."""
+    """Write an indented JSON file with sorted keys, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
 def read_json(path: Path, what: str) -> Any:
-    """The JSON in a file; absent or broken it is refused in a sentence that says what it should have been."""
+    """The JSON value in a file; an absent or broken file is refused in a sentence that says what it must be."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise Refused(Fault(str(path), Words("no file"), f"{what} stands here", "make it again")) from None
+        raise Refused(Fault(str(path), Words("no file"), f"it must be {what}", "make it again")) from None
     except (ValueError, OSError) as error:
-        raise Refused(Fault(str(path), Words(str(error)), f"{what} stands here", "make it again")) from None
+        raise Refused(Fault(str(path), Words(str(error)), f"it must be {what}", "make it again")) from None
 
 
 def canonical(value: Any) -> str:
-    """The one JSON text of a value: sorted keys, no spaces, no infinities."""
+    """The unique JSON text of a value: keys sorted, no spaces, no infinities or NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -1,4 +1,4 @@
-"""Where an artefact comes from: the code that made it, and the versions and the machine it ran on."""
+"""Provenance of a result: a hash of the code that made it, and the versions of the packages that it ran with."""
 
 from __future__ import annotations
 
@@ -14,37 +14,38 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def code_hash(*modules: str, without: tuple[str, ...] = ()) -> str:
-    """A short hash of the named modules and of all of ours that they import, directly or not.
+    """A short hash of the named modules and of all modules of this repository that they import, directly or not.
 
     `without` names packages that are left out: those whose effect on the result is recorded otherwise.
 
-    Snakemake does not see changes in imported modules; a rule that carries this hash in its `params` reruns when
-    the code it uses changes, and only then.
+    Snakemake does not see changes in imported modules; a rule with this hash in its `params` is run again when the
+    code that it uses changes, and only then.
     """
     packages = tuple(f"{package}." for package in without)
     imported = set().union(*(_closure(name) for name in modules))
     closure = sorted(name for name in imported if not f"{name}.".startswith(packages))
-    together = hashlib.sha256()
+    digest = hashlib.sha256()
     for name in closure:
-        together.update(name.encode() + b"\0" + _source(name).read_bytes() + b"\0")
-    return together.hexdigest()[:12]
+        digest.update(name.encode() + b"\0" + _source(name).read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
 
 
 @cache
 def _closure(start: str) -> frozenset[str]:
-    found: set[str] = set()
+    """The module `start` and all that it imports, directly or not."""
+    closure: set[str] = set()
     waiting = [start]
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found.add(name)
+        if name not in closure:
+            closure.add(name)
             waiting += imports(name)
-    return frozenset(found)
+    return frozenset(closure)
 
 
 @cache
 def imports(module: str) -> tuple[str, ...]:
-    """Our own modules that one module imports, wherever in its text the import stands."""
+    """The modules of this repository that a module imports, at its top or inside a function."""
     tree = ast.parse(_source(module).read_text(encoding="utf-8"))
     named = []
     for node in ast.walk(tree):
@@ -61,5 +62,5 @@ def _source(module: str) -> Path:
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Version of Python and of each installed package named."""
+    """The versions of Python and of the named packages."""
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}

@@ -1,4 +1,4 @@
-"""python -m simulations: draw data, check a store or config, tell its facts, take in your images or official ones."""
+"""python -m simulations: simulate data, check a store or config, print its facts, import your images or public ones."""
 
 from __future__ import annotations
 
@@ -13,100 +13,108 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread per worker: GalSim's
 import typer
 
 from foundation.console import log, open_log, run_app
-from foundation.declare import load_yaml
-from foundation.faults import Fault, Refused, Words, shown
-from simulations.facts import Declared, Facts, read_declared
+from foundation.faults import Fault, Refused, Words, listed, shown, suggest
+from foundation.yaml_file import load_yaml
+from simulations.facts import Declared, Facts, dataset_schema, read_declared
 from simulations.spec import Dataset
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
-Log = Annotated[Optional[Path], typer.Option("--log", help="Write the lines to this file too.")]
+Log = Annotated[Optional[Path], typer.Option("--log", help="Write the messages to this file as well.")]
 
 
 def declared(config: Path) -> Declared:
-    """The data sets of a config file, or all that is wrong with them."""
+    """The data sets of a config file; refused with all faults if there are any."""
     faults: list[Fault] = []
-    found = read_declared(load_yaml(config), faults)
+    datasets = read_declared(load_yaml(config), faults)
     if faults:
         raise Refused(faults)
-    return found
+    return datasets
 
 
 @app.command()
 def check(path: Path, log_to: Log = None) -> None:
-    """Let a store prove itself, or check the data sets of a config; exit status 2 with a sentence per fault."""
+    """Verify a store, or check the data sets of a config; exit status 2 with one sentence per fault."""
     open_log(log_to)
     if path.is_dir():
         from simulations.check import check as check_store
 
         check_store(path)
     elif path.suffix in (".yaml", ".yml"):
-        log.info(f"{path}: {', '.join(declared(path).facts)} can be drawn")
+        log.info(f"{path}: {', '.join(declared(path).facts)} can be simulated")
     else:
-        raise Refused(
-            Fault(str(path), Words("no store"), "a store's folder or a YAML file is checked", "mend the path")
-        )
+        allowed = "check takes the folder of a store or a YAML file"
+        raise Refused(Fault(str(path), Words("neither a store nor a config"), allowed, "correct the path"))
 
 
 @app.command()
 def facts(config: Path) -> None:
-    """Print what the models must know of a config's data sets, and what is wrong with them, as JSON."""
+    """Print as JSON the facts of a config's data sets that the models need, and the faults of the data sets."""
     open_log(None)
     faults: list[Fault] = []
-    found = read_declared(load_yaml(config), faults)
+    datasets = read_declared(load_yaml(config), faults)
     plain = [{**vars(fault), "value": Words(shown(fault.value))} for fault in faults]
-    typer.echo(json.dumps({"facts": found.to_json(), "faults": plain}))
+    typer.echo(json.dumps({"facts": datasets.to_json(), "faults": plain}))
     raise typer.Exit(2 if faults else 0)
 
 
 @app.command()
+def schema() -> None:
+    """Print the JSON schema of a data set in a config, for the schema of a whole study."""
+    typer.echo(json.dumps(dataset_schema()))
+
+
+@app.command()
 def draw(
-    spec: Annotated[str, typer.Argument(help="A config file, or a data set's spec as JSON.")],
+    spec: Annotated[str, typer.Argument(help="A config file, or the spec of a data set as JSON.")],
     store: Annotated[Path, typer.Argument(help="The Zarr store to make.")],
     name: Annotated[str, typer.Option(help="Which data set of the config.")] = "",
     workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
     log_to: Log = None,
 ) -> None:
-    """Draw a data set into a store; finishes one that was left unfinished."""
+    """Simulate a data set into a store, or finish an unfinished store."""
     open_log(log_to)
     from simulations.draw import simulate
 
-    dataset, known = _named(spec, name or store.stem)
-    simulate(dataset, known, store, workers)
+    dataset, dataset_facts = _named(spec, name or store.stem)
+    simulate(dataset, dataset_facts, store, workers)
 
 
 def _named(spec: str, name: str) -> tuple[Dataset, Facts]:
-    """A data set and its facts, from JSON or from a config."""
-    if not spec.lstrip().startswith("{"):
-        found = declared(Path(spec))
-    else:
-        faults: list[Fault] = []
-        try:
-            value = json.loads(spec)
-        except ValueError as error:
-            raise Refused(Fault("the spec", Words(str(error)), "it must be JSON", "name a config file")) from None
-        found = read_declared({"datasets": {name: value}}, faults)
-        if faults:
-            raise Refused(faults)
-    if name not in found.simulated:
-        known = ", ".join(found.simulated) or "none"
-        raise Refused(Fault("--name", name, f"the config simulates {known}", "name one of them"))
-    return found.simulated[name], found.facts[name]
+    """The data set of that name and its facts, from JSON or from a config file."""
+    datasets = _from_json(spec, name) if spec.lstrip().startswith("{") else declared(Path(spec))
+    if name not in datasets.simulated:
+        allowed = f"the config simulates {listed(datasets.simulated)}"
+        raise Refused(Fault("--name", name, allowed, suggest(name, datasets.simulated, "name one of them")))
+    return datasets.simulated[name], datasets.facts[name]
+
+
+def _from_json(spec: str, name: str) -> Declared:
+    """One data set, from its spec as JSON; refused with all faults if there are any."""
+    try:
+        value = json.loads(spec)
+    except ValueError as error:
+        raise Refused(Fault("the spec", Words(str(error)), "it must be JSON", "name a config file")) from None
+    faults: list[Fault] = []
+    datasets = read_declared({"datasets": {name: value}}, faults)
+    if faults:
+        raise Refused(faults)
+    return datasets
 
 
 @app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="npz, HDF5, FITS table or Zarr with images and factor columns.")],
+    source: Annotated[Path, typer.Argument(help="An npz, HDF5, FITS or Zarr file with images and columns of factors.")],
     store: Annotated[Path, typer.Argument(help="The Zarr store to make.")],
-    images: Annotated[str, typer.Option(help="Name of the images.")] = "image",
-    factors: Annotated[str, typer.Option(help="Names of the factors, with commas; all other columns if empty.")] = "",
-    unit: Annotated[Optional[list[str]], typer.Option(help="Unit of a factor, as radius=arcsec; repeat it.")] = None,
+    images: Annotated[str, typer.Option(help="Name of the column or array of images.")] = "image",
+    factors: Annotated[str, typer.Option(help="Names of factors, with commas; all other columns if empty.")] = "",
+    unit: Annotated[Optional[list[str]], typer.Option(help="Unit of a factor: radius=arcsec; repeatable.")] = None,
     noise: Annotated[
-        str, typer.Option(help="none, poisson, poisson:SKY or gaussian:SIGMA, in the image's unit.")
+        str, typer.Option(help="none, poisson, poisson:SKY or gaussian:SIGMA, in the unit of the images.")
     ] = "none",
-    seed: Annotated[int, typer.Option(help="Of the random split into training, validation and test rows.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random split into training, validation and test rows.")] = 0,
     log_to: Log = None,
 ) -> None:
-    """Make a store of your own images, so that a study can take it with `store: PATH`."""
+    """Make a store of your images, so that a study can use it with `store: PATH`."""
     open_log(log_to)
     from simulations.convert import convert as convert_file
 
@@ -120,15 +128,15 @@ def official(
     ],
     source: Annotated[Path, typer.Argument(help="The official file or folder (docs/official_data.md).")],
     store: Annotated[Path, typer.Argument(help="The Zarr store to make.")],
-    most: Annotated[Optional[int], typer.Option(min=8, help="Take a random subset of so many images.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the subset and of the random split.")] = 0,
+    most: Annotated[Optional[int], typer.Option(min=8, help="Take a random subset of this many images.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the subset and of the random split.")] = 0,
     log_to: Log = None,
 ) -> None:
-    """Make a store of a public data set's official files."""
+    """Make a store of the official files of a public data set."""
     open_log(log_to)
-    from simulations.official import bring
+    from simulations.official import import_official
 
-    bring(name, source, store, most, seed)
+    import_official(name, source, store, most, seed)
 
 
 if __name__ == "__main__":

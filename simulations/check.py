@@ -1,16 +1,13 @@
-"""Does a store prove itself? Every disagreement is one sentence.
+"""Verification of a store against its seal and its spec; each disagreement is one fault.
 
-1. The seal: every file is there, of the size and the SHA-256 that the seal says.
-2. The rows: factors and split are those of the design; all numbers are finite.
+1. The seal: every file exists and has the size and the SHA-256 in the seal, and all numbers are finite.
+2. The rows: factors and split are those of the design.
 3. The images: the noise-free stamp m drawn from the stored factors explains the stored image x,
-   mean (x - m)^2 / var = 1 within 5 standard errors (without noise, x = m to 1e-5 of its peak), and all sampled images
-   together are as bright as their factors say, sum (x - m) m / var = 0 within 5 standard errors.
-4. The physics, re-measured on noise-free drawings of the same rows:
-   flux    sum of the pixels of a drawing 100 half-light radii wide, within 2 %
-   g1, g2  hollow adaptive moments before the PSF (`simulations.moments`), within 0.002
-   radius  size of the same moments over that of the round profile of radius 1, within 0.5 %
-   psf     full width at half maximum of the drawn PSF, within 1 %
-Steps 2 to 4 need the spec of a simulated store; a converted one has only its seal and its numbers checked.
+   mean (x - m)^2 / var = 1 within 5 standard errors (without noise, x = m to 1e-5 of its peak), and the sampled images
+   together are as bright as their factors imply, sum (x - m) m / var = 0 within 5 standard errors.
+4. The physics: flux, shear, radius and PSF measured on noise-free drawings of the same rows agree with the stored
+   factors within the tolerances of `simulations.measurement`.
+Steps 2 to 4 need the spec of a simulated store; of converted stores only the first step is checked.
 """
 
 from __future__ import annotations
@@ -19,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import galsim
 import numpy as np
 import zarr
 
@@ -29,21 +25,21 @@ from foundation.files import digest_file, read_json
 from simulations import store
 from simulations.factors import draw_factors, draw_split
 from simulations.facts import read_dataset
-from simulations.galaxy import Values, draw, half_light_of, parameters, profile, psf
-from simulations.moments import Moments, hollow_moments
+from simulations.galaxy import draw, parameters
+from simulations.measurement import measure
 from simulations.noise import noise_std
-from simulations.spec import Dataset, Scene
+from simulations.spec import Dataset
 
-SAMPLE = 32  # rows that are drawn again
-FAINTEST = 0.1  # expected photons per pixel: below, Poisson noise is too far from normal
+SAMPLE = 32  # number of rows that are drawn again
+FAINTEST = 0.1  # expected photons per pixel; for fainter pixels Poisson noise is too far from Gaussian
 REMAKE = "make the store again"
 
 
 def check(path: Path) -> None:
-    """Refuse a store that does not prove itself, with all that is wrong; otherwise say what was checked."""
+    """Refuse a store with all its faults; log what was verified if there are none."""
     if not (path / "seal.json").is_file():
         value = Words("no seal.json")
-        raise Refused(Fault(str(path), value, "a finished store has its seal", "finish it: run the simulation again"))
+        raise Refused(Fault(str(path), value, "a finished store has its seal", "run the simulation again to finish it"))
     seal = read_json(path / "seal.json", "the seal of a store")
     faults = list(_files(path, seal))
     if faults:
@@ -56,10 +52,10 @@ def check(path: Path) -> None:
 
 
 def _facts(path: Path, group: zarr.Group, facts: dict[str, Any]) -> Iterator[Fault]:
-    """What the seal says of the store, against the store."""
+    """Facts in the seal that differ from the store."""
     shape = group["image"].shape  # type: ignore[union-attr]
     split = np.asarray(group["split"][:])  # type: ignore[index]
-    found = {
+    actual = {
         "digest": group.attrs.get("spec_digest"),
         "factors": group.attrs.get("factors"),
         "galaxies": shape[0],
@@ -69,37 +65,39 @@ def _facts(path: Path, group: zarr.Group, facts: dict[str, Any]) -> Iterator[Fau
         "test": int((split == 2).sum()),
         "image_true": "image_true" in group,
     }
-    for name, value in found.items():
+    for name, value in actual.items():
         if facts.get(name) != value:
-            yield Fault(f"{path}/seal.json: {name}", facts.get(name), f"the store says {value}", REMAKE)
+            yield Fault(f"{path}/seal.json: {name}", facts.get(name), f"the store has {value}", REMAKE)
 
 
 def _files(path: Path, seal: Any) -> Iterator[Fault]:
+    """Files that the seal does not list, and listed files that are missing or have changed."""
     if not isinstance(seal, dict) or not isinstance(seal.get("files"), dict) or not isinstance(seal.get("facts"), dict):
-        yield Fault(f"{path}/seal.json", Words("no facts and files"), "a seal holds both", REMAKE)
+        yield Fault(f"{path}/seal.json", Words("no facts and files"), "a seal contains both", REMAKE)
         return
     for name in sorted({str(f.relative_to(path)) for f in store.files(path)} - seal["files"].keys()):
-        yield Fault(f"{path}/{name}", Words("a file"), "the seal knows nothing of it", "take it away")
-    for name, known in seal["files"].items():
+        yield Fault(f"{path}/{name}", Words("a file"), "the seal does not list it", "remove it")
+    for name, entry in seal["files"].items():
         file = path / name
         size = file.stat().st_size if file.is_file() else None
-        if size != known["bytes"]:
+        if size != entry["bytes"]:
             value = Words("no file" if size is None else f"{size} bytes")
-            yield Fault(str(file), value, f"the seal says {known['bytes']} bytes", REMAKE)
-        elif digest_file(file) != known["sha256"]:
-            yield Fault(str(file), Words("other bytes"), "its SHA-256 must be the seal's", REMAKE)
+            yield Fault(str(file), value, f"the seal lists {entry['bytes']} bytes", REMAKE)
+        elif digest_file(file) != entry["sha256"]:
+            yield Fault(str(file), Words("changed bytes"), "its SHA-256 must be that in the seal", REMAKE)
 
 
 def _numbers(path: Path, group: zarr.Group) -> Iterator[Fault]:
-    """Columns that hold a number which is not finite; images are read shard by shard."""
+    """Columns with values that are not finite; images are read shard by shard."""
     for name, array in group.arrays():
         step = (array.shards or array.chunks)[0]
         bad = sum(int((~np.isfinite(np.asarray(array[i : i + step]))).sum()) for i in range(0, array.shape[0], step))
         if bad:
-            yield Fault(f"{path}/{name}", Words(f"{bad} values that are not finite"), "all must be", REMAKE)
+            yield Fault(f"{path}/{name}", Words(f"{bad} values that are not finite"), "all must be finite", REMAKE)
 
 
 def _rows(path: Path, group: zarr.Group) -> Iterator[Fault]:
+    """Rows that are not those of the store's spec; nothing where the store has no spec."""
     spec = group.attrs.get("spec")
     if spec is None:
         return
@@ -114,6 +112,7 @@ def _rows(path: Path, group: zarr.Group) -> Iterator[Fault]:
 
 
 def _design(path: Path, dataset: Dataset, columns: dict[str, Any]) -> Iterator[Fault]:
+    """Factors and split that are not those of seed and design."""
     expected: dict[str, Any] = {
         "split": draw_split(dataset, 0, dataset.galaxies),
         **draw_factors(dataset, 0, dataset.galaxies),
@@ -127,13 +126,13 @@ def _design(path: Path, dataset: Dataset, columns: dict[str, Any]) -> Iterator[F
 
 
 def _sampled(dataset: Dataset, columns: dict[str, Any]) -> Iterator[tuple[int, dict[str, float]]]:
-    """Rows spread over the store, with their scene parameters as the stored factors say."""
+    """`SAMPLE` rows at equal steps through the store, and their scene parameters from the stored factors."""
     for row in np.unique(np.linspace(0, dataset.galaxies - 1, SAMPLE).astype(int)):
         yield int(row), parameters(dataset, {name: float(columns[name][row]) for name in dataset.factors})
 
 
 def _images(path: Path, dataset: Dataset, group: zarr.Group, columns: dict[str, Any]) -> Iterator[Fault]:
-    """Images that the galaxy of their factors does not explain, one by one and, for their brightness, together."""
+    """Images that the galaxy of their factors does not explain, one at a time; then the brightness of all together."""
     light, weight = 0.0, 0.0
     for row, values in _sampled(dataset, columns):
         stamp = draw(dataset.scene, values).astype(np.float64)
@@ -145,15 +144,15 @@ def _images(path: Path, dataset: Dataset, group: zarr.Group, columns: dict[str, 
         weight += float((stamp**2 / variance).sum())
         excess = _excess(dataset, residual, variance)
         if not abs(excess) < 5:
-            value = Words(f"an image {excess:.3g} standard errors off")
+            value = Words(f"a residual {excess:.3g} standard errors from the noise")
             yield Fault(f"{path}/image[{row}]", value, "it must show the galaxy of its factors within 5", REMAKE)
     if not abs(light) < 5 * np.sqrt(weight):
-        value = Words(f"images {1 + light / weight:.5g} times as bright as their factors say")
-        yield Fault(f"{path}/image", value, f"it must be 1 within {5 / np.sqrt(weight):.2g}", REMAKE)
+        value = Words(f"images {1 + light / weight:.5g} times as bright as their factors imply")
+        yield Fault(f"{path}/image", value, f"the ratio must be 1 within {5 / np.sqrt(weight):.2g}", REMAKE)
 
 
 def _variance(dataset: Dataset, stamp: Any) -> Any:
-    """Variance of the noise of each pixel; without noise, that of single-precision rounding."""
+    """Variance of the noise in each pixel (ph^2); for noise-free images, that of rounding to single precision."""
     if dataset.noise.kind == "poisson":
         return np.maximum(stamp, 0) + (dataset.noise.sky or 0.0)
     sigma = noise_std(dataset.noise, stamp) if dataset.noise.kind == "gaussian" else 1e-5 * np.abs(stamp).max()
@@ -161,7 +160,7 @@ def _variance(dataset: Dataset, stamp: Any) -> Any:
 
 
 def _excess(dataset: Dataset, residual: Any, variance: Any) -> float:
-    """Standard errors by which the mean of residual^2 / variance exceeds 1; without noise only an excess counts."""
+    """Standard errors by which the mean of residual^2 / variance differs from 1; without noise 0, or inf if above."""
     if dataset.noise.kind == "none":
         return 0.0 if (residual**2 <= variance).all() else np.inf
     spread = 2 + 1 / variance if dataset.noise.kind == "poisson" else np.full_like(variance, 2.0)
@@ -169,33 +168,9 @@ def _excess(dataset: Dataset, residual: Any, variance: Any) -> float:
 
 
 def _physics(path: Path, dataset: Dataset, columns: dict[str, Any]) -> Iterator[Fault]:
+    """Stored factors that a noise-free drawing does not confirm."""
     for row, values in _sampled(dataset, columns):
         for name, (measured, tolerance) in measure(dataset.scene, values).items():
             if not abs(measured - values[name]) <= tolerance:
                 text = f"the drawing measures {measured:.6g} +- {tolerance:.2g}"
-                yield Fault(f"{path}/{name}[{row}]", values[name], text, "report it: drawing and factor disagree")
-
-
-def measure(scene: Scene, values: Values) -> dict[str, tuple[float, float]]:
-    """Measured value and tolerance of every parameter that a drawing shows, from noise-free drawings."""
-    galaxy, seeing, radius = profile(scene, values), psf(scene, values), values["radius"]
-    round_one = {**values, "radius": 1.0, "g1": 0.0, "g2": 0.0}
-    if "bulge_radius" in values:
-        round_one["bulge_radius"] = values["bulge_radius"] / radius
-    reference = profile(scene, round_one)
-    half_light = half_light_of(scene, round_one)
-    one, seen = _moments(reference, half_light), _moments(galaxy, half_light * radius)
-    whole = galsim.Convolve(galaxy, seeing).drawImage(nx=400, ny=400, scale=half_light * radius / 4)
-    fwhm = seeing.drawImage(nx=301, ny=301, scale=values["psf_fwhm"] / 60, method="no_pixel").calculateFWHM()
-    return {
-        "flux": (float(whole.array.sum()), 0.02 * values["flux"]),
-        "g1": (seen.g1, 2e-3),
-        "g2": (seen.g2, 2e-3),
-        "radius": (seen.size / one.size, 5e-3 * radius),
-        "psf_fwhm": (float(fwhm), 0.01 * values["psf_fwhm"]),
-    }
-
-
-def _moments(galaxy: galsim.GSObject, half_light: float) -> Moments:
-    image = galaxy.drawImage(nx=200, ny=200, scale=half_light / 8, method="no_pixel")
-    return hollow_moments(image.array, half_light / 8, half_light)
+                yield Fault(f"{path}/{name}[{row}]", values[name], text, "report this disagreement as a bug")

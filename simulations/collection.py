@@ -1,10 +1,10 @@
-"""A collection: images that somebody else made, with named factors, read block by block in rising order of rows.
+"""A collection: existing images with named factors, read in blocks of rows.
 
-    read(rows)     (n, y, x) or (n, channel, y, x) for the n row numbers given, rising and without a repeat
+    read(rows)     (n, y, x) or (n, channel, y, x) for n row numbers in strictly increasing order
     factors[name]  (N,)  float64, in units[name]
-    split          (N,)  int8, 0 train, 1 validation, 2 test, where the collection brings its own parts
+    split          (N,)  int8, 0 train, 1 validation, 2 test, if the source defines a split, else None
 
-Nothing here holds all images: a reader is asked for one shard of the store at a time (`simulations.intake`).
+The images are never in memory all at once: `simulations.intake` reads one shard of the store at a time.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from simulations.randomness import permuted
 from simulations.spec import Split
 
 Rows = NDArray[np.int64]
-SPAN = 256  # rows between which one slice is read; those not wanted are dropped at once
+SPAN = 256  # rows per slice at most; unwanted rows between wanted ones are read and dropped
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Images and factors of one source; `where` names it in a sentence."""
+    """Images and factors of one source, which faults name by `where`; `shape` is that of one image."""
 
     where: str
     rows: int
@@ -38,53 +38,53 @@ class Collection:
 
 
 def picked(images: Any, rows: Rows) -> NDArray[Any]:
-    """Rows of an array that is read in slices (numpy, h5py, zarr, a stream), without reading all of it."""
+    """Rows, in increasing order, of an array that is read in slices (numpy, h5py, zarr, `Stream`)."""
     parts = np.split(rows, np.flatnonzero(np.diff(rows // SPAN)) + 1)
     return np.concatenate([np.asarray(images[int(p[0]) : int(p[-1]) + 1])[p - p[0]] for p in parts])
 
 
-def at_most(whole: Collection, most: int | None, seed: int) -> Collection:
-    """A random subset of `most` rows that belongs to the seed, in their own order; all of them where that is enough."""
-    if most is None or most >= whole.rows:
-        return whole
-    chosen = permuted(np.arange(most, dtype=np.uint64), whole.rows, seed, "subset")
+def at_most(collection: Collection, most: int | None, seed: int) -> Collection:
+    """A random subset of `most` rows, drawn by the seed and in their original order; all rows if there are no more."""
+    if most is None or most >= collection.rows:
+        return collection
+    chosen = permuted(np.arange(most, dtype=np.uint64), collection.rows, seed, "subset")
     kept = np.sort(chosen).astype(np.int64)
     return replace(
-        whole,
+        collection,
         rows=most,
-        read=lambda rows: whole.read(kept[rows]),
-        factors={name: values[kept] for name, values in whole.factors.items()},
-        split=None if whole.split is None else whole.split[kept],
+        read=lambda rows: collection.read(kept[rows]),
+        factors={name: values[kept] for name, values in collection.factors.items()},
+        split=None if collection.split is None else collection.split[kept],
     )
 
 
 def joined(parts: Sequence[Collection]) -> Collection:
-    """Collections of the same factors and shape, one after the other; `where` is that of the first."""
+    """Collections with the same factors and image shape, concatenated; `where` is that of the first."""
     starts = np.cumsum([0, *(part.rows for part in parts)])
 
     def read(rows: Rows) -> NDArray[Any]:
         cuts = np.split(rows, np.searchsorted(rows, starts[1:-1]))
-        asked = zip(parts, cuts, starts[:-1], strict=True)
-        return np.concatenate([part.read(cut - start) for part, cut, start in asked if cut.size])
+        rows_by_part = zip(parts, cuts, starts[:-1], strict=True)
+        return np.concatenate([part.read(cut - start) for part, cut, start in rows_by_part if cut.size])
 
     factors = {name: np.concatenate([part.factors[name] for part in parts]) for name in parts[0].factors}
     return replace(parts[0], rows=int(starts[-1]), read=read, factors=factors)
 
 
 def official_parts(training: Collection | None, test: Collection | None) -> Collection:
-    """What an official source has of the two, joined; the split is official where both are there."""
-    there = [part for part in (training, test) if part is not None]
-    whole = joined(there)
-    if len(there) < 2:
+    """The training and test images of a source, at least one of the two, joined; with both, the split is official."""
+    present = [part for part in (training, test) if part is not None]
+    whole = joined(present)
+    if len(present) < 2:
         return whole
-    return replace(whole, split=np.repeat(np.array([0, 2], np.int8), [part.rows for part in there]))
+    return replace(whole, split=np.repeat(np.array([0, 2], np.int8), [part.rows for part in present]))
 
 
 def parts_of(collection: Collection, seed: int) -> NDArray[np.int8]:
-    """The part of every row: the collection's own, or random by seed.
+    """The part of every row, (N,): from the collection's split if it has one, else random by seed.
 
-    An official split that knows training and test rows alone has its training rows shared 6 : 1 by seed between
-    training and validation, the ratio 75 : 12.5 of the random split.
+    If a split has only training and test rows, its training rows are divided 6 : 1 at random by seed into training
+    and validation rows, the ratio 75 : 12.5 of the random split.
     """
     if collection.split is None:
         return split_rows(Split(), collection.rows, seed, 0, collection.rows)

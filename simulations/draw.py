@@ -1,7 +1,7 @@
-"""Draw a data set into its store with any number of worker processes; the bytes do not depend on how many.
+"""Draw a data set into its store with worker processes; the bytes do not depend on their number.
 
-Workers draw blocks of rows, this process gathers them and writes whole shards. A journal beside the store says which
-shards are done: a start after a kill goes on behind them, and another spec or other code begins anew.
+Workers draw blocks of rows; this process collects them and writes whole shards. A journal beside the store lists the
+finished shards, so that an interrupted simulation resumes after them, unless the spec or the code has changed.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ from simulations.factors import draw_factors, draw_split
 from simulations.facts import Facts
 from simulations.galaxy import draw, parameters
 from simulations.noise import add_noise, noise_std
-from simulations.spec import PARAMETERS, Dataset, to_json
+from simulations.parameters import PARAMETERS
+from simulations.spec import Dataset, to_json
 
-BLOCK = 128  # rows a worker draws at a time: some 50 ms
+BLOCK = 128  # rows that a worker draws per call, in about 50 ms
 Columns = dict[str, Any]
 
 
 def draw_rows(dataset: Dataset, start: int, stop: int) -> Columns:
-    """All columns of rows start..stop-1."""
+    """All columns of rows start..stop-1: images (rows, y, x) in ph per pixel, every other column (rows,)."""
     factors = draw_factors(dataset, start, stop)
     rows = [dict(zip(factors, values, strict=True)) for values in zip(*factors.values(), strict=True)]
     stamps = [draw(dataset.scene, parameters(dataset, row)) for row in rows]
@@ -48,7 +49,7 @@ def draw_rows(dataset: Dataset, start: int, stop: int) -> Columns:
 
 
 def simulate(dataset: Dataset, facts: Facts, path: Path, workers: int = 1) -> None:
-    """Make the store at `path`, or finish an unfinished one; a sealed one of the same spec is drawn anew."""
+    """Make the store at `path`, or finish an unfinished one; a sealed store of the same spec is drawn again."""
     with locked(path.with_name(path.name + ".lock"), facts.name):
         _simulate(dataset, facts, path, workers)
     path.with_name(path.name + ".lock").unlink(missing_ok=True)
@@ -75,47 +76,48 @@ def _simulate(dataset: Dataset, facts: Facts, path: Path, workers: int) -> None:
 
 
 def _refuse_others(path: Path, facts: Facts) -> None:
-    """Never write over a finished store of another data set, nor into a folder that holds anything but a store."""
+    """Refuse to overwrite a finished store of another data set, or files that are not a store."""
     if (path / "seal.json").is_file():
         sealed = read_json(path / "seal.json", "the seal of a store")
         if sealed.get("facts", {}).get("digest") != facts.digest:
             value = Words("a finished store of another data set")
-            raise Refused(Fault(str(path), value, "nothing is written over it", "remove it or name another place"))
+            raise Refused(Fault(str(path), value, "it is never overwritten", "remove it or name another path"))
     elif path.exists() and (not path.is_dir() or (any(path.iterdir()) and not (path / "zarr.json").is_file())):
-        value = Words("something that is no store")
-        raise Refused(Fault(str(path), value, "nothing is written over it", "name another place"))
+        value = Words("files that are not a store")
+        raise Refused(Fault(str(path), value, "they are never overwritten", "name another path"))
 
 
 def _shards_done(path: Path, journal: Path, identity: dict[str, str]) -> list[int]:
-    """First rows of the shards that an earlier start finished for the same spec and code."""
+    """First rows of the shards that an earlier start finished with the same spec and code; breaks the seal."""
     (path / "seal.json").unlink(missing_ok=True)
     if not journal.exists() or not (path / "zarr.json").exists():
         return []
-    kept = read_json(journal, "the journal of an unfinished store")
-    return list(kept["shards"]) if all(kept.get(k) == v for k, v in identity.items()) else []
+    record = read_json(journal, "the journal of an unfinished store")
+    return list(record["shards"]) if all(record.get(key) == value for key, value in identity.items()) else []
 
 
 def _begin(dataset: Dataset, path: Path) -> zarr.Group:
+    """An empty store for the data set; whatever part of a store was at `path` is deleted."""
     shutil.rmtree(path, ignore_errors=True)
-    named = {
+    factors = {
         name: {"units": factor.unit, "long_name": PARAMETERS[name].long_name}
         for name, factor in dataset.factors.items()
     }
-    columns = {**named, **store.SPLIT}
+    columns = {**factors, **store.SPLIT}
     columns |= store.NOISE_STD if dataset.noise.kind == "gaussian" else {}
     columns |= store.IMAGE_TRUE if dataset.image_true else {}
     return store.create(path, dataset.galaxies, (dataset.scene.stamp,) * 2, columns)
 
 
 class Pool(Protocol):
-    """What drawing asks of a pool of workers: results in the order of the calls."""
+    """The part of `multiprocessing.pool.Pool` that is used here."""
 
     def imap(self, function: Any, calls: Any, /) -> Iterator[Columns]:
-        """Lazily map, in order."""
+        """Results of the calls, in the order of the calls."""
 
 
-class _Here:
-    """The pool of one: this process."""
+class _SerialPool:
+    """A pool without worker processes: every call runs in this process."""
 
     def imap(self, function: Any, calls: Any, /) -> Iterator[Columns]:
         return map(function, calls)
@@ -124,7 +126,7 @@ class _Here:
 @contextmanager
 def _pool(workers: int) -> Iterator[Pool]:
     if workers < 2:
-        yield _Here()
+        yield _SerialPool()
         return
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         yield pool

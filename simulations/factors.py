@@ -1,7 +1,7 @@
-"""Row i of the design: the factors of galaxy i from (seed, design, i) and nothing else.
+"""Row i of the design: the factors of galaxy i, which depend on (seed, design, i) alone.
 
-A design places rows in the unit cube, u in [0, 1)^F; a factor's inverse distribution function takes u to its value.
-With n rows, pi_f a random permutation per factor and v uniform:
+A design places the rows in the unit cube, u in [0, 1)^F; the inverse distribution function of each factor maps u to
+values. With n rows, a random permutation pi_f for each factor and v uniform in [0, 1):
 
     random           u_f(i) = v_f(i)
     latin_hypercube  u_f(i) = (pi_f(i) + v_f(i)) / n         (McKay, Beckman & Conover 1979)
@@ -32,7 +32,7 @@ def draw_factors(dataset: Dataset, start: int, stop: int) -> dict[str, Floats]:
 
 
 def unit_cube(dataset: Dataset, start: int, stop: int) -> Floats:
-    """Rows of the design before the distributions, shape (rows, factors), in [0, 1)."""
+    """Rows start..stop-1 of the design, shape (rows, factors), in [0, 1)."""
     if dataset.design == "sobol":
         return _sobol(dataset, start, stop)
     if dataset.design == "grid":
@@ -60,7 +60,7 @@ def _sobol(dataset: Dataset, start: int, stop: int) -> Floats:
 
 
 def quantile(factor: Factor, u: Floats) -> Floats:
-    """Inverse distribution function of a factor at u in [0, 1)."""
+    """Inverse distribution function of a factor at u in [0, 1), in the factor's unit."""
     match factor:
         case Factor("uniform", low=float(low), high=float(high)):
             return low + u * (high - low)
@@ -74,12 +74,12 @@ def quantile(factor: Factor, u: Floats) -> Floats:
 
 
 def draw_split(dataset: Dataset, start: int, stop: int) -> NDArray[np.int8]:
-    """Part of each row of a data set, (rows,)."""
+    """Part of rows start..stop-1 of a data set, (rows,): 0 train, 1 validation, 2 test."""
     return split_rows(dataset.split, dataset.galaxies, dataset.seed, start, stop)
 
 
 def split_rows(split: Split, galaxies: int, seed: int, start: int, stop: int) -> NDArray[np.int8]:
-    """Part of rows start..stop-1, 0 train, 1 validation, 2 test: a random permutation cut at exact counts."""
-    place = permuted(np.arange(start, stop, dtype=np.uint64), galaxies, seed, "split")
+    """Part of rows start..stop-1, (rows,), 0 train, 1 validation, 2 test: a random permutation cut at exact counts."""
+    position = permuted(np.arange(start, stop, dtype=np.uint64), galaxies, seed, "split")
     train, validation, _ = split.counts(galaxies)
-    return ((place >= train).astype(np.int8) + (place >= train + validation)).astype(np.int8)
+    return ((position >= train).astype(np.int8) + (position >= train + validation)).astype(np.int8)

@@ -11,8 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from foundation.declare import NAME, read
+from pydantic import TypeAdapter
+
+from foundation.declare import read
 from foundation.faults import Fault, Refused, Words, listed, suggest
+from foundation.fields import NAME
 from foundation.files import read_json
 from simulations.presets import PRESETS
 from simulations.reach import dataset_faults
@@ -77,12 +80,23 @@ def read_dataset(value: object, where: str, faults: list[Fault]) -> Dataset | No
             faults.append(Fault(f"{where}.preset", name, f"the presets are {listed(PRESETS)}", remedy))
             return None
         value = {**PRESETS[name], **{k: v for k, v in value.items() if k != "preset"}}
-    made = read(Dataset, value, where, faults)
-    if not isinstance(made, Dataset):
+    dataset = read(Dataset, value, where, faults)
+    if not isinstance(dataset, Dataset):
         return None
-    beyond = dataset_faults(made, where)
+    beyond = dataset_faults(dataset, where)
     faults += beyond
-    return None if beyond else made
+    return None if beyond else dataset
+
+
+def dataset_schema() -> dict[str, Any]:
+    """JSON schema of what may stand under `datasets.<name>`, with the schemas of its parts under `$defs`."""
+    schema = TypeAdapter(Dataset).json_schema()
+    needed = schema.pop("required")
+    preset = {"enum": [*PRESETS], "description": "a preset's settings, which the other keys then override"}
+    store = {"type": "string", "description": "path of a sealed store that exists already; it takes no other key"}
+    schema["properties"] = {"preset": preset, "store": store, **schema["properties"]}
+    alone = {"required": ["store"], "maxProperties": 1}
+    return {**schema, "anyOf": [alone, {"required": ["preset"]}, {"required": needed}]}
 
 
 def _facts(name: str, dataset: Dataset) -> Facts:
@@ -103,7 +117,7 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
         faults.append(Fault(f"{where}.store", path, "a sealed store must be there", remedy))
         return
     try:
-        known = read_json(Path(path, "seal.json"), "the seal of a store")["facts"]
-        declared.facts[name] = Facts(**{**known, "name": name, "store": path, "factors": tuple(known["factors"])})
+        sealed = read_json(Path(path, "seal.json"), "the seal of a store")["facts"]
+        declared.facts[name] = Facts(**{**sealed, "name": name, "store": path, "factors": tuple(sealed["factors"])})
     except (Refused, KeyError, TypeError, ValueError) as error:
         faults.append(Fault(f"{where}.store", Words(f"a broken seal ({error})"), "it holds the facts", "remake it"))

@@ -3,10 +3,10 @@
     exponential      I(r) ~ exp(-r / r0)
     sersic           I(r) ~ exp(-b_n (r / r_e)^(1/n))
     de_vaucouleurs   Sérsic with n = 4
-    bulge_disk       de Vaucouleurs of B/T of the flux + exponential of the rest, sheared together
+    bulge_disk       de Vaucouleurs with a fraction B/T of the flux + exponential with the rest, sheared together
 
-Shear is GalSim's area-preserving reduced shear (g1, g2). The pixel is part of the drawing (`method="auto"`), so a
-pixel holds the photons that fell on it; the shift (offset_x, offset_y) is in pixels from the true centre.
+Shear is GalSim's area-preserving reduced shear (g1, g2). The drawing convolves with the pixel (`method="auto"`), so
+that the value of a pixel is the number of photons on it; (offset_x, offset_y) is in pixels from the true centre.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import galsim
 import numpy as np
 from numpy.typing import NDArray
 
-from simulations.spec import PARAMETERS, Dataset, Scene
+from simulations.parameters import PARAMETERS
+from simulations.spec import Dataset, Scene
 
 Stamp = NDArray[np.float32]
 Values = Mapping[str, float]
@@ -31,27 +32,27 @@ def parameters(dataset: Dataset, factors: Mapping[str, float]) -> dict[str, floa
 
 
 def profile(scene: Scene, values: Values) -> galsim.GSObject:
-    """The galaxy before its PSF: shape (reduced shear), size (arcsec) and flux (ph) as the row says."""
+    """The galaxy before the PSF, with the reduced shear, size (arcsec) and flux (ph) in `values`."""
     galaxy: galsim.GSObject = GALAXIES[scene.galaxy](scene, values).shear(g1=values["g1"], g2=values["g2"])
     return galaxy
 
 
 def psf(scene: Scene, values: Values) -> galsim.GSObject:
-    """The PSF, of unit flux and the row's FWHM (arcsec)."""
+    """The PSF with unit flux and the FWHM (arcsec) in `values`."""
     return PSFS[scene.psf](values)
 
 
 def half_light_of(scene: Scene, values: Values) -> float:
-    """Half-light radius (arcsec) of the galaxy before shear and PSF; of its disk, where there is a bulge."""
+    """Half-light radius (arcsec) of the galaxy before shear and PSF; if it has a bulge, that of its disk."""
     galaxy = GALAXIES[scene.galaxy](scene, values)
     return float((galaxy.obj_list[1] if scene.galaxy == "bulge_disk" else galaxy).half_light_radius)
 
 
 def draw(scene: Scene, values: Values) -> Stamp:
     """The noise-free stamp of one row, shape (stamp, stamp), photons per pixel."""
-    seen = galsim.Convolve(profile(scene, values), psf(scene, values))
+    observed = galsim.Convolve(profile(scene, values), psf(scene, values))
     offset = (values["offset_x"], values["offset_y"])
-    image = seen.drawImage(nx=scene.stamp, ny=scene.stamp, scale=scene.pixel_scale, offset=offset)
+    image = observed.drawImage(nx=scene.stamp, ny=scene.stamp, scale=scene.pixel_scale, offset=offset)
     return np.asarray(image.array)
 
 
@@ -72,18 +73,18 @@ def _de_vaucouleurs(scene: Scene, values: Values) -> galsim.GSObject:
 
 
 def _bulge_disk(scene: Scene, values: Values) -> galsim.GSObject:
-    share = values["bulge_fraction"]
-    bulge = galsim.DeVaucouleurs(half_light_radius=values["bulge_radius"], flux=share * values["flux"])
-    disk = galsim.Exponential(flux=(1 - share) * values["flux"], **_radius(scene, values))
+    fraction = values["bulge_fraction"]
+    bulge = galsim.DeVaucouleurs(half_light_radius=values["bulge_radius"], flux=fraction * values["flux"])
+    disk = galsim.Exponential(flux=(1 - fraction) * values["flux"], **_radius(scene, values))
     return galsim.Add(bulge, disk)
 
 
 def _airy(values: Values) -> galsim.GSObject:
-    """An Airy disk without obscuration: (2 J1(x) / x)^2 falls to half its maximum over 1.02899 lambda / D."""
+    """An Airy disk without obscuration."""
     return galsim.Airy(lam_over_diam=values["psf_fwhm"] / AIRY_FWHM)
 
 
-AIRY_FWHM = 1.028993969962188
+AIRY_FWHM = 1.028993969962188  # full width at half maximum of (2 J1(x) / x)^2, in lambda / D
 GALAXIES: dict[str, Callable[[Scene, Values], galsim.GSObject]] = {
     "exponential": _exponential,
     "sersic": _sersic,

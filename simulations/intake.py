@@ -1,7 +1,7 @@
-"""A collection into a sealed store: checked, written shard by shard beside its place, renamed into it when whole.
+"""A collection into a sealed store: checked, written shard by shard under a temporary name, renamed when complete.
 
-The store has the row order of the collection, `image` as float32 and every factor as float64. What the noise of the
-images is must be said by whoever knows it; `noise_std` is stored where it is Gaussian.
+The store has the row order of the collection, `image` as float32 and every factor as float64. The noise of the images
+is stated by the caller, since pixels alone do not reveal it; Gaussian noise is stored as `noise_std`.
 """
 
 from __future__ import annotations
@@ -29,26 +29,33 @@ from simulations.facts import Facts
 
 @dataclass(frozen=True)
 class Intake:
-    """How a collection is stored: its noise, the seed of its split, who makes the store, a pixel, what else to tell."""
+    """How a collection is stored.
+
+    noise       kind and parameters, as in the `noise` section of a data set
+    seed        of the random split
+    module      the Python module that makes the store; the hash of its code goes into the seal
+    image       attributes of `image`: unit and long name of a pixel
+    attributes  further attributes of the store
+    """
 
     noise: dict[str, Any]
     seed: int
-    made_by: str
+    module: str
     image: store.Attributes = field(default_factory=lambda: store.PHOTONS)
-    told: dict[str, Any] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
 
 
-def refuse_what_is_there(path: Path) -> None:
-    """A store is made at a new place only."""
+def refuse_existing(path: Path) -> None:
+    """Refuse a path at which there is a file or a folder that is not empty."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise Refused(Fault(str(path), Words("something there"), "nothing is written over it", "name a new place"))
+        raise Refused(Fault(str(path), Words("existing files"), "they are never overwritten", "name a new path"))
 
 
 def write(collection: Collection, path: Path, intake: Intake) -> None:
     """Write the collection as a sealed store at `path`, which must be new."""
-    refuse_what_is_there(path)
+    refuse_existing(path)
     split = parts_of(collection, intake.seed)
-    _refuse_a_missing_part(collection.where, split)
+    _refuse_empty_part(collection.where, split)
     _refuse_too_large(collection, path)
     with _renamed(path) as part:
         group = _created(part, collection, intake)
@@ -60,22 +67,23 @@ def write(collection: Collection, path: Path, intake: Intake) -> None:
             store.write_rows(part, group, start, block)
             progress.advance(len(rows))
         _seal(part, path.stem, group, collection, intake, split)
-    log.info(f"{path}: sealed, {listed(collection.factors)}; take it in a study with 'store: {path}'")
+    log.info(f"{path}: sealed, {listed(collection.factors)}; use it in a study with 'store: {path}'")
 
 
-def _refuse_a_missing_part(where: str, split: NDArray[np.int8]) -> None:
+def _refuse_empty_part(where: str, split: NDArray[np.int8]) -> None:
     if len(np.unique(split)) < 3:
-        raise Refused(Fault(where, Words(f"{len(split)} images"), "each part of the split needs one", "give 8 or more"))
+        raise Refused(Fault(where, Words(f"{len(split)} images"), "each part of the split needs one", "use 8 or more"))
 
 
 def _refuse_too_large(collection: Collection, path: Path) -> None:
+    """Log the size of the images; refuse them if they exceed the free space on the disk."""
     needed = collection.rows * _row_bytes(collection)
     log.info(f"{collection.where}: {collection.rows:,} images of {collection.shape}, {needed / 1e9:.3g} GB as float32")
-    there = next(folder for folder in path.absolute().parents if folder.exists())
-    free = shutil.disk_usage(there).free
+    existing = next(folder for folder in path.absolute().parents if folder.exists())
+    free = shutil.disk_usage(existing).free
     if needed > free:
         text = f"the images need {needed / 1e9:.3g} GB"
-        raise Refused(Fault(str(path), Words(f"{free / 1e9:.3g} GB free"), text, "free some or take fewer rows"))
+        raise Refused(Fault(str(path), Words(f"{free / 1e9:.3g} GB free"), text, "free some space or take fewer rows"))
 
 
 def _row_bytes(collection: Collection) -> int:
@@ -84,7 +92,7 @@ def _row_bytes(collection: Collection) -> int:
 
 @contextmanager
 def _renamed(path: Path) -> Iterator[Path]:
-    """A folder beside `path` that becomes it when the block ends well, and goes when it does not."""
+    """A temporary folder beside `path`: renamed to it if the block succeeds, deleted if it fails."""
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     try:
         yield part
@@ -113,10 +121,10 @@ def _images(collection: Collection, rows: Rows, noise: dict[str, Any]) -> NDArra
     where, bad = f"{collection.where}: images", int((~np.isfinite(block)).sum())
     if bad:
         text = f"all pixels of rows {rows[0]} to {rows[-1]} must be finite"
-        raise Refused(Fault(where, Words(f"{bad} that are not"), text, "mend or drop those images"))
+        raise Refused(Fault(where, Words(f"{bad} pixels that are not finite"), text, "correct or drop those images"))
     if noise["kind"] == "poisson" and block.min() < -noise["sky"]:
-        text = f"photons over a sky of {noise['sky']:g} are no less than {-noise['sky']:g}"
-        raise Refused(Fault(where, float(block.min()), text, "give the sky as poisson:SKY or other noise"))
+        text = f"after a sky of {noise['sky']:g} is subtracted, pixels are at least {-noise['sky']:g}"
+        raise Refused(Fault(where, float(block.min()), text, "state the sky with poisson:SKY, or another noise"))
     return block
 
 
@@ -137,5 +145,5 @@ def _seal(
         image_true=False,
         image_bytes=collection.rows * _row_bytes(collection),
     )
-    known = {"factors": list(collection.factors), "noise": intake.noise, "spec_digest": identity, **intake.told}
-    store.seal(path, group, known, asdict(facts), intake.made_by)
+    attributes = {"factors": list(collection.factors), "noise": intake.noise, "spec_digest": identity}
+    store.seal(path, group, attributes | intake.attributes, asdict(facts), intake.module)

@@ -1,6 +1,6 @@
 """The noise of one image, addressed by (seed, row).
 
-gaussian  x = m + sigma e,                        sigma given, or sqrt(sum m^2) / snr of the noise-free stamp m
+gaussian  x = m + sigma e,  e ~ N(0, 1)           sigma declared, or sqrt(sum m^2) / snr of the noise-free stamp m
 poisson   x = Poisson(m + sky) - sky              sky in photons per pixel
 """
 
@@ -25,12 +25,12 @@ def noise_std(noise: Noise, stamp: Stamp) -> float:
 
 
 def add_noise(noise: Noise, stamp: Stamp, seed: int, row: int) -> Stamp:
-    """The stamp (photons per pixel) with the noise that belongs to this seed and row, float32."""
+    """The stamp (photons per pixel) with the noise of this seed and row added, float32."""
     if noise.kind == "none":
         return stamp
     source = generator(seed, "noise", row)
     if noise.kind == "gaussian":
         return (stamp + noise_std(noise, stamp) * source.standard_normal(stamp.shape)).astype(np.float32)
     sky = noise.sky or 0.0
-    mean = np.maximum(stamp, 0).astype(np.float64) + sky  # a Fourier drawing rings a little below zero
+    mean = np.maximum(stamp, 0).astype(np.float64) + sky  # ringing of the Fourier drawing is slightly negative
     return (source.poisson(mean) - sky).astype(np.float32)

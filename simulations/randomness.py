@@ -1,10 +1,11 @@
-"""Randomness by address: a number belongs to (seed, purpose, row), not to an order of calls.
+"""Randomness by address: a random number depends on (seed, purpose, row), not on the order of calls.
 
-Philox-4x64 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") turns (key, counter) into 256 bits.
-The key is a hash of seed and purpose, so that neighbouring seeds share nothing; the row is part of the counter.
+Philox-4x64 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") maps (key, counter) to 256 bits.
+The key is a hash of seed and purpose, so that streams of neighbouring seeds are unrelated; the row is part of the
+counter.
 
-A permutation of 0..n-1 that is computed for one index at a time, in constant memory, is a Feistel network over the
-next even number of bits, applied again to whatever falls outside ("cycle walking": Black & Rogaway 2002).
+A permutation of 0..n-1 is computed for any index by itself, in constant memory: a Feistel network on the next even
+number of bits, applied repeatedly until the image is below n ("cycle walking": Black & Rogaway 2002).
 """
 
 from __future__ import annotations
@@ -23,20 +24,20 @@ _FIRST, _SECOND = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)  
 
 
 def key(seed: int, purpose: str, words: int = 2) -> Indices:
-    """`words` 64-bit numbers that belong to a seed and a purpose."""
+    """A hash of seed and purpose as `words` 64-bit numbers, (words,)."""
     text = hashlib.shake_128(f"{seed}/{purpose}".encode()).digest(8 * words)
     return np.frombuffer(text, dtype="<u8").astype(np.uint64)
 
 
 def uniforms(seed: int, purpose: str, start: int, stop: int) -> Floats:
-    """Uniform numbers in [0, 1) of rows start..stop-1, shape (rows,); four rows share one Philox block."""
+    """Uniform numbers in [0, 1) for rows start..stop-1, shape (rows,); four rows share one Philox block."""
     source = np.random.Philox(key=key(seed, purpose))
     source.advance(start // 4)
     return np.random.Generator(source).random(start % 4 + stop - start)[start % 4 :]
 
 
 def generator(seed: int, purpose: str, row: int) -> np.random.Generator:
-    """A generator that belongs to one row; 2^128 draws lie between neighbouring rows."""
+    """The generator of one row; the streams of neighbouring rows are 2^128 draws apart."""
     return np.random.Generator(np.random.Philox(key=key(seed, purpose), counter=[0, 0, row, 0]))
 
 
@@ -53,8 +54,8 @@ def permuted(index: Indices, size: int, seed: int, purpose: str) -> Indices:
 def _feistel(index: Indices, half: np.uint64, keys: Indices) -> Indices:
     mask = (np.uint64(1) << half) - np.uint64(1)
     left, right = index >> half, index & mask
-    for each in keys:
-        left, right = right, left ^ (_mixed(right ^ each) & mask)
+    for round_key in keys:
+        left, right = right, left ^ (_mixed(right ^ round_key) & mask)
     return (left << half) | right
 
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 
 from foundation.faults import Fault, Words, listed, suggest
-from simulations.spec import HALF_LIGHT_OF_EXPONENTIAL, PARAMETERS, REQUIRED, Dataset
+from simulations.parameters import HALF_LIGHT_OF_EXPONENTIAL, PARAMETERS, REQUIRED
+from simulations.spec import Dataset
 
 
 def dataset_faults(dataset: Dataset, where: str) -> list[Fault]:

@@ -1,208 +1,210 @@
 """What a data set is: factors with units and distributions, a scene, a noise, a design.
 
-Only the standard library is imported here, because this module also runs inside the Snakefile.
+Neither GalSim nor numpy is imported here, because this module also runs inside the Snakefile.
 
-A factor is named after the parameter of the scene that it sets. The parameters, their units and their limits:
-
-    flux            ph      photons in all
-    radius          arcsec  scale or half-light radius (`scene.radius`), of the disk where there is a bulge
-    sersic_index    -       Sérsic n in [0.3, 6.2], rounded to 0.05 so that GalSim's tables are reused
-    bulge_radius    arcsec  half-light radius of the bulge (de Vaucouleurs)
-    bulge_fraction  -       share of the flux that is in the bulge
-    g1, g2          -       reduced shear, |g| < 1
-    offset_x, _y    pix     shift of the galaxy from the centre of the stamp
-    psf_fwhm        arcsec  full width at half maximum of the PSF
-    psf_beta        -       Moffat beta
+A factor is named after the parameter of the scene that it sets: simulations.parameters.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, field
 from typing import Annotated, Any, Literal
 
-from foundation.declare import Count, Fraction, NonNegative, Positive, Range
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
 from foundation.faults import Fault, Words, listed
+from foundation.fields import (
+    SECTION,
+    Count,
+    Flag,
+    Fraction,
+    NonNegative,
+    Number,
+    Positive,
+    Range,
+    Section,
+    Seed,
+    Text,
+    Whole,
+)
 from foundation.files import digest_of
+from simulations.parameters import DEFAULTS, MOFFAT_BETA, PARAMETERS, REQUIRED
+
+PARAMETER_NAMES = Field(json_schema_extra={"propertyNames": {"enum": [*PARAMETERS]}})
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """A quantity that a scene takes: its unit, the units it may be declared in, its physical limits, its name."""
-
-    unit: str
-    units: Mapping[str, float]
-    limits: Range
-    long_name: str
-
-
-_ARCSEC = {"arcsec": 1.0, "mas": 1e-3, "arcmin": 60.0}
-_PLAIN = {"": 1.0}
-
-PARAMETERS = {
-    "flux": Parameter("ph", {"ph": 1.0}, Range(0, above=True), "flux"),
-    "radius": Parameter("arcsec", _ARCSEC, Range(0, above=True), "radius"),
-    "sersic_index": Parameter("", _PLAIN, Range(0.3, 6.2), "Sérsic index"),
-    "bulge_radius": Parameter("arcsec", _ARCSEC, Range(0, above=True), "half-light radius of the bulge"),
-    "bulge_fraction": Parameter("", _PLAIN, Range(0, 1), "bulge-to-total flux ratio"),
-    "g1": Parameter("", _PLAIN, Range(-1, 1), "reduced shear g1"),
-    "g2": Parameter("", _PLAIN, Range(-1, 1), "reduced shear g2"),
-    "offset_x": Parameter("pix", {"pix": 1.0}, Range(), "offset along x"),
-    "offset_y": Parameter("pix", {"pix": 1.0}, Range(), "offset along y"),
-    "psf_fwhm": Parameter("arcsec", _ARCSEC, Range(0, above=True), "FWHM of the PSF"),
-    "psf_beta": Parameter("", _PLAIN, Range(1.1, above=True), "Moffat beta of the PSF"),
-}
-
-_ALWAYS = ("flux", "radius", "psf_fwhm")
-REQUIRED = {
-    "exponential": _ALWAYS,
-    "sersic": (*_ALWAYS, "sersic_index"),
-    "de_vaucouleurs": _ALWAYS,
-    "bulge_disk": (*_ALWAYS, "bulge_radius", "bulge_fraction"),
-}
-DEFAULTS = {"g1": 0.0, "g2": 0.0, "offset_x": 0.0, "offset_y": 0.0}
-MOFFAT_BETA = 2.5  # GalSim's Moffat examples and the Subaru and LSST PSF fits lie between 2 and 4
-HALF_LIGHT_OF_EXPONENTIAL = 1.6783469900166605  # half-light radius over scale radius: root of (1+x) exp(-x) = 1/2
-
-
-@dataclass(frozen=True)
-class Factor:
-    """A named generative parameter: its unit and the distribution it is drawn from.
-
-    uniform and log_uniform take `low` and `high`; normal takes `mean` and `std`; truncated_normal all four.
-    `levels` is the number of values in a grid design.
-    """
+@dataclass(frozen=True, config=SECTION)
+class Factor(Section):
+    """A named generative parameter: its unit and the distribution it is drawn from."""
 
     distribution: Literal["uniform", "log_uniform", "normal", "truncated_normal"]
-    unit: str = ""
-    low: float | None = None
-    high: float | None = None
-    mean: float | None = None
+    """`uniform` and `log_uniform` take `low` and `high`; `normal` `mean` and `std`; `truncated_normal` all four"""
+
+    unit: Text = ""
+    """the unit of the numbers here, of those that the parameter may be declared in"""
+
+    low: Number | None = None
+    """the least value"""
+
+    high: Number | None = None
+    """the greatest value"""
+
+    mean: Number | None = None
+    """of the normal distribution, before it is truncated"""
+
     std: Positive | None = None
+    """of the normal distribution, before it is truncated"""
+
     levels: Count | None = None
+    """number of values in a grid design"""
 
     def support(self) -> tuple[float, float]:
         """The least and the greatest value that can be drawn, in the declared unit."""
         if self.distribution == "normal":
             return (-math.inf, math.inf)
-        return (_given(self.low), _given(self.high))
+        return (math.nan if self.low is None else self.low, math.nan if self.high is None else self.high)
 
-    def faults(self, where: str) -> list[Fault]:
+    def faults(self) -> Iterator[Fault]:
         """What the distribution needs and does not have, and ranges that hold nothing."""
         bounds, bell = ("low", "high"), ("mean", "std")
         needs = {"normal": bell, "truncated_normal": (*bounds, *bell)}.get(self.distribution, bounds)
-        found = [_missing(f"{where}.{n}", self.distribution) for n in needs if getattr(self, n) is None]
-        found += [
-            Fault(f"{where}.{n}", getattr(self, n), f"{self.distribution} does not take it", "take it away")
-            for n in (*bounds, *bell)
-            if n not in needs and getattr(self, n) is not None
-        ]
+        missing = [name for name in needs if getattr(self, name) is None]
+        unused = [name for name in (*bounds, *bell) if name not in needs and getattr(self, name) is not None]
+        for name in missing:
+            yield Fault(f".{name}", Words("nothing"), f"{self.distribution} needs it", "add it")
+        for name in unused:
+            yield Fault(f".{name}", getattr(self, name), f"{self.distribution} does not take it", "take it away")
+        if not missing and not unused:
+            yield from self._bounds()
+
+    def _bounds(self) -> Iterator[Fault]:
         low, high = self.support()
-        if not found and not low < high:
+        if not low < high:
             text = f"low ({low:g}) must be less than high ({high:g})"
-            found.append(Fault(f"{where}.low", low, text, "swap or widen them; a constant goes to scene.constants"))
-        if not found and self.distribution == "log_uniform" and low <= 0:
-            found.append(Fault(f"{where}.low", low, "log_uniform needs a low above 0", "raise it or take uniform"))
-        return found
+            yield Fault(".low", low, text, "swap or widen them; a constant goes to scene.constants")
+        elif self.distribution == "log_uniform" and low <= 0:
+            yield Fault(".low", low, "log_uniform needs a low above 0", "raise it or take uniform")
 
 
-def _given(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def _missing(where: str, distribution: str) -> Fault:
-    return Fault(where, Words("nothing"), f"{distribution} needs it", "add it")
-
-
-@dataclass(frozen=True)
-class Scene:
+@dataclass(frozen=True, config=SECTION)
+class Scene(Section):
     """What is drawn: a galaxy of one kind, a PSF of one kind, a square stamp; parameters that stay constant."""
 
     galaxy: Literal["exponential", "sersic", "de_vaucouleurs", "bulge_disk"] = "exponential"
+    """the profile of its light"""
+
     psf: Literal["gaussian", "moffat", "kolmogorov", "airy"] = "gaussian"
+    """the profile of the point-spread function"""
+
     radius: Literal["scale", "half_light"] = "half_light"
-    stamp: Annotated[int, Range(8, 512)] = 33
+    """what the parameter `radius` is"""
+
+    stamp: Annotated[Whole, Range(8, 512)] = 33
+    """pixels along each side"""
+
     pixel_scale: Positive = 0.2
-    constants: dict[str, float] = field(default_factory=dict)
+    """arcsec per pixel"""
+
+    constants: Annotated[dict[Text, Number], PARAMETER_NAMES] = field(default_factory=dict)
+    """parameters that do not vary, by name, in their first unit"""
 
     def takes(self) -> tuple[str, ...]:
         """Names of the parameters that this scene takes, the required ones first."""
         moffat = ("psf_beta",) if self.psf == "moffat" else ()
         return (*REQUIRED[self.galaxy], *DEFAULTS, *moffat)
 
-    def faults(self, where: str) -> list[Fault]:
-        """Constants that the scene does not take or that are out of their limits; a scale radius nobody defines."""
-        found = [
-            Fault(f"{where}.constants.{name}", value, f"{name} must be {PARAMETERS[name].limits}", "change it")
-            for name, value in self.constants.items()
-            if name in PARAMETERS and not PARAMETERS[name].limits.holds(value)
-        ]
+    def faults(self) -> Iterator[Fault]:
+        """Constants that are out of their limits; a scale radius that nobody defines."""
+        for name, value in self.constants.items():
+            if name in PARAMETERS and not PARAMETERS[name].limits.holds(value):
+                yield Fault(f".constants.{name}", value, f"{name} must be {PARAMETERS[name].limits}", "change it")
         if self.radius == "scale" and self.galaxy == "de_vaucouleurs":
             text = "a de Vaucouleurs scale radius is some 3,500 times smaller than the galaxy"
-            found.append(Fault(f"{where}.radius", self.radius, text, "write half_light"))
-        return found
+            yield Fault(".radius", self.radius, text, "write half_light")
 
 
-@dataclass(frozen=True)
-class Noise:
-    """The noise of each image: none; Gaussian of known `sigma` (ph) or by signal-to-noise; Poisson with a `sky`.
-
-    snr is that of a matched filter on the noise-free stamp m, sqrt(sum m^2) / sigma. sky is in photons per
-    pixel; it adds its variance and is subtracted again.
-    """
+@dataclass(frozen=True, config=SECTION)
+class Noise(Section):
+    """The noise of each image."""
 
     kind: Literal["none", "gaussian", "poisson"] = "none"
-    sigma: Positive | None = None
-    snr: Positive | None = None
-    sky: NonNegative | None = None
+    """`gaussian` takes `sigma` or `snr`, `poisson` a `sky`"""
 
-    def faults(self, where: str) -> list[Fault]:
+    sigma: Positive | None = None
+    """standard deviation per pixel, in photons"""
+
+    snr: Positive | None = None
+    """signal-to-noise ratio of a matched filter on the noise-free stamp m, sqrt(sum m^2) / sigma"""
+
+    sky: NonNegative | None = None
+    """photons per pixel; it adds its variance and is subtracted again"""
+
+    def faults(self) -> Iterator[Fault]:
         """Settings that the kind does not take, and Gaussian noise without exactly one of sigma and snr."""
         legal = {"none": (), "gaussian": ("sigma", "snr"), "poisson": ("sky",)}[self.kind]
-        given = [name for name in ("sigma", "snr", "sky") if getattr(self, name) is not None]
-        found = [
-            Fault(f"{where}.{name}", getattr(self, name), f"{self.kind} noise takes {listed(legal)}", "take it away")
-            for name in given
-            if name not in legal
-        ]
-        if self.kind == "gaussian" and not found and len(given) != 1:
-            found.append(Fault(where, given, "gaussian noise takes sigma or snr, one of the two", "give one"))
-        return found
+        written = [name for name in ("sigma", "snr", "sky") if getattr(self, name) is not None]
+        unused = [name for name in written if name not in legal]
+        for name in unused:
+            yield Fault(f".{name}", getattr(self, name), f"{self.kind} noise takes {listed(legal)}", "take it away")
+        if self.kind == "gaussian" and not unused and len(written) != 1:
+            yield Fault("", written, "gaussian noise takes sigma or snr, one of the two", "write one")
 
 
-@dataclass(frozen=True)
-class Split:
+@dataclass(frozen=True, config=SECTION)
+class Split(Section):
     """Shares of the rows for training, for validation and for the scores; they add up to 1."""
 
     train: Fraction = 0.75
+    """share of the training rows"""
+
     validation: Fraction = 0.125
+    """share of the validation rows"""
+
     test: Fraction = 0.125
+    """share of the test rows"""
 
     def counts(self, galaxies: int) -> tuple[int, int, int]:
         """Rows in each part; rounding goes to the test rows."""
         train, validation = round(self.train * galaxies), round(self.validation * galaxies)
         return train, validation, galaxies - train - validation
 
-    def faults(self, where: str) -> list[Fault]:
+    def faults(self) -> Iterator[Fault]:
         """Shares that do not add up."""
         total = self.train + self.validation + self.test
-        good = math.isclose(total, 1, abs_tol=1e-9)
-        return [] if good else [Fault(where, total, "the three shares must add up to 1", "change one")]
+        if not math.isclose(total, 1, abs_tol=1e-9):
+            yield Fault("", total, "the three shares must add up to 1", "change one")
 
 
-@dataclass(frozen=True)
-class Dataset:
+@dataclass(frozen=True, config=SECTION)
+class Dataset(Section):
     """One data set to simulate, in full; two equal specs give equal bytes."""
 
-    factors: dict[str, Factor]
+    factors: Annotated[dict[Text, Factor], PARAMETER_NAMES]
+    """the parameters that vary, by name"""
+
     galaxies: Count
-    seed: Annotated[int, Range(0, 2**63 - 1)] = 0
+    """number of images"""
+
+    seed: Seed = 0
+    """of every random number"""
+
     design: Literal["latin_hypercube", "sobol", "random", "grid"] = "latin_hypercube"
+    """how the factors are spread; a `grid` needs the `levels` of each factor"""
+
     scene: Scene = field(default_factory=Scene)
+    """what is drawn"""
+
     noise: Noise = field(default_factory=Noise)
+    """the noise of each image"""
+
     split: Split = field(default_factory=Split)
-    image_true: bool = False
+    """shares of training, validation and test rows"""
+
+    image_true: Flag = False
+    """keep the noise-free images too"""
 
     @property
     def digest(self) -> str:
@@ -228,7 +230,7 @@ class Dataset:
         return (value, value)
 
     def constant(self, name: str) -> float:
-        """Value of a parameter that is no factor; NaN where none is given and there is no default."""
+        """Value of a parameter that is no factor; NaN where there is neither a constant nor a default."""
         default = MOFFAT_BETA if name == "psf_beta" else DEFAULTS.get(name, math.nan)
         return self.scene.constants.get(name, default)
 

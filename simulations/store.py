@@ -1,12 +1,14 @@
-"""The store: one Zarr v3 group, opened by `xarray.open_zarr(path)`, whole only once its seal exists.
+"""The store: one Zarr v3 group, opened by `xarray.open_zarr(path)`, complete only once its seal exists.
 
-    image       (galaxy, y, x)  float32   photons per pixel         image_true likewise, without noise, on request
-                                          (0 to 1 for the official data sets of `simulations.official`)
-    <factor>    (galaxy,)       float64   in its declared unit      split   (galaxy,)  int8   0, 1, 2
-    noise_std   (galaxy,)       float32   where the noise is Gaussian
+    image       (galaxy, y, x) or (galaxy, channel, y, x)  float32  photons per pixel; 0 to 1 in official data sets
+    image_true  as image                                   float32  without noise, if the data set asks for it
+    <factor>    (galaxy,)                                  float64  in its declared unit
+    split       (galaxy,)                                  int8     0 train, 1 validation, 2 test
+    noise_std   (galaxy,)                                  float64  standard deviation per pixel, if noise is Gaussian
 
-Images lie uncompressed in shards of about 40 MB, each of chunks of 64 to 256 rows with a CRC-32C checksum that
-every reading verifies. `seal.json` is written last: the spec, the facts, and size and SHA-256 of every file.
+Images are uncompressed, in shards of about 40 MB; a shard consists of chunks of 64 to 256 rows, each with a CRC-32C
+checksum that every read verifies. `seal.json` is written last: the facts, the versions of the packages, a hash of the
+code, and the size and SHA-256 of every file.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ def chunk_rows(row_bytes: int) -> int:
 
 
 def shard_rows(row_bytes: int, rows: int) -> int:
-    """Rows per shard: whole chunks near 40 MB, no more than hold all rows."""
+    """Rows per shard: whole chunks of about 40 MB together, and no more chunks than all rows fill."""
     chunk = chunk_rows(row_bytes)
     return chunk * max(1, min(round(SHARD_BYTES / row_bytes / chunk), math.ceil(rows / chunk)))
 
@@ -52,9 +54,9 @@ def create(
     columns: Mapping[str, dict[str, Any]],
     image: Attributes = PHOTONS,
 ) -> zarr.Group:
-    """An empty store of that many rows: `image` and the columns, each with its attributes.
+    """An empty store for `rows` rows: `image` and the columns, each with its attributes.
 
-    image_shape is (y, x) or (channel, y, x); a column named image_true is an image, every other one a number per row.
+    image_shape is (y, x) or (channel, y, x); a column named image_true has that shape, any other is a number per row.
     """
     row_bytes = 4 * math.prod(image_shape)
     shard, chunk = shard_rows(row_bytes, rows), chunk_rows(row_bytes)
@@ -87,17 +89,20 @@ SPLIT: dict[str, dict[str, Any]] = {
 
 
 def write_rows(path: Path, group: zarr.Group, start: int, columns: Columns) -> None:
-    """Write rows from `start` on; a block that covers whole shards is written as whole files."""
+    """Write the rows of `columns` from row `start` on; blocks of whole shards are written as whole files."""
     with full_disk_as_fault(path):
         for name, values in columns.items():
             group[name][start : start + len(values)] = values  # type: ignore[index]
 
 
 def seal(
-    path: Path, group: zarr.Group, attributes: Attributes, facts: Attributes, made_by: str = "simulations.draw"
+    path: Path, group: zarr.Group, attributes: Attributes, facts: Attributes, module: str = "simulations.draw"
 ) -> None:
-    """Make the store whole: its attributes, one consolidated metadata, the checksum of every file, last the seal."""
-    origin: dict[str, Any] = {"versions": versions("galsim", "numpy", "zarr"), "code": code_hash(made_by)}
+    """Complete the store: attributes, consolidated metadata and last the seal with a checksum of every file.
+
+    The hash of the code of `module`, which made the store, is kept in its attributes and in the seal.
+    """
+    origin: dict[str, Any] = {"versions": versions("galsim", "numpy", "zarr"), "code": code_hash(module)}
     with full_disk_as_fault(path):
         group.attrs.update(dict(attributes))
         group.attrs.update(origin)
@@ -108,7 +113,7 @@ def seal(
 
 
 def manifest(path: Path) -> dict[str, dict[str, Any]]:
-    """Size and SHA-256 of every file of a store but its seal, by name relative to it."""
+    """Size and SHA-256 of every file of a store except its seal, by path relative to the store."""
     return {
         str(file.relative_to(path)): {"bytes": file.stat().st_size, "sha256": digest_file(file)}
         for file in sorted(files(path))
@@ -116,10 +121,10 @@ def manifest(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def files(path: Path) -> Iterable[Path]:
-    """The files that belong to a store: neither its seal nor what other programs leave there under a dot name."""
+    """The files of a store, without its seal and without hidden files, which other programs leave there."""
     return (f for f in path.rglob("*") if f.is_file() and f.name[:1] != "." and f != path / "seal.json")
 
 
 def as_column(values: Iterable[float]) -> NDArray[np.float64]:
-    """Numbers as a column of the store."""
+    """Numbers as a column of the store, (rows,)."""
     return np.fromiter(values, dtype=np.float64)

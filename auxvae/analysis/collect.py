@@ -3,77 +3,96 @@
     scores.parquet  run, dataset, method, coverage, seed, metric, value, low, high, n         one row per run x metric
     analysis.nc     rho (run, latent, factor), drop (run, block, scale, measure, bound), contrast (pair, metric, bound)
 
-Nothing is computed here: scores over several runs and controls come from analysis.agreement, controls and contrasts.
-Controls stand among the scores as runs of the method `control`. A run that does not decode has no rows of `drop`.
+Controls are rows of the method `control`. What a run does not have (a model that does not decode has no `drop`) is
+absent. Nothing is computed here: auxvae.analysis.controls, agreement and contrasts do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
+from auxvae.analysis.agreement import agreement_of_seeds, seeds_of_a_method
+from auxvae.analysis.contrasts import contrasts
+from auxvae.analysis.controls import control_scores
+from auxvae.config.labels import variants
 from auxvae.config.run import Run
 from auxvae.metrics.score import Score
 from foundation.files import atomic_write, read_json
 
+Array = NDArray[np.float64]
 Row = dict[str, Any]
-VALUES = Score._fields[:4]
 
 
-def score_table(
-    runs: tuple[Run, ...],
-    results: Path,
-    across: Iterable[tuple[Run, str, Score]] = (),
-    controls: Iterable[tuple[str, str, str, Score]] = (),
-) -> pd.DataFrame:
-    """One row per run and metric: the scores in the runs' folders, those over several runs, those of controls."""
-    rows = [row for run in runs for row in _scores(run, results / "runs" / run.id)]
-    rows += [_row(_head(run), metric, score.to_json()) for run, metric, score in across]
-    for dataset, control, metric, score in controls:
-        head = {"run": f"control-{control}", "dataset": dataset, "method": "control", "coverage": control, "seed": 0}
-        rows.append(_row(head, metric, score.to_json()))
-    return pd.DataFrame(rows)
-
-
-def collect(runs: tuple[Run, ...], results: Path, scores: pd.DataFrame, contrasts: xr.Dataset) -> None:
-    """Write scores.parquet and analysis.nc."""
+def collect(runs: tuple[Run, ...], results: Path, resamples: int) -> None:
+    """Write scores.parquet and analysis.nc from the folders of the runs."""
+    folders = {run.id: results / "runs" / run.id for run in runs}
+    rows = [row for run in runs for row in _run_rows(run, folders[run.id])]
+    rows += [row for seeds in seeds_of_a_method(runs) for row in _agreement_rows(seeds, folders)]
+    rows += [row for run in _one_per_dataset(runs) for row in _control_rows(run, folders[run.id], resamples)]
+    scores = pd.DataFrame(rows)
     with atomic_write(results / "scores.parquet") as part:
         scores.to_parquet(part, index=False)
-    drops = _read(runs, results, "sensitivity.nc")
-    matrices = [each[["rho"]] for each in _read(runs, results, "codes.nc")]
-    analysis = xr.merge(
-        [_stacked(matrices), _stacked([each for each in drops if "drop" in each]), contrasts], join="outer"
-    )
+    matrices, drops = _gathered(folders, "codes.nc", ["rho"]), _gathered(folders, "sensitivity.nc", None)
     with atomic_write(results / "analysis.nc") as part:
-        analysis.to_netcdf(part)
+        xr.merge([matrices, drops, contrasts(scores, variants(runs))], join="outer").to_netcdf(part)
 
 
-def _scores(run: Run, folder: Path) -> Iterator[Row]:
+def _run_rows(run: Run, folder: Path) -> Iterator[Row]:
     for metric, score in read_json(folder / "scores.json", "the scores of a run").items():
-        yield _row(_head(run), metric, score)
+        yield _row(run, metric, score)
 
 
-def _head(run: Run) -> Row:
+def _row(run: Run, metric: str, score: dict[str, Any]) -> Row:
     head = {"run": run.id, "dataset": run.dataset.name, "method": run.method, "coverage": run.coverage}
-    return {**head, "seed": run.seed}
+    return {**head, "seed": run.seed, "metric": metric, **{name: score[name] for name in Score._fields[:4]}}
 
 
-def _row(head: Row, metric: str, score: dict[str, Any]) -> Row:
-    return {**head, "metric": metric, **{name: score[name] for name in VALUES}}
+def _agreement_rows(seeds: list[Run], folders: dict[str, Path]) -> Iterator[Row]:
+    scores = agreement_of_seeds([_posterior(folders[run.id]) for run in seeds])
+    yield from (_row(run, "udr", score.to_json()) for run, score in zip(seeds, scores, strict=True))
 
 
-def _read(runs: tuple[Run, ...], results: Path, name: str) -> Iterator[xr.Dataset]:
-    """The data set of that name of every run; latents by position, since their names differ from run to run."""
-    for run in runs:
-        with xr.open_dataset(results / "runs" / run.id / name) as file:
-            dataset = file.load().drop_attrs().assign_coords(run=run.id)
-        yield dataset.assign_coords(latent=np.arange(1, dataset.sizes.get("latent", 0) + 1))
+def _posterior(folder: Path) -> tuple[Array, Array]:
+    """Posterior means and log variances of the test rows, (N, D) each."""
+    with xr.open_dataset(folder / "codes.nc") as codes:
+        mean, log_variance = (codes[name].values.astype(np.float64) for name in ("mean", "log_variance"))
+    return mean, log_variance
 
 
-def _stacked(datasets: list[xr.Dataset]) -> xr.Dataset:
-    return xr.concat(datasets, "run", join="outer") if datasets else xr.Dataset()
+def _one_per_dataset(runs: tuple[Run, ...]) -> list[Run]:
+    return list({run.dataset.name: run for run in runs}.values())
+
+
+def _control_rows(run: Run, folder: Path, resamples: int) -> Iterator[Row]:
+    """The controls of a data set, on the test rows of a run of it and with as many latents."""
+    with xr.open_dataset(folder / "codes.nc") as codes:
+        names, latents = [str(name) for name in codes["factor"].values], codes.sizes["latent"]
+        factors = dict(zip(names, codes["factors"].values.T, strict=True))
+    for control, scores in control_scores(factors, latents, resamples).items():
+        head = {"run": f"control-{control}", "method": "control", "coverage": control, "seed": 0}
+        yield from ({**_row(run, metric, score.to_json()), **head} for metric, score in scores.items())
+
+
+def _gathered(folders: dict[str, Path], file: str, variables: list[str] | None) -> xr.Dataset:
+    """Variables of a file (all if None) of every run that has any; latents by position, as their names differ."""
+    parts = {}
+    for run, folder in folders.items():
+        with xr.open_dataset(folder / file) as dataset:
+            chosen = dataset if variables is None else dataset[[name for name in variables if name in dataset]]
+            if chosen.data_vars:
+                parts[run] = _by_position(chosen).load().drop_attrs()
+    index = pd.Index(list(parts), name="run", dtype=object)  # strings of pandas do not join in xarray
+    return xr.concat(list(parts.values()), index, join="outer") if parts else xr.Dataset()
+
+
+def _by_position(dataset: xr.Dataset) -> xr.Dataset:
+    return dataset.assign_coords(
+        {dim: np.arange(1, size + 1) for dim, size in dataset.sizes.items() if dim == "latent"}
+    )

@@ -1,39 +1,39 @@
-"""A metric at one coverage minus the same at the first, seed by seed.
+"""Contrasts: a score at one coverage minus the same at the first, for each data set, method and variant of it.
 
-With one seed the interval adds the two intervals in quadrature, with more it is Student's t over the seeds.
+Differences are paired by seed. With two or more seeds the 95 % interval is Student's t over the seeds; with one it is
+the two intervals of the scores added in quadrature.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy import stats
 
-CONTRASTED = ("lds_corrected", "lds_all_corrected", "ssim_asinh", "nats")
+from auxvae.metrics.columns import contrasted
 
 
-def contrasts(scores: pd.DataFrame, varied: dict[str, str]) -> xr.Dataset:
-    """Differences of the main metrics between each coverage and the first, per data set, method and variant of it."""
-    scores = scores.assign(variant=scores["run"].map(lambda run: varied.get(run, "")))
-    with_aux = scores[(scores["coverage"] != "") & (scores["method"] != "control")]
+def contrasts(scores: pd.DataFrame, variants: Mapping[str, str]) -> xr.Dataset:
+    """A data set of `contrast` (pair, metric, bound) from the table of scores; `variants` says how each run differs."""
+    scores = scores.assign(variant=scores["run"].map(lambda run: variants.get(run, "")))
+    with_coverage = scores[(scores["coverage"] != "") & (scores["method"] != "control")]
     rows = []
-    for (dataset, method, variant), group in with_aux.groupby(["dataset", "method", "variant"], sort=False):
-        base, *others = group["coverage"].unique()
-        for other, metric in itertools.product(others, CONTRASTED):
-            one = group[(group["coverage"] == other) & (group["metric"] == metric)]
-            two = group[(group["coverage"] == base) & (group["metric"] == metric)]
-            if one.empty or two.empty:
-                continue
-            rows.append((f"{dataset} {method}{variant}: {other} - {base}", metric, *_difference(one, two)))
+    for (dataset, method, variant), group in with_coverage.groupby(["dataset", "method", "variant"], sort=False):
+        first, *others = group["coverage"].unique()
+        for other, metric in itertools.product(others, contrasted()):
+            one, two = (group[(group["coverage"] == c) & (group["metric"] == metric)] for c in (other, first))
+            if len(paired := one.merge(two, on="seed", suffixes=("_one", "_two"))):
+                rows.append((f"{dataset} {method}{variant}: {other} - {first}", metric, *_difference(paired)))
     table = pd.DataFrame(rows, columns=["pair", "metric", "mean", "low", "high"]).set_index(["pair", "metric"])
     return xr.Dataset({"contrast": table.to_xarray().to_dataarray("bound")}) if rows else xr.Dataset()
 
 
-def _difference(one: pd.DataFrame, two: pd.DataFrame) -> tuple[float, float, float]:
-    paired = one.merge(two, on="seed", suffixes=("_one", "_two"))
+def _difference(paired: pd.DataFrame) -> tuple[float, float, float]:
+    """Mean difference over the seeds, and its 95 % interval."""
     differences = (paired["value_one"] - paired["value_two"]).to_numpy()
     mean, n = float(np.mean(differences)), len(differences)
     if n > 1:

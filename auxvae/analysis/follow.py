@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auxvae.metrics.closed import Known, closed_forms, known
+from auxvae.metrics.closed import FactorColumns, closed_forms, factor_columns
 
 
 def follow_metrics(
@@ -19,12 +19,12 @@ def follow_metrics(
 
     The factors (N,) are those of all validation rows; codes of the first rows are measured with those of these rows.
     """
-    columns = known(factors, device)
+    columns = factor_columns(factors, device)
 
     def follow(codes: Tensor) -> Mapping[str, float]:
         if columns is None:
             return {}
-        rows = Known(*(each[: len(codes)] for each in columns))
+        rows = FactorColumns(*(each[: len(codes)] for each in columns))
         return {name: float(value) for name, value in closed_forms(codes, rows).items()}
 
     return follow

@@ -1,14 +1,14 @@
-"""Anyone's representation from a file, and its scores as a table and as JSON.
+"""Anyone's representation read from a file, the metrics chosen for it, and its scores as a table.
 
-    codes (N, D), factors (N, F)            one row per image; factors may be absent
-    codes_test (M, D), factors_test (M, F)  optional rows by which fitted metrics are judged
+    codes (N, D), factors (N, F)            one row per image; factors are optional
+    codes_test (M, D), factors_test (M, F)  optional test rows of fitted metrics
     factor_names (F,), latent_names (D,)    optional
-    discrete (F,)                           optional; without it a factor of few values, ten rows to each, is discrete
+    discrete (F,)                           optional; without it a factor of few values, ten rows for each, is discrete
     prior (P, D), films (B, T, D)           optional: samples of the prior, codes of successive images
 
 npz: arrays of these names. Zarr, NetCDF: variables of these names, whose coordinates name latents and factors; `mean`
-may stand for codes, so that codes.nc of a study is read as it is. Parquet: columns `codes_NAME` and `factors_NAME`, and
-a column `test`, true for rows to be judged by, where there are such. Pickles are not read.
+is read as codes if there are none, so that the codes.nc of a study can be scored. Parquet: columns `codes_NAME` and
+`factors_NAME`, and optionally a column `test`, true for test rows. Pickles are not read.
 """
 
 from __future__ import annotations
@@ -24,19 +24,31 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from auxvae.metrics.columns import column
+from auxvae.metrics.metric import NEEDS
 from auxvae.metrics.representation import Representation, representation
 from auxvae.metrics.score import Score
-from auxvae.metrics.suite import METRICS, NEEDS, lacks, named
+from auxvae.metrics.suite import lacks, measured, named
 from foundation.faults import Fault, Refused, Words, listed, suggest
 
 Arrays = dict[str, Any]
-KNOWN = ("codes", "factors", "codes_test", "factors_test", "factor_names", "latent_names", "discrete", "prior", "films")
+ARRAYS = (
+    "codes",
+    "factors",
+    "codes_test",
+    "factors_test",
+    "factor_names",
+    "latent_names",
+    "discrete",
+    "prior",
+    "films",
+)
 AXES = {"codes": "latent", "codes_test": "latent", "factors": "factor", "factors_test": "factor"}
 REMEDY = "docs/metrics.md shows what a file holds"
 
 
 def read_codes(path: Path) -> Representation:
-    """The representation of a file, or a refusal with all that is wrong with it."""
+    """The representation in a file; refuses with every fault of the file."""
     if not path.exists():
         raise Refused(Fault(str(path), Words("nothing"), "a file of codes must be there", "check the path"))
     kind = path.suffix.lower()
@@ -50,41 +62,41 @@ def read_codes(path: Path) -> Representation:
     if "codes" not in arrays:
         names = listed(arrays) if arrays else "nothing"
         raise Refused(Fault(str(path), Words(names), "it must hold codes", f"name an array codes; {REMEDY}"))
-    return representation(**_named(arrays))
+    return representation(**_labelled(arrays))
 
 
-def _known(names: Sequence[str]) -> list[str]:
-    """The names that mean something here; a refusal of those that are nearly one of them. Others are left alone."""
-    wanting = [name for name in KNOWN if name not in names]
-    near = {name: difflib.get_close_matches(name, wanting, 1, 0.85) for name in names if name not in KNOWN}
+def _read_names(names: Sequence[str]) -> list[str]:
+    """The names of arrays that are read; refuses those that are almost one of them, and ignores all others."""
+    missing = [name for name in ARRAYS if name not in names]
+    near = {name: difflib.get_close_matches(name, missing, 1, 0.85) for name in names if name not in ARRAYS}
     if wrong := {name: match[0] for name, match in near.items() if match}:
-        text = f"the arrays are {listed(KNOWN)}"
+        text = f"the arrays are {listed(ARRAYS)}"
         raise Refused(Fault("arrays", name, text, f"did you mean {meant!r}?") for name, meant in wrong.items())
-    return [name for name in names if name in KNOWN]
+    return [name for name in names if name in ARRAYS]
 
 
 def _npz(path: Path) -> Arrays:
     with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in _known(file.files)}
+        return {name: file[name] for name in _read_names(file.files)}
 
 
 def _dataset(path: Path) -> Arrays:
     opened = xr.open_zarr(path) if path.suffix == ".zarr" else xr.open_dataset(path)
     with opened as file:
         renamed = file.rename({"mean": "codes"}) if "mean" in file and "codes" not in file else file
-        return {name: renamed[name].load() for name in _known([str(name) for name in renamed.variables])}
+        return {name: renamed[name].load() for name in _read_names([str(name) for name in renamed.variables])}
 
 
 def _parquet(path: Path) -> Arrays:
     table = pd.read_parquet(path)
-    judged = table["test"].to_numpy(dtype=bool) if "test" in table else np.zeros(len(table), dtype=bool)
+    test = table["test"].to_numpy(dtype=bool) if "test" in table else np.zeros(len(table), dtype=bool)
     arrays: Arrays = {}
     for name, dim in (("codes", "latent"), ("factors", "factor")):
         columns = [str(column) for column in table.columns if str(column).startswith(f"{name}_")]
         if columns:
             names = [column.removeprefix(f"{name}_") for column in columns]
             whole = xr.DataArray(table[columns].to_numpy(dtype=np.float64), {dim: names}, ["row", dim])
-            arrays |= {name: whole[~judged], f"{name}_test": whole[judged]} if judged.any() else {name: whole}
+            arrays |= {name: whole[~test], f"{name}_test": whole[test]} if test.any() else {name: whole}
     return arrays
 
 
@@ -96,16 +108,16 @@ READERS: dict[str, Callable[[Path], Arrays]] = {
 }
 
 
-def _named(arrays: Arrays) -> Arrays:
-    """The tables with the names that stand beside them."""
-    kept = dict(arrays)
+def _labelled(arrays: Arrays) -> Arrays:
+    """The tables labelled with the arrays of names."""
+    labelled = dict(arrays)
     for name, dim in AXES.items():
         names = arrays.get(f"{dim}_names")
-        if name in kept and names is not None:
-            kept[name] = _with_names(np.asarray(kept[name]), np.asarray(names), dim)
+        if name in labelled and names is not None:
+            labelled[name] = _with_names(np.asarray(labelled[name]), np.asarray(names), dim)
     for dim in ("latent", "factor"):
-        kept.pop(f"{dim}_names", None)
-    return kept
+        labelled.pop(f"{dim}_names", None)
+    return labelled
 
 
 def _with_names(values: NDArray[Any], names: NDArray[Any], dim: str) -> xr.DataArray:
@@ -117,42 +129,38 @@ def _with_names(values: NDArray[Any], names: NDArray[Any], dim: str) -> xr.DataA
     return xr.DataArray(table, {dim: [str(name) for name in names]}, ["row", dim])
 
 
-def chosen_metrics(only: str, given: Representation) -> list[str] | None:
-    """The metrics named, separated by commas; a refusal names those that are unknown or want for an array."""
+def chosen_metrics(only: str, inputs: Representation) -> list[str] | None:
+    """The metrics named, separated by commas; refuses those that are unknown or whose arrays are missing."""
     names = [name.strip() for name in only.split(",") if name.strip()]
-    faults = []
+    faults, metrics = [], measured()
     for name in names:
         metric = named(name)
         if metric is None:
-            text = f"the metrics are {listed(METRICS)}"
-            faults.append(Fault("--only", name, text, suggest(name, METRICS, "name some of them")))
-        elif lacks(metric, given):
-            faults.append(Fault("--only", name, f"it needs {NEEDS[METRICS[metric].needs]}", "leave it out"))
+            text = f"the metrics are {listed(metrics)}"
+            faults.append(Fault("--only", name, text, suggest(name, metrics, "name some of them")))
+        elif lacks(metric, inputs):
+            faults.append(Fault("--only", name, f"it needs {NEEDS[metrics[metric].needs]}", "leave it out"))
     if faults:
         raise Refused(faults)
     return names or None
 
 
-def left_out(given: Representation) -> list[str]:
-    """One sentence for the metrics that want for the same thing."""
-    wanting: dict[str, list[str]] = {}
-    for name, metric in METRICS.items():
-        if lacks(name, given):
-            wanting.setdefault(NEEDS[metric.needs], []).append(name)
-    return [f"{listed(names)} left out: they need {need}" for need, names in wanting.items()]
+def left_out(inputs: Representation) -> list[str]:
+    """One sentence for all metrics that lack the same thing."""
+    lacking: dict[str, list[str]] = {}
+    for name, metric in measured().items():
+        if lacks(name, inputs):
+            lacking.setdefault(NEEDS[metric.needs], []).append(name)
+    return [f"{listed(names)} left out: they need {need}" for need, names in lacking.items()]
 
 
 def table(scores: Mapping[str, Score]) -> str:
-    """The scores as text: name, value, interval, rows, what is good."""
+    """The scores as text: name, value, interval, number of rows, and the value of a perfect model."""
     lines = [f"{'metric':<30}{'value':>10}   {'95 % interval':^21}{'rows':>8}   good"]
     for name, score in scores.items():
-        known = np.isfinite(score.low) and np.isfinite(score.high)
-        bounds = f"[{score.low:8.4f}, {score.high:8.4f}]" if known else ""
-        lines.append(f"{name:<30}{score.value:>10.4f}   {bounds:^21}{score.n:>8}   {_good(name)}")
+        finite = np.isfinite(score.low) and np.isfinite(score.high)
+        bounds = f"[{score.low:8.4f}, {score.high:8.4f}]" if finite else ""
+        entry = column(name)
+        good = entry.good if entry else ""
+        lines.append(f"{name:<30}{score.value:>10.4f}   {bounds:^21}{score.n:>8}   {good}")
     return "\n".join(lines)
-
-
-def _good(name: str) -> str:
-    """What is good for the metric that gives a score; nothing for a floor."""
-    metric = named(name)
-    return "" if metric is None or name.endswith("_floor") else METRICS[metric].good

@@ -2,48 +2,60 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import field
 from typing import Annotated
 
-from foundation.declare import Positive, Range, read_whole
+from pydantic.dataclasses import dataclass
+
+from foundation.declare import read_whole
 from foundation.faults import Fault, Words
+from foundation.fields import SECTION, Many, Positive, Range, Section, Whole
 
 
-@dataclass(frozen=True)
-class Sensitivity:
-    """Scales of the latent perturbations, in standard deviations of each latent, and the number of perturbed images.
+@dataclass(frozen=True, config=SECTION)
+class Sensitivity(Section):
+    """How far reconstructions change when one latent is perturbed."""
 
-    Without a number, 1,024 images or all test rows where there are fewer.
-    """
+    scales: Many[Positive] = (0.25, 0.5, 1.0, 2.0)
+    """perturbations, in standard deviations of each latent"""
 
-    scales: tuple[Positive, ...] = (0.25, 0.5, 1.0, 2.0)
-    images: Annotated[int, Range(2)] | None = None
+    images: Annotated[Whole, Range(2)] | None = None
+    """number of perturbed images; `null` for 1,024, or all test rows where there are fewer"""
 
     def rows(self, test: int) -> int:
         """Number of images out of so many test rows."""
         return min(1024, test) if self.images is None else self.images
 
-    def faults(self, where: str) -> list[Fault]:
+    def faults(self) -> Iterator[Fault]:
         """An empty list of scales."""
-        empty = Fault(f"{where}.scales", Words("an empty list"), "at least one scale is needed", "write [1.0]")
-        return [] if self.scales else [empty]
+        if not self.scales:
+            yield Fault(".scales", Words("an empty list"), "at least one scale is needed", "write [1.0]")
 
 
-@dataclass(frozen=True)
-class Traversal:
-    """Steps along each latent, from low to high quantile of the test codes, from so many images."""
+@dataclass(frozen=True, config=SECTION)
+class Traversal(Section):
+    """Images decoded along each latent, from a low to a high quantile of the test codes."""
 
-    steps: Annotated[int, Range(2, 21)] = 7
-    images: Annotated[int, Range(1, 8)] = 1
+    steps: Annotated[Whole, Range(2, 21)] = 7
+    """steps along each latent"""
+
+    images: Annotated[Whole, Range(1, 8)] = 1
+    """number of test images to start from"""
 
 
-@dataclass(frozen=True)
-class Analyses:
+@dataclass(frozen=True, config=SECTION)
+class Analyses(Section):
     """What is computed from every trained run, beside its scores."""
 
     sensitivity: Sensitivity = field(default_factory=Sensitivity)
+    """how far reconstructions change when one latent is perturbed"""
+
     traversal: Traversal = field(default_factory=Traversal)
-    bootstrap: Annotated[int, Range(20)] = 200
+    """images decoded along each latent"""
+
+    bootstrap: Annotated[Whole, Range(20)] = 200
+    """resamples behind the intervals of the metrics"""
 
 
 def read_analyses(value: object) -> Analyses:

@@ -8,7 +8,6 @@ from typing import Any
 from auxvae.config.latents import PriorSpec, dimension_fault
 from auxvae.config.methods import DIVERGENCES, METHODS, PAPER_WEIGHTS, default_weights
 from auxvae.config.spec import Config, Group
-from foundation.declare import NAME
 from foundation.faults import Fault, Words, listed, suggest
 
 Facts = Mapping[str, Mapping[str, Any]]
@@ -20,22 +19,33 @@ def dataset_of(config: Config, group: Group) -> str:
     return group.dataset or next(iter(config.datasets), "")
 
 
-def study_faults(config: Config, groups: Mapping[str, Group], facts: Facts) -> Iterator[Fault]:
-    """All that is wrong with a study whose spelling is right; groups are its groups of runs, by place."""
-    if not NAME.fullmatch(config.study):
-        yield Fault("study", config.study, "a name is letters, digits and _, a letter first", "rename it")
+def study_faults(
+    config: Config, groups: Mapping[str, Group], facts: Facts, written: Mapping[str, Any]
+) -> Iterator[Fault]:
+    """All that is wrong with a study beyond its spelling.
+
+    config and groups, by place, hold what could be read; written is the whole config, for the places in its lists.
+    """
     for name, factors in config.coverages.items():
-        yield from _coverage(config, name, factors, facts)
+        places = _places(written["coverages"][name], f"coverages.{name}")
+        yield from _coverage(config, name, dict(zip(places, factors, strict=True)), facts)
     for where, group in groups.items():
         yield from _group(config, group, where, facts)
 
 
-def _coverage(config: Config, name: str, coverage: tuple[str, ...], facts: Facts) -> Iterator[Fault]:
+def _places(written: object, where: str) -> list[str]:
+    """The places of the words in a list, some of whose items may have been none."""
+    items = written if isinstance(written, (list, tuple)) else [written]
+    return [f"{where}[{i}]" for i, item in enumerate(items) if isinstance(item, str)]
+
+
+def _coverage(config: Config, name: str, coverage: Mapping[str, str], facts: Facts) -> Iterator[Fault]:
     users = {dataset_of(config, g) for g in config.runs if name in g.coverages} & facts.keys() or facts.keys()
-    for i, factor in enumerate(coverage):
-        where = f"coverages.{name}[{i}]"
-        if factor in coverage[:i]:
+    earlier: set[str] = set()
+    for where, factor in coverage.items():
+        if factor in earlier:
             yield Fault(where, factor, "a factor stands once in a coverage", "take the second away")
+        earlier.add(factor)
         for dataset in sorted(users):
             factors = facts[dataset]["factors"]
             if factor not in factors:
@@ -51,7 +61,7 @@ def _group(config: Config, group: Group, where: str, facts: Facts) -> Iterator[F
     if group.dataset == "" and len(config.datasets) > 1:
         text = f"the study has the data sets {listed(config.datasets)}"
         yield Fault(f"{where}.dataset", Words("nothing"), text, "name one of them")
-    elif dataset_of(config, group) not in config.datasets:
+    elif config.datasets and dataset_of(config, group) not in config.datasets:  # none at all is a fault of `datasets`
         text = f"the data sets are {listed(config.datasets)}"
         remedy = suggest(group.dataset, config.datasets, "name one of them")
         yield Fault(f"{where}.dataset", group.dataset, text, remedy)
@@ -141,7 +151,7 @@ def _latents(group: Group, where: str) -> Iterator[Fault]:
     method, prior = METHODS[group.method], group.prior
     terms = default_weights(group.method, group.preset)
     if group.preset == "paper" and group.method not in PAPER_WEIGHTS:
-        text = f"the preset paper is known for {listed(PAPER_WEIGHTS)}"
+        text = f"the preset paper has weights for {listed(PAPER_WEIGHTS)}"
         yield Fault(f"{where}.preset", "paper", text, "take it away")
     if prior is not None and method.conditional == "learned":
         yield Fault(f"{where}.prior", prior.kind, f"{group.method} learns its prior", "take it away")

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any
 
-from auxvae.config.latents import PRIORS, Mmd, PriorSpec
+from auxvae.config.latents import Mmd, PriorSpec
 from auxvae.config.methods import Method
 from auxvae.config.networks import BACKBONES, COMPANIONS, FAMILIES, Network
+from auxvae.config.priors import PRIORS
 from auxvae.config.settings import Settings, resolved
 from auxvae.config.terms import TERMS
 from auxvae.config.training import Training

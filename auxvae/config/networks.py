@@ -6,10 +6,11 @@ function or class there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
-from foundation.declare import OneOf, Range
+from pydantic.dataclasses import dataclass
+
+from foundation.fields import SECTION, OneOf, Range, Section, Text, Whole
 
 FAMILIES = {"autoencoder": "auxvae.losses.objective:AutoencoderModel"}
 
@@ -28,11 +29,18 @@ COMPANIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Network:
-    """The backbone by name, its latent dimension d_Z, its width (auxvae.models.backbones), the companion's width."""
+@dataclass(frozen=True, config=SECTION)
+class Network(Section):
+    """The networks of a run by name and size."""
 
-    name: Annotated[str, OneOf(BACKBONES)] = "conv4"
-    latents: Annotated[int, Range(1, 512)] = 10
-    width: Annotated[int, Range(4, 512)] = 32
-    second: Annotated[int, Range(1, 4096)] = 256
+    name: Annotated[Text, OneOf(BACKBONES)] = "conv4"
+    """`conv4`, `residual` (conv4 with residual blocks and GroupNorm) or `mlp`"""
+
+    latents: Annotated[Whole, Range(1, 512)] = 10
+    """the latent dimension"""
+
+    width: Annotated[Whole, Range(4, 512)] = 32
+    """channels of the first layer; an `mlp` has 8 and 4 times as many units"""
+
+    second: Annotated[Whole, Range(1, 4096)] = 256
+    """units per layer of a second network (discriminator, critics, learned prior)"""

@@ -8,10 +8,13 @@ same data; they may differ in method, coverage, weights and seed.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
+
+from pydantic.dataclasses import dataclass
 
 from auxvae.config import identity
 from auxvae.config.latents import Mmd, PriorSpec
@@ -21,10 +24,11 @@ from auxvae.config.settings import Settings
 from auxvae.config.terms import TERMS
 from auxvae.config.training import Training
 from foundation.declare import read_whole
+from foundation.fields import SECTION
 from foundation.files import digest_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SECTION)
 class Source:
     """The data set that a run is trained on: enough to refuse another one."""
 
@@ -36,7 +40,7 @@ class Source:
     train: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SECTION)
 class Run:
     """One model: everything that decides its bytes. The settings are resolved (config.settings)."""
 
@@ -135,7 +139,7 @@ class Run:
         return identity.in_full(self.composition, self.settings, self.network, self.training)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Fleet:
     """Runs of equal shape that one process trains together on one data set."""
 

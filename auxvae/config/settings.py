@@ -6,42 +6,62 @@ the config says nothing, and with numbers in place of words.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
+from pydantic.dataclasses import dataclass
+
 from auxvae.config.latents import Mmd, PriorSpec
 from auxvae.config.methods import Method
-from foundation.declare import NonNegative, Positive, Range
+from foundation.fields import SECTION, Flag, NonNegative, Number, Positive, Range, Section, Whole
 from foundation.files import digest_file
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a group of runs may set beside its method, coverages, weights and seeds.
-
-    likelihood: `noise` takes what the data set's noise says; `gaussian` takes `sigma` (in the image's unit), `poisson`
-    takes counts over no sky, `bernoulli` images in [0, 1]; `log10` is the published one. prior is that of the residual
-    latents (config.latents), prior_variance that of the auxiliary ones, a number or 1/n with n the training rows.
-    encoder: a Gaussian posterior or a point; the method's where nothing is said. mmd: the kernel of the MMD terms.
-    degree is K of the inter-independence, aux_degree that of explicitness and intra-independence; normalise means over
-    powers in place of sums; interactions adds products of factors. capacity: nats that an annealed VAE reaches after
-    the first third of the steps. cooling: weight of kl_free at the start of the training, relative to its end.
-    """
+@dataclass(frozen=True, kw_only=True, config=SECTION)
+class Settings(Section):
+    """What a group of runs may set beside its method, coverages, weights and seeds."""
 
     likelihood: Literal["noise", "gaussian", "poisson", "bernoulli", "log10"] = "noise"
+    """`noise`: what the noise of the data says; `gaussian` with `sigma`; `poisson`: counts over no sky; `bernoulli`:
+    images in [0, 1]; `log10`: the published one"""
+
     sigma: Positive | None = None
+    """standard deviation of the `gaussian` likelihood, in the image's unit"""
+
     prior: PriorSpec | None = None
+    """the prior of the residual latents: a word or a section, [below](#a-prior); `null` for the method's"""
+
     encoder: Literal["gaussian", "deterministic"] | None = None
+    """a Gaussian posterior or a point: `ae_mmd` and `wae_mmd` take both; `null` for the method's"""
+
     mmd: Mmd = field(default_factory=Mmd)
+    """how codes and prior are compared, [below](#an-mmd): `ae_mmd` has a `queue` of 768, `aux_mmd` one of 960 and a
+    `width` of 0.7"""
+
     capacity: NonNegative = 25.0
-    cooling: Annotated[float, Range(1)] = 133.0
+    """nats that `annealed_vae` reaches after the first third of the training"""
+
+    cooling: Annotated[Number, Range(1)] = 133.0
+    """weight of the term `kl_free` in the first two thirds (0.65) of the training, relative to its weight at the end"""
+
     prior_variance: Positive | Literal["1/n"] = "1/n"
-    degree: Annotated[int, Range(1, 6)] = 3
-    aux_degree: Annotated[int, Range(1, 6)] = 1
-    normalise: bool = True
-    interactions: bool = False
+    """variance of the prior of the auxiliary latents; n is the number of training rows"""
+
+    degree: Annotated[Whole, Range(1, 6)] = 3
+    """K of the inter-independence"""
+
+    aux_degree: Annotated[Whole, Range(1, 6)] = 1
+    """K of explicitness and intra-independence"""
+
+    normalise: Flag = True
+    """means over powers in place of sums"""
+
+    interactions: Flag = False
+    """products of factors in the inter term"""
+
     activation: Literal["silu", "gelu", "relu"] = "silu"
+    """between the layers of encoder and decoder"""
 
 
 def resolved(settings: Settings, method: Method, rows: int) -> Settings:

@@ -1,23 +1,27 @@
 """A study as written: coverages, groups of runs, network, training and analyses.
 
-A group of runs is the product of its lists: coverages x weights x seeds of one method. Nothing but the standard library
-is imported here, because this module also runs inside the Snakefile.
+A group of runs is the product of its lists: coverages x weights x seeds of one method. Neither torch nor numpy is
+imported here, because this module also runs inside the Snakefile.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Annotated, Any, Literal
 
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
 from auxvae.config.analyses import Analyses, Sensitivity, Traversal, read_analyses
-from auxvae.config.methods import default_weights
+from auxvae.config.methods import METHODS, default_weights
 from auxvae.config.networks import Network
 from auxvae.config.run import Fleet, Run, Source, fleets, read_run
 from auxvae.config.settings import Settings
+from auxvae.config.terms import TERMS
 from auxvae.config.training import Training
-from foundation.declare import Count, NonNegative, Range
+from foundation.fields import SECTION, Count, Many, Name, NonNegative, Section, Seed, Text
 
 __all__ = [
     "Analyses", "Config", "Fleet", "Group", "Network", "Run", "Sensitivity", "Source", "Training", "Traversal",
@@ -25,21 +29,40 @@ __all__ = [
 ]  # fmt: skip  # the other rooms may import all of these from here
 
 
-@dataclass(frozen=True, kw_only=True)
+TERM_NAMES = Field(json_schema_extra={"propertyNames": {"enum": [*TERMS]}})
+
+
+@dataclass(frozen=True, kw_only=True, config=SECTION)
 class Group(Settings):
     """Runs of one method that differ in coverage, weights and seed: the product of the three lists.
 
-    network and training: keys that differ from those of the study.
+    The settings are keys of the group, so that it extends their declaration.
     """
 
-    method: str
-    dataset: str = ""
+    method: Annotated[Text, Field(json_schema_extra={"enum": [*METHODS]})]
+    """[the methods](methods.md)"""
+
+    dataset: Text = ""
+    """name of its data set; may be left out where there is only one"""
+
     preset: Literal["default", "paper"] = "default"
-    coverages: tuple[str, ...] = ()
-    weights: dict[str, tuple[NonNegative, ...]] = field(default_factory=dict)
-    seeds: tuple[Annotated[int, Range(0, 2**63 - 1)], ...] = (0,)
+    """`paper`: the released settings of arXiv 2507.00298, key by key in auxvae/config/methods.py"""
+
+    coverages: Many[Text] = ()
+    """names of coverages; for the methods that take auxiliary variables, which need one"""
+
+    weights: Annotated[dict[Name, Many[NonNegative]], TERM_NAMES] = field(default_factory=dict)
+    """by term, a number or a list of numbers over the method's: [each method's terms](methods.md), each
+    defined in auxvae/losses"""
+
+    seeds: Many[Seed] = (0,)
+    """a number or a list"""
+
     network: Network | None = None
+    """keys that differ from those of the study"""
+
     training: Training | None = None
+    """keys that differ from those of the study"""
 
     def weightings(self) -> Iterator[dict[str, float]]:
         """Every combination of the weights in the config, over the method's defaults."""
@@ -52,16 +75,34 @@ class Group(Settings):
         return Settings(**{each.name: getattr(self, each.name) for each in fields(Settings)})
 
 
-@dataclass(frozen=True)
-class Config:
+@dataclass(frozen=True, config=SECTION)
+class Config(Section):
     """A study as written; `datasets` is read by the simulations."""
 
-    study: str
-    datasets: dict[str, Any]
+    study: Name
+    """name of the folder under `results/`"""
+
+    datasets: dict[Name, Any]
+    """by name, a data set to simulate ([its keys](own_factors.md)), with `preset: paper` if you like, or `store: PATH`
+    ([your images](own_images.md), [official data sets](official_data.md))"""
+
     runs: tuple[Group, ...]
-    coverages: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """list of groups of runs, [below](#a-group-of-runs)"""
+
+    coverages: dict[Name, Many[Text]] = field(default_factory=dict)
+    """by name, the factors that are a model's auxiliary variables; latents 1, 2, ... stand for them in this order"""
+
     network: Network = field(default_factory=Network)
+    """[below](#the-networks)"""
+
     training: Training = field(default_factory=Training)
+    """[below](#the-training)"""
+
     analyses: Analyses = field(default_factory=Analyses)
+    """[below](#the-analyses)"""
+
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto`: a CUDA GPU where there is one"""
+
     runs_per_fleet: Count = 64
+    """runs that one job trains, one per core on a CPU"""

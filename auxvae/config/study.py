@@ -1,4 +1,4 @@
-"""A config made into a study: every fault found before the first job, then the runs, the fleets and what they cost.
+"""A config unfolded to a study: every fault before the first job, then the runs, the fleets and what they cost.
 
 The models know a data set by its facts alone (name, factors, sizes, noise), which the simulations provide as JSON.
 """
@@ -84,17 +84,15 @@ def read_study(config: Mapping[str, Any], facts: Facts, faults: list[Fault]) -> 
     """The study of a config, or a refusal with all that is wrong, `faults` of its data sets included."""
     written = _written_groups(config)
     sections = read_despite(Config, {**config, "runs": []} if written else dict(config), "", faults)
-    read = {where: read_despite(Group, _merged(config, group), where, faults) for where, group in written.items()}
-    groups = {where: group for where, group in read.items() if isinstance(group, Group)}
+    groups = _read_groups(config, written, faults)
     if not isinstance(sections, Config):
         raise Refused(faults)
     whole = replace(sections, runs=tuple(groups.values()))
     if not written and config.get("runs") == []:
         faults.append(Fault("runs", Words("none"), "at least one group of runs is needed", "add one"))
     places = {fault.where for fault in faults}
-    faults += study_faults(whole, groups, facts)
-    sound = {where: group for where, group in written.items() if isinstance(group, Mapping)}
-    faults += (fault for fault in unread_faults(config, sound) if fault.where not in places)
+    beyond = (*study_faults(whole, groups, facts, config), *unread_faults(config, written))
+    faults += (fault for fault in beyond if fault.where not in places)
     if faults:
         raise Refused(faults)
     runs = tuple(run for group in whole.runs for run in _unfold(whole, group, facts))
@@ -104,11 +102,22 @@ def read_study(config: Mapping[str, Any], facts: Facts, faults: list[Fault]) -> 
 
 
 def _written_groups(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The groups of runs as they stand in the config, by place; one group stands for a list of one."""
+    """The groups of runs as they stand in the config, by place."""
     runs = config.get("runs")
-    if runs is None or isinstance(runs, Mapping):
-        return {}
-    return {f"runs[{i}]": group for i, group in enumerate(runs if isinstance(runs, (list, tuple)) else [runs])}
+    return {f"runs[{i}]": group for i, group in enumerate(runs)} if isinstance(runs, (list, tuple)) else {}
+
+
+def _read_groups(config: Mapping[str, Any], written: Mapping[str, Any], faults: list[Fault]) -> dict[str, Group]:
+    """The groups that can be read, by place; a fault in a section of the study is not repeated for each group."""
+    groups: dict[str, Group] = {}
+    above = {fault.where for fault in faults}
+    for where, group in written.items():
+        wrong: list[Fault] = []
+        result = read_despite(Group, _merged(config, group), where, wrong)
+        faults += (fault for fault in wrong if fault.where.removeprefix(f"{where}.") not in above)
+        if isinstance(result, Group):
+            groups[where] = result
+    return groups
 
 
 def _merged(config: Mapping[str, Any], group: Any) -> Any:

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from foundation.declare import Count, Positive, Range
+from pydantic.dataclasses import dataclass
+
+from foundation.fields import SECTION, Count, Positive, Range, Section, Whole
 
 
-@dataclass(frozen=True)
-class Training:
-    """How long and how a run is trained; every run of a fleet alike.
-
-    schedule: one_cycle rises linearly over the first tenth and falls with a cosine; cosine only falls; constant
-    stays. clip bounds the norm of a run's gradient. patience stops a run after so many epochs without a better
-    validation loss. keep says which weights are scored: those of the best validation epoch or the last. A companion
-    (discriminator, critics, learned prior) has its own learning rate, on the same schedule.
-    """
+@dataclass(frozen=True, config=SECTION)
+class Training(Section):
+    """How long and how a run is trained; every run of a fleet alike."""
 
     epochs: Count = 18
-    batch: Annotated[int, Range(2)] = 64
+    """passes over the training rows"""
+
+    batch: Annotated[Whole, Range(2)] = 64
+    """images per step"""
+
     learning_rate: Positive = 5e-3
+    """the largest of the schedule"""
+
     second_learning_rate: Positive = 1e-3
+    """of a second network (discriminator, critics, learned prior), on the same schedule"""
+
     schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
+    """`one_cycle` (rises linearly over the first tenth, falls with a cosine), `cosine` (only falls), `constant`"""
+
     clip: Positive | None = 2e4
+    """largest norm of a run's gradient; `null` for none"""
+
     patience: Count | None = None
+    """stop after so many epochs without a better validation loss"""
+
     keep: Literal["best", "last"] = "best"
+    """weights that are scored: of the best validation epoch, or of the last"""

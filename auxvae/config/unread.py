@@ -17,19 +17,24 @@ SETTINGS = {each.name for each in fields(Settings)} - {"mmd"}
 MMD_KEYS = {f"mmd.{each.name}" for each in fields(Mmd)}
 
 
-def unread_faults(config: Written, groups: Mapping[str, Written]) -> Iterator[Fault]:
+def unread_faults(config: Written, written: Mapping[str, Any]) -> Iterator[Fault]:
     """Every setting that no term of its method reads, in the study's sections and in its groups of runs, by place.
 
-    Groups of unknown methods are left out.
+    Where a group cannot be read, or its method is unknown, nothing is said of it, nor of what it might read.
     """
-    groups = {where: group for where, group in groups.items() if str(group.get("method")) in METHODS}
+    groups = {where: group for where, group in written.items() if _has_method(group)}
     for where, group in groups.items():
         yield from _unread_in_group(group, where)
-    if not any(METHODS[group["method"]].companion for group in groups.values()):
-        for key in sorted(COMPANION & {*_dotted(config, "network"), *_dotted(config, "training")}):
-            section, name = key.split(".")
-            text = "no method of the study trains a second network"
-            yield Fault(key, config[section][name], text, "take it away")
+    if len(groups) < len(written) or any(METHODS[group["method"]].companion for group in groups.values()):
+        return
+    for key in sorted(COMPANION & {*_dotted(config, "network"), *_dotted(config, "training")}):
+        section, name = key.split(".")
+        text = "no method of the study trains a second network"
+        yield Fault(key, config[section][name], text, "take it away")
+
+
+def _has_method(group: Any) -> bool:
+    return isinstance(group, Mapping) and isinstance(group.get("method"), str) and group["method"] in METHODS
 
 
 def _unread_in_group(group: Written, where: str) -> Iterator[Fault]:

@@ -1,14 +1,14 @@
 r"""UDR, unsupervised disentanglement ranking: how well a model's latents match those of others.
 
-Duan et al., ICLR 2020. For two models of the same images, with R_ij >= 0 the strength of the tie of latent i of the one
-with latent j of the other, latents at rest left out,
+Duan et al., ICLR 2020. For two models of the same images, with R_ij >= 0 the similarity of latent i of the one and
+latent j of the other, over active latents,
 
     UDR_ab  = 1/2 [ mean_j max_i R_ij^2 / sum_i R_ij + mean_i max_j R_ij^2 / sum_j R_ij ]
     UDR_a   = median over b of UDR_ab                                               range [0, 1], 1 is good
 
-R is the absolute coefficient of a Lasso (alpha 0.1) that tells the other's latents from all of the one's, or Spearman's
-|rho|; latents are standardised, and at rest where their mean KL is at most 0.01 nat. Models are usually seeds of one
-method. No factor is needed. Known failure: it rewards agreement, also on axes that are no factors.
+R is the absolute coefficient of a Lasso (alpha 0.1) that predicts the latents of the other model from all of the first,
+or Spearman's |rho|; latents are standardised, and active if their mean KL is above 0.01 nat. Models are usually seeds
+of one method. No factor is needed. Known failure: it rewards agreement on axes that are not factors, too.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from auxvae.metrics.score import Score
 
 Array = NDArray[np.float64]
 ALPHA = 0.1
-REST = 0.01  # nats
+INACTIVE = 0.01  # nats
 
 
 def udr(codes: Sequence[Array], nats: Sequence[Array] | None = None, lasso: bool = True) -> list[Score]:
-    """UDR of every model from its codes (N, D_a) of the same rows, and mean KL of each latent, (D_a,).
+    """UDR of every model from codes (N, D_a) of the same rows and the mean KL of each latent, (D_a,).
 
-    The interval is the range of the middle half of the pairs; the matrix holds UDR_ab of the others.
+    The interval is the interquartile range over the other models; the matrix holds UDR_ab for each of them.
     """
-    live = [z if nats is None else z[:, kl > REST] for z, kl in zip(codes, nats or codes, strict=True)]
-    pairs = np.array([[_pair(a, b, lasso) if a is not b else np.nan for b in live] for a in live])
+    active = [z if nats is None else z[:, kl > INACTIVE] for z, kl in zip(codes, nats or codes, strict=True)]
+    pairs = np.array([[_pair(a, b, lasso) if a is not b else np.nan for b in active] for a in active])
     scores = []
     for k, row in enumerate(pairs):
         others = np.delete((row + pairs[:, k]) / 2, k)
         low, value, high = np.quantile(others, (0.25, 0.5, 0.75))
-        matrix = xr.DataArray(others, {"model": np.delete(np.arange(len(live)), k)}, ["model"])
+        matrix = xr.DataArray(others, {"model": np.delete(np.arange(len(active)), k)}, ["model"])
         scores.append(Score(value, low, high, len(codes[k]), matrix))
     return scores
 
@@ -50,13 +50,13 @@ def udr(codes: Sequence[Array], nats: Sequence[Array] | None = None, lasso: bool
 def _pair(one: Array, two: Array, lasso: bool) -> float:
     if not (one.shape[1] and two.shape[1]):
         return 0.0
-    tie = _lasso(one, two) if lasso else _spearman(one, two)
-    return agreement(tie)
+    return agreement(_lasso(one, two) if lasso else _spearman(one, two))
 
 
-def agreement(tie: Float[ndarray, "D E"]) -> float:
-    """UDR_ab of a matrix of ties; a latent tied to nothing counts 0."""
-    sides = (np.divide(t.max(0) ** 2, t.sum(0), out=np.zeros(t.shape[1]), where=t.sum(0) > 0) for t in (tie, tie.T))
+def agreement(similarity: Float[ndarray, "D E"]) -> float:
+    """UDR_ab from R; a latent that is similar to none counts 0."""
+    both = (similarity, similarity.T)
+    sides = (np.divide(r.max(0) ** 2, r.sum(0), out=np.zeros(r.shape[1]), where=r.sum(0) > 0) for r in both)
     return float(np.mean([side.mean() for side in sides]))
 
 

@@ -1,14 +1,14 @@
-r"""How well one image stands for another, many at once: structural similarity (Wang et al. 2004), MSE and PSNR.
+r"""Similarity of pairs of images, many at once: structural similarity (Wang et al. 2004), MSE and PSNR.
 
     SSIM = mean over windows of (2 m_x m_y + C1)(2 s_xy + C2) / ((m_x^2 + m_y^2 + C1)(s_x^2 + s_y^2 + C2))
 
 over 7 x 7 uniform windows inside the image, C1 = (0.01 L)^2, C2 = (0.03 L)^2, L the data range, sample (co)variances:
-scikit-image's `structural_similarity` with its defaults, which the released code of arXiv 2507.00298 uses. Equal to
-it to 1e-7 (a test says so).
+those of scikit-image's `structural_similarity` by default, which the released code of arXiv:2507.00298 uses. Equal to
+it to 1e-7 (tested).
 
-On globally scaled galaxy images it is nearly blind: almost every pixel is 0 there, and an all-zero image scores 0.85.
-So it stands beside its value for the mean image, and beside SSIM on asinh(c / 10), c in photons. Two sets of images as
-sets are compared by auxvae.metrics.aggregate.sliced_wasserstein, pixels as coordinates.
+On a global scale it hardly discriminates galaxy images: almost every pixel is near 0, and an all-zero image scores
+0.85. Reports therefore show its value for the mean image as well, and SSIM on asinh(c / 10), c in photons. Two sets of
+images are compared as sets by the sliced Wasserstein distance of auxvae.metrics.prior_match, pixels as coordinates.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def asinh_scale(counts: Array) -> Array:
 
 
 def ssim_to(x: Array, data_range: float) -> Callable[[Array], Array]:
-    """A function that gives the SSIM of each image of y with its x, (N,) from (N, H, W) or (N, C, H, W) arrays."""
+    """A function from images y to the SSIM of each with its image of x, (N,), all (N, H, W) or (N, C, H, W)."""
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     unbias = WINDOW**2 / (WINDOW**2 - 1)
     m_x = _windows(x)

@@ -1,17 +1,17 @@
-r"""Mutual information of latents and factors from histograms, and what is made of it: MIG, modularity.
+r"""Mutual information of latents and factors from histograms, and two scores computed from it: MIG and modularity.
 
-With I_jk the mutual information of latent j, cut into equal bins from its least to its greatest value, and factor k,
-and H_k the entropy of the factor, all from counts, in nats:
+With I_jk the mutual information of factor k and latent j, the latent cut into bins of equal width over its range, and
+H_k the entropy of the factor, all from counts, in nats:
 
     MIG        = mean_k (I_(1)k - I_(2)k) / H_k                               (Chen et al., arXiv:1802.04942, eq. 6)
-                 the two latents that say most of the factor; [0, 1], 1 is one latent for each factor
+                 of the two latents most informative about factor k; [0, 1], 1 is one latent for each factor
     modularity = mean_j 1 - (sum_k I_jk^2 - max_k I_jk^2) / ((F - 1) max_k I_jk^2)
                  (Ridgeway & Mozer, arXiv:1802.05312, eq. 1 and 2); [0, 1], 1 is one factor in each latent; a latent
-                 that says nothing at all counts 0
+                 without any information counts 0
 
-Discrete factors are taken by their values, others are cut into as many bins of equal numbers (quantiles). Known
-failures: MIG is 0 for a code that says everything twice, and the 20 bins of two columns of N rows share up to
-(20 - 1)(20 - 1) / 2N nats by chance. The bins are those of all rows in every bootstrap sample.
+The values of a discrete factor are its bins; continuous factors are cut at quantiles, into bins of equal counts. Known
+failures: MIG is 0 for a code that holds every factor twice, and two independent columns of N rows in 20 bins share
+about (20 - 1)(20 - 1) / 2N nats by chance. Every bootstrap sample uses the bins of all rows.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def modularity(codes: Table, factors: Table, discrete: Flags, bins: int = BINS, 
 
 
 def mig_of(information: Float[Tensor, "*R D F"], entropy: Float[Tensor, "S F"]) -> Float[Tensor, "*R"]:
-    """MIG of matrices of mutual information, samples last, and the factors' entropies; one value counts 0."""
+    """MIG from mutual information and the factors' entropies; a factor of one value counts 0."""
     return gap(_shares(information, entropy))
 
 
@@ -53,7 +53,7 @@ def _shares(information: Tensor, entropy: Tensor) -> Tensor:
 
 
 def gap(matrix: Float[Tensor, "*S D F"]) -> Float[Tensor, "*S"]:
-    """Mean over factors of the largest minus the second largest entry of each column; one row alone leads by all."""
+    """Mean over factors of the largest minus the second largest entry of each column; a single row counts in full."""
     if matrix.shape[-2] == 1:
         return matrix[..., 0, :].mean(-1)
     first, second = matrix.topk(2, dim=-2).values.unbind(-2)
@@ -61,7 +61,7 @@ def gap(matrix: Float[Tensor, "*S D F"]) -> Float[Tensor, "*S"]:
 
 
 def modularity_of(information: Float[Tensor, "*S D F"]) -> Float[Tensor, "*S"]:
-    """Modularity of a matrix of mutual information."""
+    """Modularity from a matrix of mutual information."""
     squares = information.square()
     top = squares.amax(-1)
     deviation = (squares.sum(-1) - top) / (max(1, squares.shape[-1] - 1) * top)
@@ -71,7 +71,7 @@ def modularity_of(information: Float[Tensor, "*S D F"]) -> Float[Tensor, "*S"]:
 def mutual_information(
     codes: Table, factors: Table, discrete: Flags, bins: int, resamples: int
 ) -> tuple[Float[Tensor, "S D F"], Float[Tensor, "S F"]]:
-    """I of every latent with every factor and H of the factors, (1 + resamples, ...), the first of all rows."""
+    """I of every latent and factor, H of every factor, (1 + resamples, ...); the first entry is that of all rows."""
     latents = equal_bins(torch.from_numpy(np.asarray(codes, dtype=np.float64)), bins)
     columns = zip(np.asarray(factors, dtype=np.float64).T, np.asarray(discrete), strict=True)
     classes = np.stack([classes_of(column, column, bool(flag), bins) for column, flag in columns], 1)
@@ -81,12 +81,12 @@ def mutual_information(
 def information_of(
     latents: Int[Tensor, "*R N D"], classes: Int[Tensor, "N F"], resamples: int = 0
 ) -> tuple[Float[Tensor, "*R S D F"], Float[Tensor, "S F"]]:
-    """The same from the bins of latents (..., N, D), several runs at once, and the classes of factors (N, F)."""
+    """As mutual_information, from the bins of latents (..., N, D) of several runs and classes of factors (N, F)."""
     shares = (joint_shares(latents[..., j], classes, resamples) for j in range(latents.shape[-1]))
     parts = [(_entropy(s.sum(-1)), _entropy(s.sum(-2)), _entropy(s.flatten(-2))) for s in shares]
-    information = torch.stack([(one + own - both).clamp(min=0) for one, own, both in parts], -2)
-    own = parts[0][1]
-    return information, own.reshape(-1, *own.shape[-2:])[0]
+    information = torch.stack([(latent + factor - both).clamp(min=0) for latent, factor, both in parts], -2)
+    factor_entropy = parts[0][1]
+    return information, factor_entropy.reshape(-1, *factor_entropy.shape[-2:])[0]
 
 
 def _entropy(share: Float[Tensor, "*S k"]) -> Float[Tensor, "*S"]:
@@ -97,7 +97,7 @@ def _entropy(share: Float[Tensor, "*S k"]) -> Float[Tensor, "*S"]:
 def joint_shares(
     latent: Int[Tensor, "*R N"], classes: Int[Tensor, "N F"], resamples: int
 ) -> Float[Tensor, "*R S F a b"]:
-    """Share of the rows in every bin of a latent and class of each factor, (..., 1 + resamples, F, a, b)."""
+    """Joint distribution of the a bins of a latent and the b classes of each factor, (..., 1 + resamples, F, a, b)."""
     rows, factors = classes.shape
     shape = (factors, int(latent.max()) + 1, int(classes.max()) + 1)
     weights = group_weights(rows, resamples).to(latent.device) if resamples else latent.new_ones(1, 1).double()
@@ -108,12 +108,12 @@ def joint_shares(
     cell = (cell + latent.reshape(-1, rows)[..., None]) * shape[2] + classes
     size = len(runs) * weights.shape[1] * math.prod(shape)
     counts = torch.bincount(cell.flatten(), minlength=size).double().reshape(len(runs), weights.shape[1], -1)
-    drawn = (weights @ counts).reshape(*latent.shape[:-1], len(weights), *shape)
-    return drawn / drawn.sum((-1, -2), keepdim=True)
+    resampled = (weights @ counts).reshape(*latent.shape[:-1], len(weights), *shape)
+    return resampled / resampled.sum((-1, -2), keepdim=True)
 
 
 def equal_bins(columns: Float[Tensor, "*R N D"], bins: int = BINS) -> Int[Tensor, "*R N D"]:
-    """Bins of equal width from the least to the greatest value, 0 to bins - 1; both ends belong to a bin."""
+    """Bins of equal width from the least to the greatest value, 0 to bins - 1; the greatest is in the last."""
     x = columns.transpose(-1, -2).contiguous()
     low, high = x.amin(-1, keepdim=True), x.amax(-1, keepdim=True)
     edges = low + torch.arange(1, bins, device=x.device) * ((high - low) / bins)
@@ -121,8 +121,8 @@ def equal_bins(columns: Float[Tensor, "*R N D"], bins: int = BINS) -> Int[Tensor
 
 
 def classes_of(
-    known: Float[ndarray, " N"], rows: Float[ndarray, " M"], discrete: bool, bins: int = BINS
+    reference: Float[ndarray, " N"], rows: Float[ndarray, " M"], discrete: bool, bins: int = BINS
 ) -> Int[ndarray, " M"]:
-    """Classes of rows (M,) counted from 0: the values of the rows known, (N,), or which of their quantiles."""
-    edges = np.unique(known) if discrete else np.unique(np.quantile(known, np.arange(1, bins) / bins))
+    """Classes of rows (M,), counted from 0: by the values, or between the quantiles, of the reference rows (N,)."""
+    edges = np.unique(reference) if discrete else np.unique(np.quantile(reference, np.arange(1, bins) / bins))
     return np.searchsorted(edges, rows, side="left" if discrete else "right")

@@ -1,9 +1,9 @@
-r"""Covariances of many columns at once, whole and resampled: batched over runs, on the device of their columns.
+r"""Covariances of many columns at once, of all rows and of bootstrap samples, batched over runs, on any device.
 
     C_b = sum_n w_bn x_n x_n' / sum_n w_bn - m_b m_b'        with the bootstrap weights of auxvae.metrics.score
 
-The columns are centred first, so that large offsets cost no digits, and a column of one value has exactly no variance;
-in double precision.
+In double precision. Columns are centred first, so that large offsets cost no digits, and a constant column has a
+variance of exactly 0.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ def covariances(x: Float[Tensor, "*R N C"], resamples: int = 0) -> Float[Tensor,
     varies = x.amax(-2, keepdim=True) > x.amin(-2, keepdim=True)
     grouped = _in_groups((x.double() - x.double().mean(-2, keepdim=True)) * varies)
     sums = torch.cat([grouped.transpose(-1, -2) @ grouped, grouped.sum(-2)[..., None]], -1)
-    drawn = torch.einsum("sg,...gcd->...scd", weights, sums) / (weights @ _sizes(x))[:, None, None]
-    product, mean = drawn[..., :-1], drawn[..., -1]
+    averages = torch.einsum("sg,...gcd->...scd", weights, sums) / (weights @ _sizes(x))[:, None, None]
+    product, mean = averages[..., :-1], averages[..., -1]
     covariance: Tensor = product - mean[..., :, None] * mean[..., None, :]
     return covariance
 
 
 def correlations(covariance: Float[Tensor, "*S C C"]) -> Float[Tensor, "*S C C"]:
-    """Pearson's rho, 0 for columns that do not vary."""
+    """Pearson's rho, 0 for constant columns."""
     variance = covariance.diagonal(dim1=-2, dim2=-1)
     scale = torch.where(variance > 0, variance, torch.inf).rsqrt()
     rho: Tensor = covariance * scale[..., :, None] * scale[..., None, :]
@@ -41,14 +41,14 @@ def _sizes(x: Tensor) -> Tensor:
 
 
 def _in_groups(x: Float[Tensor, "*R N C"]) -> Float[Tensor, "*R G M C"]:
-    """Rows (..., N, C) by group, (..., G, M, C), groups of fewer than M rows filled up with zeros."""
+    """Rows (..., N, C) by group, (..., G, M, C), groups of fewer than M rows padded with zeros."""
     group = group_of_rows(x.shape[-2])
     order = torch.from_numpy(np.argsort(group, kind="stable"))
     groups = int(group.max()) + 1
     size = -(-len(group) // groups)
     position = np.arange(len(group)) - np.searchsorted(np.sort(group), np.sort(group))
     place = torch.from_numpy(np.sort(group) * size + position).to(x.device)
-    filled = x.new_zeros((*x.shape[:-2], groups * size, x.shape[-1]))
-    filled.index_copy_(filled.ndim - 2, place, x.index_select(x.ndim - 2, order.to(x.device)))
-    in_groups: Tensor = filled.unflatten(-2, (groups, size))
+    padded = x.new_zeros((*x.shape[:-2], groups * size, x.shape[-1]))
+    padded.index_copy_(padded.ndim - 2, place, x.index_select(x.ndim - 2, order.to(x.device)))
+    in_groups: Tensor = padded.unflatten(-2, (groups, size))
     return in_groups

@@ -1,17 +1,17 @@
 r"""How well simple classifiers read discrete factors from the codes: discrete SAP, and explicitness by ROC-AUC.
 
-    sap_discrete     = mean_k (a_(1)k - a_(2)k), a_jk the accuracy on unseen rows of a linear SVM that tells factor k
+    sap_discrete     = mean_k (a_(1)k - a_(2)k), a_jk the accuracy on test rows of a linear SVM that predicts factor k
                        from latent j alone                  (Kumar et al., arXiv:1711.00848, section 4); [0, 1], 1 good
     explicitness_auc = mean_k mean_c AUC of a logistic regression on all latents for class c of factor k against the
-                       rest, on unseen rows                 (Ridgeway & Mozer, arXiv:1802.05312, section 3); [0.5, 1]
+                       rest, on test rows                   (Ridgeway & Mozer, arXiv:1802.05312, section 3); [0.5, 1]
 
-The SVMs are those of the field's standard library (one class against the rest, squared hinge, C = 0.01, balanced
-classes, a penalty on the offset too), solved by Newton's method to the optimum, all latents and classes at once. Codes
-are standardised by the training rows for the logistic regression, whose C is 1; a constant latent stays at 0.
+The SVMs are those of disentanglement_lib (one class against the rest, squared hinge, C = 0.01, balanced classes, a
+penalty on the offset too), solved to the optimum by Newton's method, all latents and classes at once. For the logistic
+regression (C = 1) codes are standardised by the training rows, and constant latents set to 0.
 
-Known failures: sap_discrete is not free of the codes' scale, by its penalty; a linear SVM on one latent cannot single
-out a class in the middle of several; SAP is 0 for a code that says everything twice. Classes of continuous factors are
-quantiles. Intervals: bootstrap over the unseen rows.
+Known failures: sap_discrete depends on the scale of the codes, through its penalty; a linear SVM on one latent cannot
+single out a class in the middle of several; SAP is 0 for a code that holds every factor twice. Classes of continuous
+factors are quantiles. Intervals: bootstrap over the test rows.
 """
 
 from __future__ import annotations
@@ -35,61 +35,61 @@ STEPS = 50
 def sap_discrete(
     codes: Table, classes: Table, codes_test: Table, classes_test: Table, resamples: int = RESAMPLES
 ) -> Score:
-    """Discrete SAP of codes (N, D) and classes (N, F), on (M, D) and (M, F); the matrix is the accuracy, (D, F)."""
+    """Discrete SAP of codes (N, D), classes (N, F), tested on (M, D), (M, F); the matrix is the accuracy, (D, F)."""
     z, z_test = (torch.from_numpy(np.asarray(each, dtype=np.float64)) for each in (codes, codes_test))
-    known, told = np.asarray(classes), np.asarray(classes_test)
-    hits = torch.stack([_hits(z, known[:, k], z_test, told[:, k]) for k in range(known.shape[1])], -1)
-    group = torch.from_numpy(group_of_rows(len(told)))
-    weights = group_weights(len(told), resamples)
+    u, u_test = np.asarray(classes), np.asarray(classes_test)
+    hits = torch.stack([_hits(z, u[:, k], z_test, u_test[:, k]) for k in range(u.shape[1])], -1)
+    group = torch.from_numpy(group_of_rows(len(u_test)))
+    weights = group_weights(len(u_test), resamples)
     summed = torch.zeros(weights.shape[1], *hits.shape[1:]).double().index_add_(0, group, hits.double())
-    accuracy = torch.einsum("sg,gdf->sdf", weights, summed) / len(told)
+    accuracy = torch.einsum("sg,gdf->sdf", weights, summed) / len(u_test)
     value = gap(accuracy)
-    return interval(value, len(told), labelled(accuracy[0], codes, classes))
+    return interval(value, len(u_test), labelled(accuracy[0], codes, classes))
 
 
-def _hits(z: Tensor, known: NDArray[np.generic], z_test: Tensor, told: NDArray[np.generic]) -> Tensor:
-    """Whether each latent alone tells the class of a row, (M, D)."""
-    names, classes = np.unique(known, return_inverse=True)
-    weight, offset = squared_hinge(z.T, torch.from_numpy(classes), len(names))
-    if len(names) == 2:
-        said = (z_test * weight[:, 1] + offset[:, 1] > 0).long()
+def _hits(z: Tensor, u: NDArray[np.generic], z_test: Tensor, u_test: NDArray[np.generic]) -> Tensor:
+    """Whether the SVM on each latent alone predicts the class of a test row, (M, D)."""
+    values, classes = np.unique(u, return_inverse=True)
+    weight, offset = squared_hinge(z.T, torch.from_numpy(classes), len(values))
+    if len(values) == 2:
+        predicted = (z_test * weight[:, 1] + offset[:, 1] > 0).long()
     else:
-        said = (z_test[..., None] * weight + offset).argmax(-1)
-    return torch.from_numpy(names)[said] == torch.from_numpy(told)[:, None]
+        predicted = (z_test[..., None] * weight + offset).argmax(-1)
+    return torch.from_numpy(values)[predicted] == torch.from_numpy(u_test)[:, None]
 
 
 def squared_hinge(
-    x: Float[Tensor, "D N"], classes: Int[Tensor, " N"], several: int
+    x: Float[Tensor, "D N"], classes: Int[Tensor, " N"], number: int
 ) -> tuple[Float[Tensor, "D c"], Float[Tensor, "D c"]]:
-    """Weight and offset of linear SVMs of one column each, for every class against the rest, by Newton's method.
+    """Weight and offset of linear SVMs of one column each, for each of `number` classes against the rest.
 
-    Minimises 1/2 (w^2 + b^2) + C sum_n c_n max(0, 1 - y_n (w x_n + b))^2 with c_n = N / (several N_c) for the rows of
-    the class and 1 for the rest (both balanced where there are two classes).
+    Minimises 1/2 (w^2 + b^2) + C sum_n c_n max(0, 1 - y_n (w x_n + b))^2 by Newton's method, with c_n =
+    N / (number N_c) for the rows of the class and 1 for the rest (both balanced where there are two classes).
     """
-    count = torch.bincount(classes, minlength=several).double()
-    sign = torch.where(classes == torch.arange(several)[:, None], 1.0, -1.0).double()
-    balanced = len(classes) / (several * count)
-    rest = balanced.flip(0)[:, None] if several == 2 else torch.ones(several, 1).double()
+    count = torch.bincount(classes, minlength=number).double()
+    sign = torch.where(classes == torch.arange(number)[:, None], 1.0, -1.0).double()
+    balanced = len(classes) / (number * count)
+    rest = balanced.flip(0)[:, None] if number == 2 else torch.ones(number, 1).double()
     cost = COST * torch.where(sign > 0, balanced[:, None], rest)
-    w = torch.zeros(len(x), several, 2).double()
+    w = torch.zeros(len(x), number, 2).double()
     columns = torch.stack([x, torch.ones_like(x)], -1)[:, None]
     for _ in range(STEPS):
-        w, moved = _newton(w, columns, sign, cost)
-        if moved < 1e-9:
+        w, change = _newton(w, columns, sign, cost)
+        if change < 1e-9:
             break
     return w[..., 0], w[..., 1]
 
 
 def _newton(w: Tensor, columns: Tensor, sign: Tensor, cost: Tensor) -> tuple[Tensor, float]:
-    """One step towards the optimum, and how far it went."""
+    """One Newton step, and the largest change of a parameter."""
     slack = (1 - sign * (columns @ w[..., None])[..., 0]).clamp(min=0)
-    active = 2 * cost * (slack > 0)
+    curvature = 2 * cost * (slack > 0)
     x, one = columns[..., 0], columns[..., 1]
-    second = torch.stack([(active * x * x).sum(-1) + 1, (active * x).sum(-1), (active * one).sum(-1) + 1], -1)
-    pull = 2 * cost * slack * sign
-    first = w - torch.stack([(pull * x).sum(-1), pull.sum(-1)], -1)
-    a, b, c = second.unbind(-1)
-    step = torch.stack([c * first[..., 0] - b * first[..., 1], a * first[..., 1] - b * first[..., 0]], -1)
+    hessian = torch.stack([(curvature * x * x).sum(-1) + 1, (curvature * x).sum(-1), (curvature * one).sum(-1) + 1], -1)
+    slope = 2 * cost * slack * sign
+    gradient = w - torch.stack([(slope * x).sum(-1), slope.sum(-1)], -1)
+    a, b, c = hessian.unbind(-1)
+    step = torch.stack([c * gradient[..., 0] - b * gradient[..., 1], a * gradient[..., 1] - b * gradient[..., 0]], -1)
     step = step / (a * c - b * b)[..., None]
     return w - step, float(step.abs().max())
 
@@ -97,35 +97,36 @@ def _newton(w: Tensor, columns: Tensor, sign: Tensor, cost: Tensor) -> tuple[Ten
 def explicitness_auc(
     codes: Table, classes: Table, codes_test: Table, classes_test: Table, resamples: int = RESAMPLES
 ) -> Score:
-    """Mean ROC-AUC for codes (N, D), classes (N, F), on (M, D), (M, F)."""
-    known, told = np.asarray(classes), np.asarray(classes_test)
+    """Mean ROC-AUC of codes (N, D) for classes (N, F), tested on (M, D), (M, F)."""
+    u, u_test = np.asarray(classes), np.asarray(classes_test)
     z, z_test = _standardised(np.asarray(codes, dtype=np.float64), np.asarray(codes_test, dtype=np.float64))
-    each = [_auc_of_factor(z, known[:, k], z_test, told[:, k], resamples) for k in range(known.shape[1])]
-    value = np.mean(each, 0)
-    return interval(value, len(told))
+    areas = [_auc_of_factor(z, u[:, k], z_test, u_test[:, k], resamples) for k in range(u.shape[1])]
+    value = np.mean(areas, 0)
+    return interval(value, len(u_test))
 
 
-def _standardised(z: Array, other: Array) -> tuple[Array, Array]:
+def _standardised(z: Array, z_test: Array) -> tuple[Array, Array]:
+    """Both by the mean and spread of the first."""
     spread = np.where(np.ptp(z, axis=0) > 0, z.std(0), np.inf)
-    return np.asarray((z - z.mean(0)) / spread), np.asarray((other - z.mean(0)) / spread)
+    return np.asarray((z - z.mean(0)) / spread), np.asarray((z_test - z.mean(0)) / spread)
 
 
 def _auc_of_factor(
-    z: Array, known: NDArray[np.generic], z_test: Array, told: NDArray[np.generic], resamples: int
+    z: Array, u: NDArray[np.generic], z_test: Array, u_test: NDArray[np.generic], resamples: int
 ) -> Array:
     """Mean AUC over the classes, (1 + resamples,)."""
-    if len(np.unique(known)) < 2:
+    if len(np.unique(u)) < 2:
         return np.full(1 + resamples, np.nan)
-    model = LogisticRegression(max_iter=1000).fit(z, known)
-    shares = model.predict_proba(z_test)
-    present = [c for c, name in enumerate(model.classes_) if 0 < (told == name).sum() < len(told)]
+    model = LogisticRegression(max_iter=1000).fit(z, u)
+    probability = model.predict_proba(z_test)
+    present = [c for c, value in enumerate(model.classes_) if 0 < (u_test == value).sum() < len(u_test)]
     if not present:
         return np.full(1 + resamples, np.nan)
-    return np.asarray(np.mean([auc(shares[:, c], told == model.classes_[c], resamples) for c in present], 0))
+    return np.asarray(np.mean([auc(probability[:, c], u_test == model.classes_[c], resamples) for c in present], 0))
 
 
 def auc(score: Float[ndarray, " N"], positive: NDArray[np.bool_], resamples: int) -> Float[ndarray, " S"]:
-    """Area under the ROC curve, (1 + resamples,): the share of pairs in the right order, ties by half; 1/2 of no pairs.
+    """Area under the ROC curve, (1 + resamples,): the share of pairs in the right order, ties by half; else 1/2.
 
     Pairs are counted between groups of rows, A_gh, so that a bootstrap sample is w' A w over its number of pairs.
     """
@@ -134,9 +135,9 @@ def auc(score: Float[ndarray, " N"], positive: NDArray[np.bool_], resamples: int
     counts = np.bincount(level[~positive] * groups + group[~positive], minlength=(level.max() + 1) * groups)
     negatives = counts.reshape(-1, groups).astype(np.float64)
     below = (np.cumsum(negatives, 0) - 0.5 * negatives)[level[positive]]
-    own = np.eye(groups)[group[positive]]
-    ordered = own.T @ below
+    membership = np.eye(groups)[group[positive]]
+    ordered = membership.T @ below
     right = np.einsum("sg,gh,sh->s", weights, ordered, weights, optimize=True)
-    pairs = (weights @ own.sum(0)) * (weights @ negatives.sum(0))
+    pairs = (weights @ membership.sum(0)) * (weights @ negatives.sum(0))
     areas = np.divide(right, pairs, out=np.full(len(pairs), 0.5), where=pairs > 0)
     return np.asarray(areas)

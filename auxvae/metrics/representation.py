@@ -1,8 +1,8 @@
-"""What the suite scores: codes and factors of the same rows, which factors are discrete, rows to learn and to judge.
+"""The input of the suite: codes and factors of the same rows, which factors are discrete, and test rows.
 
-Metrics that fit something learn from `codes`, `factors` and are judged on the test rows; those that do not, take all
-of `codes`, `factors`. Where no test rows are given, a third of the rows, dealt by an address made of their number, is
-set apart for the judging of what is fitted.
+Metrics that fit a model fit it to `codes`, `factors` and score it on the test rows; all others use the whole of
+`codes`, `factors`. Without test rows, fitted metrics hold out a third of the rows, drawn with a key made of their
+number.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from auxvae.metrics.information import BINS, classes_of
 from auxvae.metrics.score import Table, names
 from foundation.faults import Fault, Refused, Words
 
-FEW = 64  # distinct values of a factor that may be discrete
-ROWS = 10  # to a class, at least
-LARGEST = 1e100  # whose square is a number
+FEW = 64  # most distinct values of a discrete factor
+ROWS = 10  # fewest rows per class
+LARGEST = 1e100  # its square is still finite
 
 
 @dataclass(frozen=True)
 class Representation:
-    """Codes (N, D) and factors (N, F) with names, discrete (F,), and test rows where they are given."""
+    """Codes (N, D) and factors (N, F) with names, which factors are discrete (F,), and test rows if there are any."""
 
     codes: xr.DataArray
     factors: xr.DataArray | None = None
@@ -36,37 +36,38 @@ class Representation:
     extra: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
-    def known(self) -> xr.DataArray:
-        """The factors, which are there."""
-        assert self.factors is not None, "a metric of factors is asked for where there are none"
+    def factor_table(self) -> xr.DataArray:
+        """The factors (N, F) of a representation that has them."""
+        assert self.factors is not None, "a metric of factors needs factors"
         return self.factors
 
     @cached_property
     def binary(self) -> NDArray[np.intp]:
-        """Which factors take two values."""
-        return np.array(
-            [k for k, column in enumerate(self.known.values.T) if len(np.unique(column)) == 2], dtype=np.intp
-        )
+        """Positions of the factors that take two values."""
+        columns = self.factor_table.values.T
+        return np.array([k for k, column in enumerate(columns) if len(np.unique(column)) == 2], dtype=np.intp)
 
     @cached_property
     def parts(self) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray, xr.DataArray]:
-        """Codes and factors to learn from, and to be judged on."""
+        """Codes and factors to fit, and codes and factors to test."""
         if self.codes_test is not None and self.factors_test is not None:
-            return self.codes, self.known, self.codes_test, self.factors_test
-        dealt = np.random.Generator(np.random.Philox(key=(len(self.codes), 3))).permutation(len(self.codes))
-        learned, judged = np.sort(dealt[len(dealt) // 3 :]), np.sort(dealt[: len(dealt) // 3])
-        return self.codes[learned], self.known[learned], self.codes[judged], self.known[judged]
+            return self.codes, self.factor_table, self.codes_test, self.factors_test
+        order = np.random.Generator(np.random.Philox(key=(len(self.codes), 3))).permutation(len(self.codes))
+        fit, test = np.sort(order[len(order) // 3 :]), np.sort(order[: len(order) // 3])
+        return self.codes[fit], self.factor_table[fit], self.codes[test], self.factor_table[test]
 
     def classes(self, rows: xr.DataArray) -> xr.DataArray:
-        """Factors (M, F) as classes counted from 0, continuous ones by quantiles of the rows learned from."""
-        return rows.copy(data=class_columns(self.known.values, rows.values, self.discrete))
+        """Factors (M, F) as classes counted from 0; continuous ones are cut at the quantiles of `factors`."""
+        return rows.copy(data=class_columns(self.factor_table.values, rows.values, self.discrete))
 
 
-def class_columns(known: NDArray[np.float64], rows: NDArray[np.float64], discrete: Sequence[bool]) -> NDArray[np.intp]:
-    """Rows of factors (M, F) as classes, by the values or the quantiles of the rows known, (N, F)."""
-    bins = min(BINS, max(2, len(known) // ROWS))
-    columns = zip(known.T, rows.T, discrete, strict=True)
-    return np.stack([classes_of(column, own, bool(flag), bins) for column, own, flag in columns], 1)
+def class_columns(
+    reference: NDArray[np.float64], rows: NDArray[np.float64], discrete: Sequence[bool]
+) -> NDArray[np.intp]:
+    """Rows of factors (M, F) as classes, by the values or the quantiles of the reference rows (N, F)."""
+    bins = min(BINS, max(2, len(reference) // ROWS))
+    columns = zip(reference.T, rows.T, discrete, strict=True)
+    return np.stack([classes_of(column, values, bool(flag), bins) for column, values, flag in columns], 1)
 
 
 def representation(
@@ -77,54 +78,57 @@ def representation(
     factors_test: Table | None = None,
     **extra: Table,
 ) -> Representation:
-    """The same from arrays, or a refusal with all that is wrong; names come from DataArrays."""
+    """A representation of arrays, named where they are DataArrays; refuses with every fault that they have."""
     z, u = _table(codes, "latent", "z"), None if factors is None else _table(factors, "factor", "u")
     z_test = None if codes_test is None else _table(codes_test, "latent", "z")
     u_test = None if factors_test is None else _table(factors_test, "factor", "u")
     faults = [*_faults(z, u, "codes", "factors"), *_test_faults(z, u, z_test, u_test)]
-    flags = [] if u is None else [is_discrete(column) for column in u.values.T]
+    flags = np.array([] if u is None else [is_discrete(column) for column in u.values.T])
     if discrete is not None and u is not None:
-        given = np.asarray(discrete).ravel()
-        if len(given) != u.shape[1] or not np.isin(given, (0, 1)).all():
-            text = f"there are {u.shape[1]} factors, each discrete or not"
-            faults.append(Fault("discrete", given.tolist(), text, "give true or false for each"))
-        flags = [bool(flag) for flag in given]
+        flags = np.asarray(discrete).ravel()
+        faults += _flag_faults(flags, u.shape[1])
     others = {name: _numbers(name, value) for name, value in extra.items()}
     faults += [fault for name, value in others.items() for fault in _extra_faults(name, value, z.shape[1])]
     if faults:
         raise Refused(faults)
-    return Representation(z, u, tuple(flags), z_test, u_test, others)
+    return Representation(z, u, tuple(bool(flag) for flag in flags), z_test, u_test, others)
 
 
 def is_discrete(column: NDArray[np.float64]) -> bool:
-    """Whether a factor takes few values, ten rows or more to each."""
+    """Whether a factor takes few values, with ten rows or more for each."""
     values = len(np.unique(column))
     return values <= FEW and len(column) >= ROWS * values
 
 
 def _table(values: Table, dim: str, stem: str) -> xr.DataArray:
-    """Any array (N, K) as one of doubles with names of its columns; a single column may be (N,)."""
+    """An array (N, K), or (N,) for a single column, as doubles with names of its columns."""
     array = _numbers(f"{dim}s", values)
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2 or not array.size:
         text = "they must be a table of rows and columns"
         raise Refused(Fault(f"{dim}s", Words(f"shape {array.shape}"), text, "give an array (N, K)"))
-    known = names(values, array.shape[1], stem)
-    if twice := {name for name in known if known.count(name) > 1}:
+    columns = names(values, array.shape[1], stem)
+    if twice := {name for name in columns if columns.count(name) > 1}:
         raise Refused(Fault(f"{dim} names", sorted(twice), "a name stands once", "rename them"))
-    return xr.DataArray(array, {dim: known}, ["row", dim])
+    return xr.DataArray(array, {dim: columns}, ["row", dim])
 
 
 def _numbers(name: str, values: Table) -> NDArray[np.float64]:
-    """Any array of real numbers as doubles."""
+    """An array of real numbers as doubles."""
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise Refused(Fault(name, Words(f"values of type {array.dtype}"), "they must be real numbers", "convert them"))
     return np.asarray(array, dtype=np.float64)
 
 
+def _flag_faults(flags: NDArray[np.generic], factors: int) -> Iterator[Fault]:
+    if len(flags) != factors or not np.isin(flags, (0, 1)).all():
+        text = f"there are {factors} factors, each discrete or not"
+        yield Fault("discrete", flags.tolist(), text, "give true or false for each")
+
+
 def _extra_faults(name: str, value: NDArray[np.float64], latents: int) -> Iterator[Fault]:
-    """Samples of a prior are (P, D), codes of films (B, T, D), of at least two samples and three images."""
+    """Samples of a prior are (P, D), codes of films (B, T, D), with at least two samples and three images."""
     dimensions, least = {"prior": (2, 2), "films": (3, 3)}[name]
     if value.ndim != dimensions or value.shape[-1] != latents or value.shape[-2] < least:
         text = f"the codes have {latents} latents: it is {('(P, D)', '(B, T, D), T at least 3')[dimensions - 2]}"
@@ -162,12 +166,12 @@ def _test_faults(
     z: xr.DataArray, u: xr.DataArray | None, z_test: xr.DataArray | None, u_test: xr.DataArray | None
 ) -> Iterator[Fault]:
     if (z_test is None) != (u_test is None):
-        there, absent = ("codes_test", "factors_test") if u_test is None else ("factors_test", "codes_test")
-        yield Fault(absent, Words("nothing"), f"{there} is there", "give both or none")
+        present, absent = ("codes_test", "factors_test") if u_test is None else ("factors_test", "codes_test")
+        yield Fault(absent, Words("nothing"), f"{present} is there", "give both or none")
     if z_test is None or u_test is None or u is None:
         return
     yield from (fault for fault in _faults(z_test, u_test, "codes_test", "factors_test"))
-    for name, one, two in (("codes_test", z, z_test), ("factors_test", u, u_test)):
-        if one.shape[1] != two.shape[1]:
-            text = f"the rows to learn from have {one.shape[1]}"
-            yield Fault(name, Words(f"{two.shape[1]} columns"), text, "give the same columns")
+    for name, fit, test in (("codes_test", z, z_test), ("factors_test", u, u_test)):
+        if fit.shape[1] != test.shape[1]:
+            text = f"the rows to learn from have {fit.shape[1]}"
+            yield Fault(name, Words(f"{test.shape[1]} columns"), text, "give the same columns")

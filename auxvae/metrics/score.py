@@ -1,14 +1,15 @@
-r"""What a metric gives back: a value with its interval, the number of rows behind it, and the matrix that it sums up.
+r"""What a metric returns: a value, its 95 % interval, the number of rows, and the matrix that the value summarises.
 
-Rows are resampled in groups: they are dealt at random to G = 100 groups, a statistic that is a sum over rows is summed
-once in each, and a bootstrap sample counts every group as often as it is drawn,
+Bootstrap over groups of rows: rows are assigned at random to G = 100 groups, sums over rows are taken once per group,
+and a bootstrap sample weights each group by the number of times it is drawn,
 
-    S_b = sum_g w_bg S_g,   w_b ~ Multinomial(G; 1/G, ..., 1/G)                    (Efron 1979, of groups for rows)
+    S_b = sum_g w_bg S_g,   w_b ~ Multinomial(G; 1/G, ..., 1/G)          (Efron 1979, with groups in place of rows)
 
-so that a hundred samples cost little more than none. Groups of exchangeable rows scatter as rows do; that there are
-100 of them leaves the width of an interval uncertain by 7 %. Intervals are value +- 1.96 standard deviations over the
-samples: resampling inflates every chance dependence, so that percentiles would be biased. What rows drawn twice would
-spoil (distances, extremes) has a jackknife instead, which leaves out one of ten blocks of rows at a time.
+so that a hundred samples cost little more than none. For exchangeable rows, resampling groups estimates the same
+variance as resampling rows; with 100 groups the width of an interval is uncertain by 7 %. Intervals are value +- 1.96
+standard deviations over the samples, because duplicated rows inflate every chance dependence, so that percentile
+intervals would be biased. Statistics for which duplicated rows are wrong (distances, extremes) use a jackknife that
+deletes one of ten blocks of rows at a time.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ RESAMPLES = 100
 
 
 class Score(NamedTuple):
-    """A value with its 95 % interval, the number of rows, and the matrix behind it, by name where names are known."""
+    """A value, its 95 % interval, the number of rows, and the matrix behind it, labelled where labels exist."""
 
     value: float
     low: float
@@ -45,14 +46,14 @@ class Score(NamedTuple):
     matrix: xr.DataArray | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The same as JSON: value, low, high, n, and the matrix: its dimensions in order, their names, and values."""
+        """As JSON: value, low, high, n, and the matrix: its dimensions in order, their labels, and its values."""
         plain: dict[str, Any] = {name: _finite(each) for name, each in zip(self._fields[:3], self[:3], strict=True)}
         if self.matrix is None:
             return {**plain, "n": self.n}
         dims = [str(dim) for dim in self.matrix.dims]
-        named = {dim: [str(name) for name in self.matrix[dim].values] for dim in dims}
+        labels = {dim: [str(name) for name in self.matrix[dim].values] for dim in dims}
         values = np.vectorize(_finite, otypes=[object])(self.matrix.values).tolist()
-        return {**plain, "n": self.n, "matrix": {"dims": dims, **named, "values": values}}
+        return {**plain, "n": self.n, "matrix": {"dims": dims, **labels, "values": values}}
 
 
 def _finite(value: float) -> float | None:
@@ -60,23 +61,23 @@ def _finite(value: float) -> float | None:
 
 
 def exact(value: float, rows: int, matrix: xr.DataArray | None = None) -> Score:
-    """A score that is known without error."""
+    """A score without sampling error: its interval has no width."""
     return Score(value, value, value, rows, matrix)
 
 
 def interval(
-    drawn: ArrayLike, rows: int, matrix: xr.DataArray | None = None, least: float = 0, most: float = 1
+    samples: ArrayLike, rows: int, matrix: xr.DataArray | None = None, least: float = 0, most: float = 1
 ) -> Score:
-    """The first of the values (1 + resamples,), with the normal interval of the others, inside its range."""
-    value, *samples = (float(each) for each in np.asarray(drawn))
-    half = 1.96 * float(np.std(samples, ddof=1)) if len(samples) > 1 else math.nan
+    """The first of the values (1 + resamples,), with the normal interval of the others, clipped to its range."""
+    value, *resampled = (float(each) for each in np.asarray(samples))
+    half = 1.96 * float(np.std(resampled, ddof=1)) if len(resampled) > 1 else math.nan
     return within(value, half, rows, matrix, least, most)
 
 
 def within(
     value: float, half: float, rows: int, matrix: xr.DataArray | None = None, least: float = 0, most: float = 1
 ) -> Score:
-    """A value with an interval of that half width, inside its range; no interval where that is no number."""
+    """A value with an interval of that half width, clipped to its range; NaN bounds for a NaN half width."""
     low, high = (float(np.clip(end, least, most)) for end in (value - half, value + half))
     return Score(value, low, high, rows, matrix)
 
@@ -88,28 +89,28 @@ def mean_score(values: Float[ndarray, " N"]) -> Score:
 
 
 def jackknife(measure: Callable[[Rows], float], rows: int) -> Score:
-    """A measure of all rows, and its 95 % interval from leaving out one of ten blocks of rows at a time."""
+    """A statistic of all rows, and its 95 % interval by deleting one of ten blocks of rows at a time."""
     every = np.arange(rows)
     value = measure(every)
     return jackknifed(value, [measure(every[every % BLOCKS != block]) for block in range(min(BLOCKS, rows))], rows)
 
 
-def jackknifed(value: float, left: Sequence[float], rows: int) -> Score:
-    """A value with the 95 % interval of those that are found with a block of rows left out."""
-    half = 1.96 * float(np.sqrt((len(left) - 1) * np.var(left)))
+def jackknifed(value: float, replicates: Sequence[float], rows: int) -> Score:
+    """A value with the 95 % interval of its jackknife replicates, each with one block of rows deleted."""
+    half = 1.96 * float(np.sqrt((len(replicates) - 1) * np.var(replicates)))
     return Score(value, value - half, value + half, rows)
 
 
 @lru_cache(64)
 def group_of_rows(rows: int) -> Int[ndarray, " N"]:
-    """The group of every row, (N,): groups of nearly equal size, dealt by an address made of the number of rows."""
-    dealt = np.random.Generator(np.random.Philox(key=rows)).permutation(rows)
-    return np.asarray(dealt % min(GROUPS, rows))
+    """The group of every row, (N,): groups of nearly equal size, drawn with a key made of the number of rows."""
+    order = np.random.Generator(np.random.Philox(key=rows)).permutation(rows)
+    return np.asarray(order % min(GROUPS, rows))
 
 
 @lru_cache(64)
 def group_weights(rows: int, resamples: int) -> Float[Tensor, "S G"]:
-    """How often each group counts, (1 + resamples, G), in double precision; in the first row once each."""
+    """How often each bootstrap sample draws each group, (1 + resamples, G), doubles; ones in the first row."""
     groups = min(GROUPS, rows)
     source = np.random.Generator(np.random.Philox(key=(rows, 1)))
     drawn = source.multinomial(groups, np.full(groups, 1 / groups), size=resamples)
@@ -117,15 +118,15 @@ def group_weights(rows: int, resamples: int) -> Float[Tensor, "S G"]:
 
 
 def labelled(matrix: ArrayLike, codes: object, factors: object) -> xr.DataArray:
-    """A matrix (D, F) with the names of latents and factors, which DataArrays carry and plain arrays have not."""
+    """A matrix (D, F) labelled with the names of latents and factors, read from the arrays or numbered."""
     values = np.asarray(matrix)
     sides = (("latent", codes, "z"), ("factor", factors, "u"))
-    named = {dim: names(of, size, stem) for (dim, of, stem), size in zip(sides, values.shape, strict=True)}
-    return xr.DataArray(values, named, [dim for dim, _, _ in sides])
+    coords = {dim: names(table, size, stem) for (dim, table, stem), size in zip(sides, values.shape, strict=True)}
+    return xr.DataArray(values, coords, [dim for dim, _, _ in sides])
 
 
-def names(of: object, size: int, stem: str) -> list[str]:
-    """Names of the columns of an array: those of its coordinate, else the stem and a number from 1 on."""
-    if isinstance(of, xr.DataArray) and of.dims[-1] in of.coords:
-        return [str(name) for name in of[of.dims[-1]].values]
+def names(table: object, size: int, stem: str) -> list[str]:
+    """Names of the columns of a table: those of its last coordinate, else the stem and a number counted from 1."""
+    if isinstance(table, xr.DataArray) and table.dims[-1] in table.coords:
+        return [str(name) for name in table[table.dims[-1]].values]
     return [f"{stem}{k + 1}" for k in range(size)]

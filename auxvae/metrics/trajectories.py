@@ -1,12 +1,12 @@
-r"""Straightness of latent trajectories: whether what moves evenly in a film moves straight in the codes.
+r"""Straightness of latent trajectories: whether the codes of successive images of a film lie on a straight line.
 
 With z_t the code of image t of a film and v_t = z_{t+1} - z_t (Henaff, Goris & Simoncelli, Nature Neuroscience 2019):
 
     straightness = mean cos(v_t, v_{t+1})        [-1, 1], 1 is straight, noise scores -1/2
     curvature    = mean arccos of the same       degrees, 0 is straight
 
-Latents are standardised by all films. Pixels are the baseline: their straightness is what a code must beat. Steps of no
-length are left out. The interval is that of the mean over films.
+Latents are standardised over all films. The baseline is the straightness of the pixels. Steps of length 0 are left out.
+The interval is that of the mean over films.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from auxvae.config.run import Run
-from auxvae.models.priors import Prior, build, trial_samples, tried
+from auxvae.models.prior_building import build, checked_samples, trial_samples
+from auxvae.models.priors import Prior
 from foundation.faults import Fault, Refused, Words
 
 
@@ -24,7 +25,7 @@ def residual_prior(run: Run, factors: Mapping[str, Tensor]) -> tuple[Prior | Non
         return torch.stack([factors[name] for name in chosen], 1)
 
     prior = build(run.prior, residual, table, len(run.aux))
-    variance[len(run.aux) :] = tried(prior, run.prior, len(run.aux)).var(0)
+    variance[len(run.aux) :] = checked_samples(prior, run.prior, len(run.aux)).var(0)
     if run.prior.is_a_program() and run.needs_density:
         _try_density(run, prior)
     return prior, variance

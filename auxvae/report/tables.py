@@ -1,7 +1,8 @@
 """Tables of a study for a paper (LaTeX), for a spreadsheet (CSV) and for the report (HTML).
 
-A cell is the mean over the seeds of one method, coverage and weighting, with its 95 % interval: Student's t over the
-seeds where there are two or more, else the run's own.
+A cell is the mean over the seeds of one method, coverage and set of weights, with its 95 % interval: Student's t over
+the seeds if there are two or more, else that of the single run. The table of metrics (auxvae.metrics.table) says which
+scores stand in which table, and in what order.
 """
 
 from __future__ import annotations
@@ -15,64 +16,12 @@ from scipy import stats
 
 from foundation.files import write_text
 
-ALIGNMENT = ("lds", "lds_ceiling", "lds_corrected", "lds_all", "lds_all_corrected", "lds_all_live", "latents_live")
-ROUNDING = 1e-9  # a half width below it is none
-SUITE = (
-    "explicitness",
-    "sap",
-    "sap_discrete",
-    "mig",
-    "modularity",
-    "explicitness_auc",
-    "dci_disentanglement",
-    "dci_completeness",
-    "dci_informativeness",
-    "beta_vae",
-    "factor_vae",
-    "irs",
-    "tad",
-)
-AGGREGATE = (
-    "prior_distance",
-    "prior_distance_floor",
-    "prior_marginals",
-    "prior_marginals_floor",
-    "prior_mmd",
-    "prior_ks",
-    "prior_ks_floor",
-    "total_correlation",
-    "wasserstein_correlation",
-    "covariance_ratio",
-    "pair_dependence",
-    "pair_dependence_floor",
-    "lps",
-    "lps_ridge",
-    "udr",
-    "kl",
-)
-IMAGES = (
-    "nats",
-    "nats_floor",
-    "mse",
-    "psnr",
-    "set_distance",
-    "ssim",
-    "ssim_mean_image",
-    "ssim_asinh",
-    "ssim_asinh_mean_image",
-    "ssim_asinh_noisy",
-    "ssim_asinh_noisy_ceiling",
-    "flux_bias",
-    "flux_scatter",
-    "size_bias",
-    "size_scatter",
-    "ellipticity_scatter",
-    "moments_converged",
-)
+ROUNDING = 1e-9  # half widths below it count as 0
+DROPS = [f"{name}_{bound}" for name in ("drop", "drop_per_latent") for bound in ("mean", "low", "high")]
 
 
 def cells(scores: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
-    """Mean, low and high of every metric (columns) of every label (rows), runs of one label taken together."""
+    """Mean, low and high (columns) of every label and metric (rows), over the runs of a label."""
     labelled = scores.assign(label=scores["run"].map(labels))
     grouped = labelled.dropna(subset=["label"]).groupby(["label", "metric"], sort=False)
     return pd.DataFrame({key: _cell(group) for key, group in grouped}, index=["mean", "low", "high"]).T
@@ -88,11 +37,13 @@ def _cell(group: pd.DataFrame) -> tuple[float, float, float]:
 
 
 def wide(scores: pd.DataFrame, labels: dict[str, str], metrics: tuple[str, ...]) -> pd.DataFrame:
-    """A table of text, 'mean ± half width': a row per label that has any of the metrics, a column per metric in use."""
-    made = cells(scores, labels)
-    text = made.apply(lambda cell: _text(cell["mean"], (cell["high"] - cell["low"]) / 2), axis=1)
-    table = text.unstack().reindex(index=list(dict.fromkeys(labels.values())))
-    return table[[metric for metric in metrics if metric in table]].dropna(how="all").fillna("")
+    """A table of text, 'mean ± half width': a row per label, a column per metric; empty ones are left out."""
+    of_metrics = cells(scores[scores["metric"].isin(metrics)], labels)
+    if of_metrics.empty:
+        return pd.DataFrame()
+    text = of_metrics.apply(lambda cell: _text(cell["mean"], (cell["high"] - cell["low"]) / 2), axis=1)
+    table = text.unstack().reindex(index=list(dict.fromkeys(labels.values()))).dropna(how="all")
+    return table[[metric for metric in metrics if metric in table]].fillna("")
 
 
 def _text(mean: float, half: float) -> str:
@@ -111,6 +62,12 @@ def write(table: pd.DataFrame, path: Path) -> None:
     write_text(path.with_suffix(".tex"), latex.style.to_latex(hrules=True))
 
 
+def read(path: Path) -> pd.DataFrame:
+    """A table that `write` wrote, as text; one without rows if no run had a score of it."""
+    table = pd.read_csv(path, index_col=0, dtype=str, keep_default_na=False)
+    return table.rename_axis(index=None)
+
+
 def _escape(text: str) -> str:
     return str(text).replace("_", r"\_")
 
@@ -118,14 +75,8 @@ def _escape(text: str) -> str:
 def sensitivity_table(analysis: xr.Dataset, labels: dict[str, str]) -> pd.DataFrame:
     """Loss of each measure per run, block and scale, tidy: drop and drop per latent with their intervals."""
     if "drop" not in analysis:
-        return pd.DataFrame(columns=["run", "block", "scale", "measure"])
-    tidy = pd.concat(
-        [
-            analysis[name].sel(bound=bound, drop=True).to_series().rename(f"{name}_{bound}")
-            for name in ("drop", "drop_per_latent")
-            for bound in ("mean", "low", "high")
-        ],
-        axis=1,
-    )
-    tidy = tidy.dropna().reset_index()
+        return pd.DataFrame(columns=["run", "block", "scale", "measure", *DROPS])
+    drops = (analysis[name.rpartition("_")[0]].sel(bound=name.rpartition("_")[2], drop=True) for name in DROPS)
+    series = [drop.to_series().rename(name) for drop, name in zip(drops, DROPS, strict=True)]
+    tidy = pd.concat(series, axis=1).dropna().reset_index()
     return tidy.assign(run=tidy["run"].map(lambda run: labels.get(run, run)))

@@ -3,7 +3,7 @@
     <car>_mesh.mat: im    (128, 128, 3, 24, 4)  uint8    y, x, channel, azimuth, elevation
 
 One file per car, in a folder `cars`; the cars are numbered in the order of the file names. Row 96 o + 4 a + e shows car
-o from azimuth a and elevation e, all three counted from 0. Images are taken to 64 x 64 by the mean of 2 x 2 pixels.
+o from azimuth a and elevation e, all three counted from 0. Images are reduced to 64 x 64 by averaging 2 x 2 pixels.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scipy import io
 from foundation.console import log
 from foundation.faults import Words
 from simulations.collection import Collection, Rows
-from simulations.official.layout import Layout, Unlike, said
+from simulations.official.layout import Layout, Unlike, message
 from simulations.official.pixels import brightness, by_area
 
 SHAPE = (128, 128, 3, 24, 4)
@@ -35,7 +35,7 @@ def _opened(source: Path, stack: ExitStack) -> Collection:
     for file in files:
         _refuse_other_shapes(file)
     if len(files) != OFFICIAL_CARS:
-        log.info(f"{source}: {len(files)} cars, of {OFFICIAL_CARS} that the official folder has")
+        log.info(f"{source}: {len(files)} of the {OFFICIAL_CARS} cars in the official folder")
     row = np.arange(VIEWS * len(files))
     views = {"elevation": row % ELEVATIONS, "azimuth": row % VIEWS // ELEVATIONS, "object": row // VIEWS}
     factors = {name: values.astype(np.float64) for name, values in views.items()}
@@ -43,28 +43,29 @@ def _opened(source: Path, stack: ExitStack) -> Collection:
 
 
 def _refuse_other_shapes(file: Path) -> None:
-    """What the headers of a file say; its pixels are read when they are stored."""
-    shapes = {name: (shape, kind) for name, shape, kind in _understood(file, partial(io.whosmat, file))}
+    """Check shape and type in the header of a file; its pixels are read later, when they are stored."""
+    shapes = {name: (shape, kind) for name, shape, kind in _parsed(file, partial(io.whosmat, file))}
     if shapes.get("im") != (SHAPE, "uint8"):
         raise Unlike(f"{file.name}: im", shapes.get("im", Words("nothing")))
 
 
-def _understood(file: Path, read: Any) -> Any:
+def _parsed(file: Path, read: Any) -> Any:
+    """The result of `read`, a function of scipy without arguments; any error becomes `Unlike`."""
     try:
         return read()
-    except Exception as error:  # scipy raises errors of a dozen kinds, TypeError among them, on a broken file
-        raise Unlike(file.name, Words(f"what cannot be read ({said(error)})")) from None
+    except Exception as error:  # scipy raises a dozen kinds of errors, even TypeError, on a broken file
+        raise Unlike(file.name, Words(f"data that cannot be read ({message(error)})")) from None
 
 
 def _read(files: list[Path], rows: Rows) -> NDArray[np.float32]:
-    """Images of some rows; each car's file is read once in a block."""
+    """Images of the rows, (n, 3, 64, 64); the file of a car is read once for all its rows."""
     cars = np.split(rows, np.flatnonzero(np.diff(rows // VIEWS)) + 1)
     return np.concatenate([_views(files[int(car[0]) // VIEWS])[car % VIEWS] for car in cars])
 
 
 def _views(file: Path) -> NDArray[np.float32]:
     """All images of a car, (96, 3, 64, 64)."""
-    image = _understood(file, partial(io.loadmat, file, variable_names=["im"]))["im"]
+    image = _parsed(file, partial(io.loadmat, file, variable_names=["im"]))["im"]
     if image.shape != SHAPE or image.dtype != np.uint8:
         raise Unlike(f"{file.name}: im", (image.shape, str(image.dtype)))
     return by_area(brightness(image.transpose(3, 4, 2, 0, 1).reshape(VIEWS, 3, 128, 128)), 64)

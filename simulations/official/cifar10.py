@@ -1,14 +1,15 @@
 """CIFAR-10 (Krizhevsky 2009): photographs of ten classes, 32 x 32, RGB.
 
-Three forms of the same images are taken:
+Three forms of the images are accepted:
 
     cifar-10-batches-py, or its tar.gz    data_batch_1 ... data_batch_5 and test_batch, each a pickle of
                                           data (n, 3072) uint8, the planes R, G, B row by row, and labels (n)
     a folder or a zip of images           <split>/<class>/<number>.png or .jpg, or <class>/<number>
                                           under the official names of the classes; <split> is train or test
 
-A pickle may run any program, so these are read by an unpickler that knows the pieces of a numpy array alone. The label
-is 0 to 9 in the order of the class names, as in the official files. JPEG copies are lossy: their pixels differ.
+A pickle can execute arbitrary code, so the batches are read by an unpickler that accepts only the parts of a numpy
+array. The label is 0 to 9 in the order of the class names, as in the official files. JPEG copies are lossy: their
+pixels differ from the official ones.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from numpy.typing import NDArray
 from foundation.faults import Words
 from simulations.collection import Collection, official_parts, picked
 from simulations.official import tree
-from simulations.official.layout import Layout, Unlike, said
+from simulations.official.layout import Layout, Unlike, message
 from simulations.official.pixels import brightness
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 TRAINING, TEST = tuple(f"data_batch_{i}" for i in range(1, 6)), ("test_batch",)
-LARGEST = 100_000_000  # bytes of one batch: an official one has 31 million
-RECONSTRUCT = np.zeros(0).__reduce__()[0]  # numpy's own function under the name of this version
-KNOWN = {
+LARGEST = 100_000_000  # bytes of one batch; an official one has 31 million
+RECONSTRUCT = np.zeros(0).__reduce__()[0]  # its module has another name in other versions of numpy
+PERMITTED = {
     **{(f"numpy.{core}.multiarray", "_reconstruct"): RECONSTRUCT for core in ("core", "_core")},
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
@@ -52,22 +53,22 @@ def _opened(source: Path, stack: ExitStack) -> Collection:
 
 
 def _from_folder(folder: Path) -> dict[str, bytes]:
-    there = [folder / name for name in TRAINING + TEST if (folder / name).exists()]
-    for path in there:
+    paths = [folder / name for name in TRAINING + TEST if (folder / name).exists()]
+    for path in paths:
         _refuse_large(path.name, path.stat().st_size)
-    return {path.name: path.read_bytes() for path in there}
+    return {path.name: path.read_bytes() for path in paths}
 
 
 def _from_tar(source: Path) -> dict[str, bytes]:
-    """The batches of an archive, read in its order and never written to disk."""
-    found = {}
+    """The batches of an archive, read in the order of the archive without unpacking it to disk."""
+    batches = {}
     with tarfile.open(source) as archive:
         for member in archive:
             name = PurePosixPath(member.name).name
             if name in TRAINING + TEST and (file := archive.extractfile(member)) is not None:
                 _refuse_large(name, member.size)
-                found[name] = file.read()
-    return found
+                batches[name] = file.read()
+    return batches
 
 
 def _refuse_large(name: str, size: int) -> None:
@@ -93,42 +94,43 @@ def _part(source: Path, raw: dict[str, bytes]) -> Collection:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows the pieces of a numpy array and nothing else."""
+    """Accepts the parts of a numpy array and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in KNOWN:
+        if (module, name) not in PERMITTED:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no array needs")
-        return KNOWN[module, name]
+        return PERMITTED[module, name]
 
 
 def _batch(name: str, pickled: bytes) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Pixels (n, 3072) and labels (n,) of one batch."""
     try:
         batch = _Unpickler(io.BytesIO(pickled), encoding="bytes").load()
     except Exception as error:  # a hostile or broken pickle may raise anything
-        raise Unlike(name, Words(f"a pickle that is not taken ({said(error)})")) from None
+        raise Unlike(name, Words(f"a pickle that is not accepted ({message(error)})")) from None
     if not isinstance(batch, dict) or not {b"data", b"labels"} <= batch.keys():
-        raise Unlike(name, Words("no data and labels"))
+        raise Unlike(name, Words("a pickle without data and labels"))
     data, labels = batch[b"data"], batch[b"labels"]
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (3072,):
         raise Unlike(f"{name}: data", Words(f"{getattr(data, 'shape', type(data).__name__)}"))
-    right = isinstance(labels, list) and all(type(label) is int and 0 <= label <= 9 for label in labels)
-    if not right or len(labels) != len(data):
-        raise Unlike(f"{name}: labels", Words(f"no {len(data)} numbers of 0 to 9"))
+    valid = isinstance(labels, list) and all(type(label) is int and 0 <= label <= 9 for label in labels)
+    if not valid or len(labels) != len(data):
+        raise Unlike(f"{name}: labels", Words(f"something else than {len(data)} integers from 0 to 9"))
     return data, np.array(labels, np.float64)
 
 
 def _images(source: Path, files: tree.Tree) -> Collection:
     entries = files.images()
     if not entries:
-        raise Unlike("images", Words("no batch and no image"))
+        raise Unlike("images", Words("neither batches nor images"))
     for entry in entries:
         if entry.parent.name not in CLASSES:
-            raise Unlike(str(entry), Words(f"an image of a class {entry.parent.name!r}"))
+            raise Unlike(str(entry), Words(f"an image of the class {entry.parent.name!r}"))
     parts = {part: [e for e in entries if e.parent.parent.name == part] for part in ("train", "test")}
     if not any(parts.values()):
         return _labelled(source, files, entries)
     if sum(map(len, parts.values())) < len(entries):
-        raise Unlike("images", Words("some under train or test, some not"))
+        raise Unlike("images", Words("some in train or test, some in neither"))
     training, test = (_labelled(source, files, part) if part else None for part in parts.values())
     return official_parts(training, test)
 

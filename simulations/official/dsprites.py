@@ -4,8 +4,9 @@
     latents_values   (N, 6) or (N, 5)     float64  color (1 throughout), shape, scale, orientation, posX, posY
     latents_classes  likewise             int64    the index of each value
 
-N is 737,280 officially; subsets are taken too, and so are copies without the column of the colour, which says nothing
-and is left out. `metadata` is a pickle and is never read. The images are streamed from the zip, never held whole.
+N is 737,280 officially; subsets are accepted too, and so are copies without the column of the constant colour, which
+is not a factor of the store. `metadata` is a pickle and is never read. The images are streamed from the zip, so that
+they need not fit into memory.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def _opened(source: Path, stack: ExitStack) -> Collection:
         if table.ndim != 2 or table.shape[0] != rows or table.shape[1] not in (5, 6):
             raise Unlike(name, table.shape)
     if not np.isfinite(values).all():
-        raise Unlike("latents_values", Words("values that are no finite numbers"))
+        raise Unlike("latents_values", Words("values that are not finite numbers"))
     factors = dict(zip(NAMES, values[:, -5:].T.astype(np.float64), strict=True))
     return Collection(str(source), rows, (64, 64), partial(_read, images), factors, {"orientation": "rad"})
 
@@ -49,6 +50,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
 
 
 def _images(file: IO[bytes]) -> Stream:
+    """The array of images in an npy file, left in the file."""
     reader = npy.read_array_header_1_0 if npy.read_magic(file) == (1, 0) else npy.read_array_header_2_0
     shape, fortran, kind = reader(file)
     if shape[1:] != (64, 64) or not shape[0] or kind not in (np.uint8, np.bool_) or fortran:
@@ -67,7 +69,7 @@ def _numbers(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
 def _read(images: Stream, rows: Rows) -> NDArray[np.float32]:
     block = picked(images, rows)
     if block.max() > 1:
-        raise Unlike("imgs", Words(f"a pixel of {block.max()}"))
+        raise Unlike("imgs", Words(f"a pixel with the value {block.max()}"))
     return block.astype(np.float32)
 
 

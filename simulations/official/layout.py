@@ -1,7 +1,7 @@
-"""What an official file must look like, said in a sentence when it does not.
+"""The layout that an official file must have, and the fault that is raised if it has another.
 
-A loader raises `Unlike(where, found)` where the file differs from the data set's layout; libraries raise errors of
-their own on broken files. `told` turns both into one refusal that names what was expected.
+A loader raises `Unlike(where, value)` where a file differs from the layout of the data set; libraries raise various
+errors on broken files. `errors_as_fault` turns both into one refusal that states the expected layout.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from pathlib import Path
 from foundation.faults import Fault, Refused, Words
 from simulations.collection import Collection
 
-REMEDY = "fetch the official file again and name it as docs/official_data.md does"
+REMEDY = "download the official file again and name it as in docs/official_data.md"
 BROKEN = (
     OSError,
     EOFError,
     ValueError,
     LookupError,
     RuntimeError,  # a zip with a password, an HDF5 file with a broken tree
-    MemoryError,  # a header that asks for more than there is
+    MemoryError,  # a header that asks for more memory than the machine has
     struct.error,
     zlib.error,
     zipfile.BadZipFile,
@@ -34,36 +34,39 @@ BROKEN = (
 
 
 class Unlike(Exception):
-    """A file differs from the layout: in what (a key, a file's name), and what was found there."""
+    """A file differs from the layout: at `where`, a key or the name of a file, which has `value`."""
 
-    def __init__(self, where: str, found: object) -> None:
-        """Keep both for the sentence."""
-        self.where, self.found = where, found
-        super().__init__(where, found)
+    def __init__(self, where: str, value: object) -> None:
+        """Keep both for the fault."""
+        self.where, self.value = where, value
+        super().__init__(where, value)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One data set: what its source must be, in words, and how the source is opened."""
+    """One data set: a description of the expected source, and the function that opens a source.
+
+    Files that must stay open while images are read are entered in the ExitStack.
+    """
 
     expected: str
     opened: Callable[[Path, ExitStack], Collection]
 
 
-def said(error: Exception) -> str:
-    """What a library says of a broken file, on one line."""
+def message(error: Exception) -> str:
+    """The message of an error, on one line of at most 200 characters; its type if there is none."""
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 @contextmanager
-def told(source: Path, expected: str) -> Iterator[None]:
-    """Refuse in a sentence whatever a reader says of a wrong, broken or absent file."""
+def errors_as_fault(source: Path, expected: str) -> Iterator[None]:
+    """Turn every error of reading a wrong, broken or absent file into one refusal."""
     try:
         yield
     except Unlike as unlike:
-        raise Refused(Fault(f"{source}: {unlike.where}", unlike.found, expected, REMEDY)) from None
+        raise Refused(Fault(f"{source}: {unlike.where}", unlike.value, expected, REMEDY)) from None
     except FileNotFoundError as error:
         raise Refused(Fault(str(error.filename or source), Words("no file"), expected, REMEDY)) from None
     except BROKEN as error:
-        value = Words(f"what cannot be read ({said(error)})")
+        value = Words(f"data that cannot be read ({message(error)})")
         raise Refused(Fault(str(source), value, expected, REMEDY)) from None

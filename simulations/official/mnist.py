@@ -4,8 +4,8 @@
     sizes     int32 each, big-endian: N, 28, 28 or N
     data      uint8, last index fastest
 
-The training pair (train-...) and the test pair (t10k-...) are joined where both are there, and t10k is then the test
-part. Each file may be plain or .gz.
+If both the training pair (train-...) and the test pair (t10k-...) exist they are joined, and t10k is the test part.
+Each file may be plain or .gz.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from foundation.faults import Words
 from simulations.collection import Collection, Rows, official_parts, picked
 from simulations.official.layout import Layout, Unlike
 from simulations.official.pixels import brightness
-from simulations.official.stream import Stream, exactly, is_there, plain_or_gzip
+from simulations.official.stream import Stream, exactly, exists, plain_or_gzip
 
 MAGIC = {3: 2051, 1: 2049}
 
 
 def _opened(source: Path, stack: ExitStack) -> Collection:
     pairs = {part: source / f"{part}-images-idx3-ubyte" for part in ("train", "t10k")}
-    if not any(is_there(images) for images in pairs.values()):
+    if not any(exists(images) for images in pairs.values()):
         raise Unlike("images", Words("neither train-images-idx3-ubyte nor t10k-images-idx3-ubyte"))
-    training, test = (_pair(source, part, stack) if is_there(path) else None for part, path in pairs.items())
+    training, test = (_pair(source, part, stack) if exists(path) else None for part, path in pairs.items())
     return official_parts(training, test)
 
 
@@ -47,6 +47,7 @@ def _pair(source: Path, part: str, stack: ExitStack) -> Collection:
 
 
 def _idx(path: Path, dimensions: int, stack: ExitStack) -> Stream:
+    """The array in an IDX file with that many dimensions, left in the file."""
     file = stack.enter_context(plain_or_gzip(path))
     magic, *shape = np.frombuffer(exactly(path.name, file, 4 * (1 + dimensions)), ">i4").tolist()
     if magic != MAGIC[dimensions]:

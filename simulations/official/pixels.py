@@ -1,9 +1,9 @@
-"""Pixels of official images: bytes to [0, 1], and fewer pixels by area.
+"""Pixels of official images: bytes to [0, 1], and resampling to fewer pixels by area.
 
     x = b / 255                       b a byte
-    y = W x W^T,    W_ij = share of output pixel i that lies on input pixel j, rows of W adding up to 1
+    y = W x W^T,    W_ij = fraction of output pixel i that overlaps input pixel j, each row of W adding up to 1
 
-so that an output pixel is the mean brightness of the area it covers; 128 to 64 is the mean of 2 x 2 pixels.
+so that an output pixel is the mean brightness of the area that it covers; 128 to 64 is the mean of 2 x 2 pixels.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def channels_first(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def by_area(pixels: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Square images (..., y, x) with `side` pixels a side, each the mean over its area."""
+    """Square images (..., y, x) resampled to (..., side, side); a pixel is the mean over its area."""
     weights = area_weights(pixels.shape[-1], side)
     return np.asarray(weights @ pixels @ weights.T)
 
 
 def area_weights(before: int, after: int) -> NDArray[np.float32]:
-    """W above, (after, before)."""
+    """The matrix W above, (after, before)."""
     edges = np.arange(after + 1) * before / after
     left = np.maximum(edges[:-1, None], np.arange(before))
     right = np.minimum(edges[1:, None], np.arange(before) + 1)

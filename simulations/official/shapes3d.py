@@ -1,6 +1,6 @@
 """3D Shapes (Burgess & Kim 2018): a coloured solid in a coloured room, 64 x 64, RGB, six factors.
 
-    images    (N, 64, 64, 3)  uint8      N = 480,000 = 10 x 10 x 10 x 8 x 4 x 15 officially; fewer are taken too
+    images    (N, 64, 64, 3)  uint8      N = 480,000 = 10 x 10 x 10 x 8 x 4 x 15 officially; fewer are accepted
     labels    (N, 6)          float64    hue of floor, of wall, of object, 0 to 0.9; scale, 0.75 to 1.25;
                                          shape 0 to 3; orientation -30 to 30 degrees
 
@@ -36,16 +36,16 @@ def _opened(source: Path, stack: ExitStack) -> Collection:
         raise Unlike("labels", Words(f"{labels.shape} of {labels.dtype}"))
     values = np.asarray(labels[:], np.float64)
     if not np.isfinite(values).all():
-        raise Unlike("labels", Words("values that are no finite numbers"))
+        raise Unlike("labels", Words("values that are not finite numbers"))
     factors = dict(zip(NAMES, values.T, strict=True))
     return Collection(str(source), rows, (3, 64, 64), partial(_read, images), factors, {"orientation": "deg"})
 
 
 def _data(file: h5py.File, name: str) -> Any:
-    found = file.get(name)
-    if not isinstance(found, h5py.Dataset):
+    array = file.get(name)
+    if not isinstance(array, h5py.Dataset):
         raise Unlike(name, Words("nothing"))
-    return found
+    return array
 
 
 def _read(images: Any, rows: Rows) -> NDArray[np.float32]:

@@ -2,19 +2,19 @@
 
     smallnorb-5x46789x9x18x6x2x96x96-training-{dat,cat,info}.mat    and    smallnorb-5x01235x...-testing-...
 
-Each is a matrix in a format of its own, little-endian, plain or .gz:
+Each is a matrix in the format of this data set, little-endian, plain or .gz:
 
     magic        int32    0x1E3D4C55 for uint8, 0x1E3D4C54 for int32
     dimensions   int32    D
-    sizes        int32    max(D, 3) of them, those beyond D being 1
+    sizes        int32    max(D, 3) of them; those beyond D are 1
     data
 
-    dat    (N, 2, 96, 96)  uint8    left and right camera; the left one is taken, to 64 x 64 by area
+    dat    (N, 2, 96, 96)  uint8    left and right camera; the left image, resampled to 64 x 64
     cat    (N,)            int32    category: 0 animal, 1 human, 2 airplane, 3 truck, 4 car
     info   (N, 4)          int32    instance 0 to 9; elevation 0 to 8, which is 30 + 5 i degrees; azimuth 0, 2 to 34,
                                     which is 10 i degrees; lighting 0 to 5
 
-N is 24,300 in either part; where both are there they are joined and the testing rows are the test part.
+N is 24,300 in each part; if both exist they are joined, and the testing rows are the test part.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from foundation.faults import Words
 from simulations.collection import Collection, Rows, official_parts, picked
 from simulations.official.layout import Layout, Unlike
 from simulations.official.pixels import brightness, by_area
-from simulations.official.stream import Stream, exactly, is_there, plain_or_gzip
+from simulations.official.stream import Stream, exactly, exists, plain_or_gzip
 
 NAMES = {"training": "smallnorb-5x46789x9x18x6x2x96x96-training", "testing": "smallnorb-5x01235x9x18x6x2x96x96-testing"}
 BYTES, INTEGERS = 0x1E3D4C55, 0x1E3D4C54
@@ -39,10 +39,10 @@ HIGHEST = {"category": 4, "instance": 9, "elevation": 8, "azimuth": 34, "lightin
 
 
 def _opened(source: Path, stack: ExitStack) -> Collection:
-    there = {part: is_there(source / f"{name}-dat.mat") for part, name in NAMES.items()}
-    if not any(there.values()):
+    present = {part: exists(source / f"{name}-dat.mat") for part, name in NAMES.items()}
+    if not any(present.values()):
         raise Unlike("images", Words(f"neither {NAMES['training']}-dat.mat nor {NAMES['testing']}-dat.mat"))
-    training, test = (_part(source, NAMES[part], stack) if there[part] else None for part in NAMES)
+    training, test = (_part(source, NAMES[part], stack) if present[part] else None for part in NAMES)
     return official_parts(training, test)
 
 
@@ -77,15 +77,16 @@ def _integers(path: Path, expected: tuple[int, ...]) -> NDArray[np.int32]:
     with plain_or_gzip(path) as file:
         shape = _shape(path.name, file, INTEGERS)
         if shape != expected:
-            raise Unlike(path.name, Words(f"{shape} where {expected} belong to the images"))
+            raise Unlike(path.name, Words(f"{shape} where the images need {expected}"))
         values = np.frombuffer(exactly(path.name, file, 4 * int(np.prod(shape))), "<i4")
     return values.reshape(shape).astype(np.int32)
 
 
 def _shape(name: str, file: IO[bytes], magic: int) -> tuple[int, ...]:
-    found, dimensions = np.frombuffer(exactly(name, file, 8), "<i4").tolist()
-    if found != magic or not 1 <= dimensions <= 4:
-        raise Unlike(name, Words(f"magic number {found:#x} and {dimensions} dimensions"))
+    """The shape in the header of a file, which must begin with the magic number; the data follow."""
+    number, dimensions = np.frombuffer(exactly(name, file, 8), "<i4").tolist()
+    if number != magic or not 1 <= dimensions <= 4:
+        raise Unlike(name, Words(f"magic number {number:#x} and {dimensions} dimensions"))
     sizes = np.frombuffer(exactly(name, file, 4 * max(dimensions, 3)), "<i4").tolist()
     return tuple(sizes[:dimensions])
 

@@ -1,9 +1,9 @@
-"""Rows of bytes in a file that is read forwards, compressed or not: an array that is read in slices.
+"""Rows of bytes in a plain or compressed file that is read sequentially: an array that is read in slices.
 
     row i    bytes offset + i n ... offset + (i + 1) n - 1,    n = number of pixels of an image
 
-The file may be plain, gzip or a member of a zip. It is read once to its end when it is opened, so that its length and
-the checksum of its compression are known to be right before the first image is stored.
+The file may be plain, gzip or a member of a zip. It is read once to its end when it is opened, which verifies its
+length and the checksum of its compression before the first image is stored.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from numpy.typing import NDArray
 from foundation.faults import Words
 from simulations.official.layout import Unlike
 
-PIECE = 1 << 20
+PIECE = 1 << 20  # bytes read at a time
 
 
 class Stream:
     """Images (rows, *shape) of uint8 from `offset` to the end of a file."""
 
     def __init__(self, name: str, file: IO[bytes], offset: int, shape: tuple[int, ...]) -> None:
-        """`name` is for sentences; shape is that of all images, rows first."""
+        """`name` names the file in faults; shape is (rows, ...), that of all images."""
         self.name, self.file, self.offset, self.shape = name, file, offset, shape
         self.size = math.prod(shape[1:])
-        expected, found = offset + shape[0] * self.size, length(file)
-        if found != expected:
-            raise Unlike(name, Words(f"{found:,} bytes where {shape} of uint8 need {expected:,}"))
+        expected, actual = offset + shape[0] * self.size, length(file)
+        if actual != expected:
+            raise Unlike(name, Words(f"{actual:,} bytes where {shape} of uint8 need {expected:,}"))
 
     def __getitem__(self, rows: slice) -> NDArray[np.uint8]:
         """Images of rows start..stop-1."""
@@ -41,27 +41,27 @@ class Stream:
 
 
 def length(file: IO[bytes]) -> int:
-    """Bytes of a file, every one of them read; a checksum that is wrong raises the error of its kind."""
+    """Number of bytes of a file, counted by reading it to its end; a wrong checksum raises the library's error."""
     file.seek(0)
     return sum(len(piece) for piece in iter(lambda: file.read(PIECE), b""))
 
 
 def plain_or_gzip(path: Path) -> IO[bytes]:
-    """The file at `path`, or the same name with .gz where only that is there."""
+    """The file at `path`, or the one with .gz appended to its name if only that exists."""
     packed = path.with_name(path.name + ".gz")
     if path.exists() or not packed.exists():
         return open(path, "rb")
     return cast(IO[bytes], gzip.GzipFile(packed))
 
 
-def is_there(path: Path) -> bool:
-    """Whether the file or its gzip is there."""
+def exists(path: Path) -> bool:
+    """Whether the file exists, plain or with .gz appended to its name."""
     return path.exists() or path.with_name(path.name + ".gz").exists()
 
 
 def exactly(name: str, file: IO[bytes], size: int) -> bytes:
-    """The next `size` bytes; fewer are told."""
+    """The next `size` bytes; raises `Unlike` if there are fewer."""
     read = file.read(size)
     if len(read) < size:
-        raise Unlike(name, Words(f"{len(read)} bytes where {size} more were due"))
+        raise Unlike(name, Words(f"{len(read)} bytes where {size} more are expected"))
     return read

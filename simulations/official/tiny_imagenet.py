@@ -1,11 +1,11 @@
-"""Tiny ImageNet (Stanford CS231N 2015): photographs of 200 classes, 64 x 64, RGB; the few grey ones are made RGB.
+"""Tiny ImageNet (Stanford CS231N 2015): photographs of 200 classes, 64 x 64, RGB; a few are grey and become RGB.
 
     train/<wnid>/images/*.JPEG          500 of each class
-    val/images/*.JPEG                   10,000; their classes stand in val/val_annotations.txt: name, wnid, box
-    wnids.txt                           the classes; the label is the line, from 0 (of the sorted wnids without it)
+    val/images/*.JPEG                   10,000; val/val_annotations.txt lists their classes: name, wnid, box
+    wnids.txt                           the classes; the label is the line number, from 0
 
-in a folder or zip, within tiny-imagenet-200 or not. The labels of test/images were never published: they are left out,
-and the val images are the test part.
+in a folder or zip, directly or below tiny-imagenet-200. Without wnids.txt the label is the place among the sorted
+wnids. The labels of test/images were never published: those images are left out, and the val images are the test part.
 """
 
 from __future__ import annotations
@@ -44,28 +44,29 @@ def _text(files: tree.Tree, name: str) -> list[list[str]]:
     return [line.split() for line in files.read(name).decode("utf-8").splitlines() if line.strip()]
 
 
-def _labels(files: tree.Tree, top: PurePosixPath, found: set[str]) -> dict[str, int]:
+def _labels(files: tree.Tree, top: PurePosixPath, training_wnids: set[str]) -> dict[str, int]:
+    """The label of each wnid."""
     name = str(top / "wnids.txt")
-    known = [words[0] for words in _text(files, name)] if name in files.names else sorted(found)
-    return {wnid: i for i, wnid in enumerate(known)}
+    wnids = [words[0] for words in _text(files, name)] if name in files.names else sorted(training_wnids)
+    return {wnid: i for i, wnid in enumerate(wnids)}
 
 
 def _annotated(files: tree.Tree, top: PurePosixPath, entries: list[PurePosixPath]) -> dict[PurePosixPath, str]:
-    """The class of each val image."""
+    """The wnid of each val image, from its annotations."""
     if not entries:
         return {}
     name = str(top / "val" / "val_annotations.txt")
-    known = {words[0]: words[1] for words in _text(files, name) if len(words) > 1}
+    wnids = {words[0]: words[1] for words in _text(files, name) if len(words) > 1}
     for entry in entries:
-        if entry.parent != top / "val" / "images" or entry.name not in known:
-            raise Unlike(str(entry), Words("an image that val_annotations.txt does not know"))
-    return {entry: known[entry.name] for entry in entries}
+        if entry.parent != top / "val" / "images" or entry.name not in wnids:
+            raise Unlike(str(entry), Words("an image that val_annotations.txt does not list"))
+    return {entry: wnids[entry.name] for entry in entries}
 
 
 def _labelled(source: Path, files: tree.Tree, classes: dict[PurePosixPath, str], labels: dict[str, int]) -> Collection:
     for entry, wnid in classes.items():
         if wnid not in labels:
-            raise Unlike(str(entry), Words(f"an image of a class {wnid!r} that is not known"))
+            raise Unlike(str(entry), Words(f"an image of the unknown class {wnid!r}"))
     values = np.array([labels[wnid] for wnid in classes.values()], np.float64)
     read = partial(tree.rgb, files, list(classes), 64)
     return Collection(str(source), len(classes), (3, 64, 64), read, {"label": values}, {})

@@ -1,6 +1,6 @@
-"""Image files in a folder or a zip, by name; a zip is never unpacked to disk and its names never become paths.
+"""Image files in a folder or a zip, by name; a zip is never unpacked to disk and its names are never used as paths.
 
-An entry is the name of a file with / between folders; its pixels are (3, y, x), grey ones repeated in each channel.
+An entry is the name of a file with / between folders; its pixels are (3, y, x), a grey image repeated in each channel.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from PIL import Image
 
 from foundation.faults import Words
 from simulations.collection import Rows
-from simulations.official.layout import Unlike, said
+from simulations.official.layout import Unlike, message
 from simulations.official.pixels import brightness, channels_first
 
 ENDINGS = (".png", ".jpg", ".jpeg")
-LARGEST = 10_000_000  # bytes of one file: official ones have a few thousand, so more is another thing or a zip bomb
+LARGEST = 10_000_000  # bytes of one file; official ones have a few thousand, a larger one may be a zip bomb
 
 
 @dataclass(frozen=True)
 class Tree:
-    """Names of files, in order, and a way to read one."""
+    """Names of files, sorted, and a function that reads one by its name."""
 
     names: tuple[str, ...]
     read: Callable[[str], bytes]
 
     def images(self) -> list[PurePosixPath]:
-        """The image files, in the order of their names."""
+        """The image files, sorted by name."""
         return [PurePosixPath(name) for name in self.names if name.lower().endswith(ENDINGS)]
 
 
@@ -44,12 +44,12 @@ def opened(source: Path, stack: ExitStack) -> Tree:
 
 
 def _folder(source: Path) -> Tree:
-    found = [Path(at, name).relative_to(source) for at, _, names in os.walk(source) for name in names]
+    paths = [Path(folder, name).relative_to(source) for folder, _, names in os.walk(source) for name in names]
 
     def read(name: str) -> bytes:
         return _limited(name, (source / name).stat().st_size, (source / name).read_bytes)
 
-    return Tree(tuple(sorted(path.as_posix() for path in found)), read)
+    return Tree(tuple(sorted(path.as_posix() for path in paths)), read)
 
 
 def _archive(archive: zipfile.ZipFile) -> Tree:
@@ -68,7 +68,7 @@ def _limited(name: str, size: int, read: Callable[[], bytes]) -> bytes:
 
 
 def rgb(tree: Tree, entries: Sequence[PurePosixPath], side: int, rows: Rows) -> NDArray[np.float32]:
-    """Images of some rows of `entries`, (n, 3, side, side), from 0 to 1."""
+    """The images `entries[row]` of n rows, (n, 3, side, side), from 0 to 1."""
     return brightness(channels_first(np.stack([_pixels(tree, str(entries[row]), side) for row in rows])))
 
 
@@ -79,4 +79,4 @@ def _pixels(tree: Tree, name: str, side: int) -> NDArray[np.uint8]:
                 raise Unlike(name, Words(f"{image.size[0]} x {image.size[1]} pixels"))
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise Unlike(name, Words(f"what is no whole image ({said(error)})")) from None
+        raise Unlike(name, Words(f"an image that cannot be read ({message(error)})")) from None

@@ -10,7 +10,7 @@ import xarray as xr
 from safetensors.torch import load_file
 
 from auxvae.analysis.analyse import analyse
-from auxvae.analysis.study import collect_study
+from auxvae.analysis.collect import collect
 from auxvae.report.page import draw, page, tabulate
 from auxvae.training import fleet
 from foundation.files import read_json
@@ -38,7 +38,7 @@ def results(study, tiny_store, tmp_path_factory):
     fleet.train(study.fleets[0], tiny_store, folder, CPU, workers=1)
     for run in study.runs:
         analyse(run, study.config.analyses, "cpu", tiny_store, folder)
-    collect_study(study.runs, folder, 20)
+    collect(study.runs, folder, 20)
     return folder
 
 
@@ -81,7 +81,7 @@ def test_a_study_in_which_nothing_decodes_has_a_report(study, tiny_store, tmp_pa
     alone = study_of(config)[1]
     fleet.train(alone.fleets[0], tiny_store, tmp_path, CPU, workers=1)
     analyse(alone.runs[0], alone.config.analyses, "cpu", tiny_store, tmp_path)
-    collect_study(alone.runs, tmp_path, 20)
+    collect(alone.runs, tmp_path, 20)
     tabulate(alone, tmp_path)
     draw(alone, tmp_path)
     page(alone, tmp_path)

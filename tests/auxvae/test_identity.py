@@ -6,13 +6,17 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 
 from auxvae.config import identity
-from auxvae.config.latents import PRIORS, PriorKind, PriorSpec
+from auxvae.config.latents import PriorSpec
 from auxvae.config.methods import METHODS, Method
 from auxvae.config.networks import BACKBONES, COMPANIONS
+from auxvae.config.priors import PRIORS, PriorKind
 from auxvae.config.terms import TERMS, Term
 from auxvae.config.training import Training
+from auxvae.models.prior_checks import residual_prior
+from auxvae.models.priors import Prior
 from foundation.faults import Refused
 from tests.conftest import TINY, study_of
 
@@ -59,7 +63,7 @@ def by_method():
 
 
 def with_mmd(run, **value):
-    return replace(run, settings=replace(run.settings, mmd=replace(run.mmd, **value)))
+    return replace(run, settings=replace(run.settings, mmd=replace(run.mmd, **{"queue": 0, **value})))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -74,10 +78,11 @@ def test_the_id_changes_with_each_value_that_the_method_reads_and_with_no_other(
         "training.": (CHANGED_TRAINING, lambda **value: replace(run, training=replace(run.training, **value))),
     }
     for section, (changes, changed) in sections.items():
+        before = changed()
         for key, value in changes.items():
             other = changed(**{key: value})
-            assert (other.id != run.id) is (f"{section}{key}" in read), key
-            assert other.agrees_with(run.record()) is (other.id == run.id), key
+            assert (other.id != before.id) is (f"{section}{key}" in read), key
+            assert other.agrees_with(before.record()) is (other.id == before.id), key
 
 
 def test_every_setting_is_among_those_that_are_tried():
@@ -217,7 +222,24 @@ def test_a_second_network_of_the_study_is_for_any_of_its_methods():
     assert [fault.where for fault in refused.value.faults] == ["network.second", "training.second_learning_rate"]
 
 
-def test_a_group_keeps_its_place_behind_a_broken_one():
-    with pytest.raises(Refused) as refused:
-        study_of(config_of({"methd": "vae"}, {"method": "aux_vae", "coverages": "ful"}))
-    assert "runs[1].coverages[0]: found 'ful'" in str(refused.value)
+class Triangular(Prior):
+    """A prior of the tests: the sum of two uniforms, rescaled to unit variance."""
+
+    def __init__(self, dimensions, std):
+        super().__init__(dimensions)
+        self.std = std
+
+    def sample(self, u, source):
+        return self.std * sum(torch.rand(len(u), self.dimensions, generator=source) - 0.5 for _ in range(2)) * 6**0.5
+
+
+def test_a_prior_is_added_by_one_entry_and_one_class(monkeypatch):
+    kind = PriorKind("tests.auxvae.test_identity:Triangular", {"std": 1.0}, has_density=False)
+    monkeypatch.setitem(PRIORS, "triangular", kind)
+    run = runs_of({"method": "ae_mmd", "prior": {"kind": "triangular", "std": 2.0}})[0]
+    assert "tests.auxvae.test_identity" in run.modules
+    assert float(residual_prior(run, {})[1].mean()) == pytest.approx(4, rel=0.1)
+    with pytest.raises(Refused, match="needs a density for every z"):
+        runs_of({"method": "vae", "prior": "triangular"})
+    with pytest.raises(Refused, match="the prior triangular takes std"):
+        runs_of({"method": "ae_mmd", "prior": {"kind": "triangular", "levels": 3}})

@@ -10,8 +10,9 @@ from scipy.integrate import cumulative_trapezoid
 
 from auxvae.config.latents import PriorSpec
 from auxvae.data.randomness import generator
+from auxvae.models.prior_building import build, checked_samples
 from auxvae.models.prior_checks import prior_faults, residual_prior
-from auxvae.models.priors import Conditioned, Laplace, build, tried
+from auxvae.models.priors import Conditioned, Laplace
 from foundation.faults import Refused
 from foundation.files import digest_file
 from tests.conftest import study_of
@@ -46,7 +47,7 @@ def test_samples_have_mean_0_and_variance_1_and_an_address(name):
     torch.testing.assert_close(samples.mean(0), torch.zeros(prior.dimensions), atol=0.03, rtol=0)
     torch.testing.assert_close(samples.var(0), torch.ones(prior.dimensions), atol=0.04, rtol=0)
     assert torch.equal(samples, drawn(prior, 40_000)) and not torch.equal(samples, drawn(prior, 40_000, 1))
-    torch.testing.assert_close(tried(prior, SPECS[name], 0).var(0), samples.var(0), atol=0.1, rtol=0)
+    torch.testing.assert_close(checked_samples(prior, SPECS[name], 0).var(0), samples.var(0), atol=0.1, rtol=0)
 
 
 @pytest.mark.parametrize("name", DENSE)
@@ -102,7 +103,7 @@ class Ring(Prior):
         {body}
 """
 GOOD = "return torch.rand(len(u), self.dimensions, generator=source)"
-BACKBONES = {
+PROGRAMS = {
     "wrong shape": (
         "return torch.rand(len(u), self.dimensions + 1, generator=source)",
         "one row of 3 numbers for each row",
@@ -111,7 +112,7 @@ BACKBONES = {
     "no numbers": ("return torch.full((len(u), self.dimensions), float('nan'))", "samples that are no numbers"),
     "no width": ("return torch.ones(len(u), self.dimensions)", "latents that do not vary"),
     "no tensor": ("return [0.0] * self.dimensions", "found a list that is no torch tensor"),
-    "its own dice": ("return torch.rand(len(u), self.dimensions)", "other samples in a second trial"),
+    "its own dice": ("return torch.rand(len(u), self.dimensions)", "other samples on a second call"),
     "an exit": ("raise SystemExit(3)", "a program that fails (SystemExit: 3)"),
     "an error": ("raise ValueError('out of luck')", "a program that fails (ValueError: out of luck)"),
 }
@@ -128,12 +129,12 @@ def test_a_prior_of_ones_own_is_sampled(tmp_path):
     assert drawn(prior, 5).shape == (5, 3)
 
 
-@pytest.mark.parametrize("case", BACKBONES)
+@pytest.mark.parametrize("case", PROGRAMS)
 def test_a_bad_prior_of_ones_own_is_refused(case, tmp_path):
-    body, sentence = BACKBONES[case]
+    body, sentence = PROGRAMS[case]
     spec = own(tmp_path, body)
     with pytest.raises(Refused) as refused:
-        tried(build(spec, 3, lambda names: TABLE, 0), spec, 0)
+        checked_samples(build(spec, 3, lambda names: TABLE, 0), spec, 0)
     assert sentence in str(refused.value.faults[0])
 
 

@@ -1,4 +1,4 @@
-"""`python -m auxvae score`: every kind of file, names, choices, and what is wrong told in a sentence with status 2."""
+"""`python -m auxvae score`: every kind of file, names, choices, and faults in a sentence with status 2."""
 
 import json
 import subprocess
@@ -51,21 +51,21 @@ def parquet(folder):
 
 @pytest.mark.parametrize("write", [npz, zarr, netcdf, parquet])
 def test_every_kind_of_file_gives_the_same(tmp_path, write):
-    given = read_codes(write(tmp_path))
-    np.testing.assert_allclose(given.codes, Z)
-    np.testing.assert_allclose(given.factors_test, U[:90])
-    assert given.factors["factor"].values.tolist() == NAMES
-    assert given.discrete == (True, False)
-    assert suite(given, ["sap"])["sap"].matrix["factor"].values.tolist() == NAMES
+    inputs = read_codes(write(tmp_path))
+    np.testing.assert_allclose(inputs.codes, Z)
+    np.testing.assert_allclose(inputs.factors_test, U[:90])
+    assert inputs.factors["factor"].values.tolist() == NAMES
+    assert inputs.discrete == (True, False)
+    assert suite(inputs, ["sap"])["sap"].matrix["factor"].values.tolist() == NAMES
 
 
 def test_codes_alone_are_scored_without_factors(tmp_path):
     np.savez(tmp_path / "c.npz", codes=Z)
-    given = read_codes(tmp_path / "c.npz")
-    scores = suite(given)
+    inputs = read_codes(tmp_path / "c.npz")
+    scores = suite(inputs)
     assert {"total_correlation", "lps", "pair_dependence"} <= scores.keys()
     assert "mig" not in scores
-    assert any("mig" in sentence and "factors" in sentence for sentence in left_out(given))
+    assert any("mig" in sentence and "factors" in sentence for sentence in left_out(inputs))
     lines = {line.split()[0]: line for line in table(scores).splitlines()}
     assert lines["covariance_ratio"].endswith(" 1") and lines["pair_dependence"].endswith(" floor")
     assert lines["pair_dependence_floor"].rstrip().endswith("400")
@@ -127,14 +127,14 @@ def test_a_file_that_cannot_be_scored_is_refused(tmp_path, case):
 
 
 def test_metrics_are_chosen_by_name(tmp_path):
-    given = read_codes(npz(tmp_path))
-    assert chosen_metrics("mig, sap", given) == ["mig", "sap"]
-    assert chosen_metrics("", given) is None
-    assert suite(given, chosen_metrics("dci_completeness", given)).keys() == {"dci_completeness"}
+    inputs = read_codes(npz(tmp_path))
+    assert chosen_metrics("mig, sap", inputs) == ["mig", "sap"]
+    assert chosen_metrics("", inputs) is None
+    assert suite(inputs, chosen_metrics("dci_completeness", inputs)).keys() == {"dci_completeness"}
     with pytest.raises(Refused, match="did you mean 'mig'"):
-        chosen_metrics("migg", given)
+        chosen_metrics("migg", inputs)
     with pytest.raises(Refused, match="found 'tad', but it needs a factor of two values"):
-        chosen_metrics("tad", given)
+        chosen_metrics("tad", inputs)
 
 
 def test_the_command_prints_a_table_and_writes_json(tmp_path):

@@ -20,11 +20,11 @@ def images():
 
 
 def test_moments_are_those_of_galsim(images):
-    found = shapes(np.stack([image.array for image in images]))
+    result = shapes(np.stack([image.array for image in images]))
     for k, image in enumerate(images):
-        known = galsim.hsm.FindAdaptiveMom(image)
-        wanted = (known.moments_amp, known.moments_sigma, known.observed_shape.e1, known.observed_shape.e2)
-        assert [column[k] for column in found] == pytest.approx(wanted, rel=2e-6, abs=2e-6)
+        moments = galsim.hsm.FindAdaptiveMom(image)
+        wanted = (moments.moments_amp, moments.moments_sigma, moments.observed_shape.e1, moments.observed_shape.e2)
+        assert [column[k] for column in result] == pytest.approx(wanted, rel=2e-6, abs=2e-6)
 
 
 def test_moments_of_a_gaussian_are_its_own():
@@ -32,8 +32,8 @@ def test_moments_of_a_gaussian_are_its_own():
     sigma, e1 = 3.0, 0.3
     xx, yy = sigma**2 * np.sqrt((1 + e1) / (1 - e1)), sigma**2 * np.sqrt((1 - e1) / (1 + e1))
     image = 50 * np.exp(-0.5 * ((x - 0.4) ** 2 / xx + y**2 / yy)) / (2 * np.pi * sigma**2)
-    found = shapes(image[None])
-    assert [float(column[0]) for column in found] == pytest.approx([50, sigma, e1, 0], abs=1e-3)
+    result = shapes(image[None])
+    assert [float(column[0]) for column in result] == pytest.approx([50, sigma, e1, 0], abs=1e-3)
 
 
 def test_biases_and_scatters_of_images_that_are_made_wrong(images):

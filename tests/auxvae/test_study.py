@@ -1,11 +1,15 @@
 """A config unfolds to runs and fleets, and every fault of it is one sentence, all at once, before anything runs."""
 
 import copy
+import datetime
+import math
+import random
 
 import pytest
 
-from auxvae.config.spec import Fleet, read_run
+from auxvae.config.run import Fleet, read_run
 from foundation.faults import Refused
+from simulations.presets import PAPER
 from tests.conftest import study_of
 
 
@@ -27,8 +31,6 @@ GALAXIES = ("datasets", "galaxies")
 
 def factors(**changes):
     """The paper's factors with one of them changed."""
-    from simulations.presets import PAPER
-
     return {**copy.deepcopy(PAPER["factors"]), **changes}
 
 
@@ -77,7 +79,7 @@ BAD = {
         spoil(("runs", 0, "coverages"), ["two"]),
         "takes no auxiliary variables",
     ),
-    "a factor told twice": (spoil(("coverages", "two"), ["g1", "g1"]), "a factor stands once in a coverage"),
+    "a factor twice in a coverage": (spoil(("coverages", "two"), ["g1", "g1"]), "a factor stands once in a coverage"),
     "too few latents": (spoil(("network",), {"latents": 3}), "needs a latent for each of its 5 factors"),
     "no latents": (spoil(("network",), {"latents": 0}), "it must be at least 1"),
     "a stamp that is too small": (spoil((*GALAXIES, "scene"), {"radius": "scale", "stamp": 14}), "write 17 or more"),
@@ -165,7 +167,7 @@ BAD = {
     ),
     "released settings of a method that has none": (
         spoil(("runs", 0), {"method": "ae_mmd", "preset": "paper"}),
-        "the preset paper is known for",
+        "the preset paper has weights for",
     ),
     "a batch of one in a group": (
         spoil(("runs", 0), {"method": "ae_mmd", "training": {"batch": 1}}),
@@ -208,7 +210,7 @@ def test_a_bad_config_is_refused_in_sentences(config, case):
     assert all("\n" not in sentence and ": found " in sentence for sentence in sentences)
 
 
-def test_all_faults_are_told_at_once(config):
+def test_all_faults_are_reported_at_once(config):
     cases = ["unknown factor in a coverage", "unknown key", "unknown method", "a number as text", "no latents"]
     for case in cases:
         BAD[case][0](config)
@@ -295,3 +297,75 @@ def test_a_group_keeps_what_it_does_not_change(config):
     config["runs"] = [{"method": "vae", "network": {"width": 8}, "training": {"epochs": 5}}]
     run = study_of(config)[1].runs[0]
     assert (run.network.latents, run.network.width, run.training.epochs, run.training.batch) == (7, 8, 5, 32)
+
+
+def test_a_group_keeps_its_place_behind_a_broken_one(config):
+    config["runs"] = [{"methd": "vae"}, {"method": "aux_vae", "coverages": "ful"}]
+    assert any(sentence.startswith("runs[1].coverages[0]: found 'ful'") for sentence in refusal(config))
+
+
+def test_a_word_keeps_its_place_behind_a_broken_one(config):
+    config["coverages"]["two"] = [1, "sheer1", "g1"]
+    assert [sentence.split(":")[0] for sentence in refusal(config)] == ["coverages.two[0]", "coverages.two[1]"]
+
+
+def test_a_fault_of_the_study_is_not_repeated_for_its_groups(config):
+    config["network"] = {"latents": "ten"}
+    config["runs"] = [{"method": "vae", "network": {"width": 8}}]
+    assert [sentence.split(":")[0] for sentence in refusal(config)] == ["network.latents"]
+
+
+ODD = [
+    None,
+    True,
+    -1,
+    0,
+    math.nan,
+    math.inf,
+    10**400,
+    "x",
+    "",
+    b"x",
+    [],
+    [None],
+    [[1]],
+    {},
+    {"a": 1},
+    {1: 2},
+    {None: 3},
+]
+ODD += [
+    {None: 3},
+    datetime.date(2020, 1, 1),
+    {"kind": "product", "of": [{}]},
+    {"kind": "blocks", "of": "normal"},
+    "vae",
+    "paper",
+]
+
+
+def spots(value):
+    """Every container inside a config with each of its keys or indices."""
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield value, key
+        yield from spots(value[key])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_that_a_config_can_hold_raises(config, seed):
+    """Odd values anywhere, odd keys too, are refused in sentences, each once, or taken."""
+    source = random.Random(seed)
+    config["datasets"]["spelt"] = copy.deepcopy(PAPER)
+    blocks = {"kind": "blocks", "of": [{"kind": "uniform", "latents": 4}, {"kind": "laplace", "latents": 6}]}
+    matched = {"method": "ae_mmd", "dataset": "spelt", "prior": blocks, "mmd": {"queue": 3}, "weights": {"mmd": [1, 2]}}
+    config["runs"] = [{**group, "dataset": "galaxies"} for group in config["runs"]] + [matched]
+    for _ in range(30):
+        spoilt = copy.deepcopy(config)
+        for _ in range(source.choice([1, 2, 3])):
+            container, key = source.choice(list(spots(spoilt)))
+            key = source.choice(["other", 3, None]) if isinstance(container, dict) and source.random() < 0.2 else key
+            container[key] = copy.deepcopy(source.choice(ODD))
+        try:
+            study_of(spoilt)
+        except Refused as refused:
+            assert all("; " in str(fault) for fault in refused.faults)

@@ -130,7 +130,7 @@ def wait_for(condition, seconds=60):
 def test_a_run_is_trained_by_one_process_at_a_time(tiny, tiny_store, tmp_path):
     run = tiny.runs[0]
     lock = tmp_path / "work" / run.id / "lock"
-    with locked(lock, run.id), pytest.raises(Refused, match="made once at a time"):
+    with locked(lock, run.id), pytest.raises(Refused, match="made by one process at a time"):
         loop.train_run(run, tiny_store, tmp_path, CPU)
 
 

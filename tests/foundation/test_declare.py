@@ -1,30 +1,33 @@
-"""A declaration is the only list of what is legal; every fault is told at once, a sentence with place and value."""
+"""A declaration is the only list of what is legal; all faults at once, each a sentence with place and value."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic.dataclasses import dataclass
 
-from foundation.declare import Range, load_yaml, read
+from foundation.declare import read
 from foundation.faults import Fault, Refused, suggest
+from foundation.fields import SECTION, Flag, Many, Name, Number, Range, Section, Text, Whole
+from foundation.yaml_file import load_yaml
 
 
-@dataclass(frozen=True)
-class Inner:
-    share: Annotated[float, Range(0, 1)] = 0.5
+@dataclass(frozen=True, config=SECTION)
+class Inner(Section):
+    share: Annotated[Number, Range(0, 1)] = 0.5
 
 
-@dataclass(frozen=True)
-class Outer:
-    number: int
+@dataclass(frozen=True, config=SECTION)
+class Outer(Section):
+    number: Whole
     kind: Literal["one", "two"] = "one"
-    flag: bool = False
-    names: tuple[str, ...] = ()
+    flag: Flag = False
+    names: Many[Text] = ()
     inner: Inner = field(default_factory=Inner)
-    either: float | Literal["auto"] = "auto"
-    table: dict[str, int] = field(default_factory=dict)
+    either: Number | Literal["auto"] = "auto"
+    table: dict[Name, Whole] = field(default_factory=dict)
 
 
 WHOLE = {
@@ -48,6 +51,7 @@ WRONG = {
     "not finite": ({"number": 1, "inner": {"share": float("nan")}}, "finite"),
     "beyond its range": ({"number": 1, "inner": {"share": 1.5}}, "inner.share: found 1.5, but it must be at least 0"),
     "unknown choice": ({"number": 1, "kind": "tow"}, "did you mean 'two'?"),
+    "neither choice nor number": ({"number": 1, "either": "atuo"}, "are auto, or a number; did you mean 'auto'?"),
     "unknown key": ({"number": 1, "nubmer": 1}, "did you mean 'number'?"),
     "unknown inner key": ({"number": 1, "inner": {"shar": 1}}, "inner.shar"),
     "no section": ({"number": 1, "inner": 4}, "a section of named settings"),
@@ -57,27 +61,27 @@ WRONG = {
 }
 
 
-def told(value):
+def sentences_of(value):
     faults = []
     read(Outer, value, "", faults)
     return [str(fault) for fault in faults]
 
 
 def test_what_is_declared_is_read():
-    made = read(Outer, WHOLE, "", [])
-    assert made == Outer(3, "two", True, ("a",), Inner(1.0), 2.0, {"a": 1})
+    whole = read(Outer, WHOLE, "", [])
+    assert whole == Outer(3, "two", True, ("a",), Inner(1.0), 2.0, {"a": 1})
 
 
 @pytest.mark.parametrize("case", WRONG, ids=str)
 def test_what_is_wrong_is_one_sentence_with_its_place(case):
     value, expected = WRONG[case]
-    sentences = told(value)
+    sentences = sentences_of(value)
     assert len(sentences) == 1
     assert expected in sentences[0]
 
 
-def test_all_faults_are_told_at_once():
-    assert len(told({"number": "x", "kind": 7, "flag": 0, "names": {}, "inner": {"share": -1}, "new": 1})) == 6
+def test_all_faults_are_reported_at_once():
+    assert len(sentences_of({"number": "x", "kind": 7, "flag": 0, "names": {}, "inner": {"share": -1}, "new": 1})) == 6
 
 
 @given(
@@ -91,20 +95,20 @@ def test_all_faults_are_told_at_once():
 )
 def test_nothing_that_yaml_can_hold_raises(value):
     faults = []
-    made = read(Outer, value, "", faults)
-    assert isinstance(made, Outer) != bool(faults)
+    result = read(Outer, value, "", faults)
+    assert isinstance(result, Outer) != bool(faults)
 
 
 @pytest.mark.parametrize(
-    ("name", "known", "near"),
+    ("name", "names", "near"),
     [
         ("sheer1", ("radius", "g1", "g2"), "g1"),
         ("shear2", ("radius", "g1", "g2"), "g2"),
         ("fluks", ("flux", "g1"), "flux"),
     ],
 )
-def test_a_near_name_is_guessed(name, known, near):
-    assert suggest(name, known, "no") == f"did you mean {near!r}?"
+def test_a_near_name_is_guessed(name, names, near):
+    assert suggest(name, names, "no") == f"did you mean {near!r}?"
 
 
 def test_a_far_name_is_not_guessed():

@@ -1,4 +1,4 @@
-"""Files are whole or absent, a full disk is a sentence, and code is known by its hash."""
+"""Files are whole or absent, a full disk is a fault, and a hash of the code follows the modules that are used."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def test_a_block_that_fails_leaves_the_old_file(tmp_path):
     assert read_json(path, "a value") == {"a": 1}
 
 
-def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path):
+def test_a_full_disk_is_a_fault_and_leaves_no_file(tmp_path):
     program = (
         "import resource, signal, sys; from pathlib import Path\n"
         "from foundation.files import write_text; from foundation.console import run_app\n"
@@ -37,8 +37,8 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path):
 
 def test_broken_json_is_refused(tmp_path):
     (tmp_path / "x.json").write_text("{")
-    with pytest.raises(Refused, match="a thing stands here"):
-        read_json(tmp_path / "x.json", "a thing")
+    with pytest.raises(Refused, match="it must be a list of runs"):
+        read_json(tmp_path / "x.json", "a list of runs")
 
 
 def test_canonical_json_does_not_depend_on_order():

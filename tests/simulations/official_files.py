@@ -1,7 +1,7 @@
-"""Small files in the layout of every official data set, and what a store of them must hold.
+"""Small files in the layout of every official data set, and what a store made of them must contain.
 
-Each writer makes its source inside a folder and returns an `Example`; the images it promises are made from the pixels
-by plain means of its own, not by the code under test.
+Each writer makes its source inside a folder and returns an `Example`; the expected images are computed from the pixels
+independently of the code under test.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NORB = {"training": "smallnorb-5x46789x9x18x6x2x96x96-training", "testing": "sma
 
 @dataclass
 class Example:
-    """A source, its main file (for cutting), and the truth: images 0 to 1, factors, rows of the official test part."""
+    """A source, its main file (to be truncated), and the expected images 0 to 1, factors and official test rows."""
 
     source: Path
     main: Path
@@ -99,7 +99,7 @@ def shapes3d(folder, **changes):
 
 
 def norb_matrix(path, values, magic=None):
-    """A matrix of the small NORB format: at least three sizes, those beyond its dimensions 1."""
+    """A matrix in the small NORB format: at least three sizes, of which those beyond its dimensions are 1."""
     magic = magic or {"uint8": 0x1E3D4C55, "int32": 0x1E3D4C54}[str(values.dtype)]
     sizes = [*values.shape, 1, 1][: max(3, values.ndim)]
     raw = struct.pack(f"<ii{len(sizes)}i", magic, values.ndim, *sizes) + values.tobytes()
@@ -127,7 +127,7 @@ def smallnorb(folder, magic=None, categories=None, side=96, ending=""):
 
 
 class Python2(pickle._Pickler):
-    """Writes as Python 2 wrote the official batches: protocol 2, every string a byte string."""
+    """Pickles as Python 2 did for the official batches: protocol 2, every string a byte string."""
 
     def save_bytes(self, value):
         self.write(b"T" + struct.pack("<i", len(value)) + value)
@@ -205,7 +205,7 @@ def written(folder, files, zipped):
 
 
 def tiny_imagenet(folder, side=64, annotated=True, zipped=True):
-    """Blocks of 8 x 8 pixels, which JPEG keeps but for the rounding of its colours; every fifth image is grey."""
+    """Blocks of 8 x 8 pixels, which JPEG preserves except for the rounding of colours; every fifth image is grey."""
     random, wnids = rng(), ["n02", "n01", "n03"]
     files, images, labels = {}, [], []
 

@@ -1,4 +1,4 @@
-"""A good store proves itself; whatever is spoilt in it is named in a sentence."""
+"""An intact store passes the check; every way of corrupting it is named in a fault."""
 
 import shutil
 from pathlib import Path
@@ -28,7 +28,7 @@ def copy(good, tmp_path):
 
 
 def reseal(path):
-    """Make the checksums true again, so that only the contents can tell."""
+    """Recompute the checksums, so that only the contents betray the change."""
     seal = read_json(path / "seal.json", "a seal")
     write_json(path / "seal.json", {**seal, "files": store.manifest(path)})
 
@@ -58,43 +58,43 @@ def cut(path):
     shard(path).write_bytes(shard(path).read_bytes()[:-100])
 
 
-SPOILT = {
-    "a flipped bit": (flip, "SHA-256 must be the seal's"),
-    "a truncated shard": (cut, "bytes, but the seal says"),
+CORRUPTED = {
+    "a flipped bit": (flip, "SHA-256 must be that in the seal"),
+    "a truncated shard": (cut, "bytes, but the seal lists"),
     "a missing shard": (lambda path: shard(path).unlink(), "found no file"),
     "no seal": (lambda path: (path / "seal.json").unlink(), "a finished store has its seal"),
-    "a broken seal": (lambda path: (path / "seal.json").write_text("{"), "the seal of a store stands here"),
-    "a seal of nothing": (lambda path: (path / "seal.json").write_text("[]"), "a seal holds both"),
-    "a seal that knows no file": (
+    "a broken seal": (lambda path: (path / "seal.json").write_text("{"), "it must be the seal of a store"),
+    "an empty seal": (lambda path: (path / "seal.json").write_text("[]"), "a seal contains both"),
+    "a seal that lists no file": (
         lambda path: (path / "seal.json").write_text('{"facts": {}, "files": {}}'),
-        "the seal knows nothing of it",
+        "the seal does not list it",
     ),
-    "a file too many": (lambda path: (path / "notes.txt").write_text("x"), "the seal knows nothing of it"),
-    "other facts": (lambda path: restate(path, stamp=7), "the store says"),
+    "an additional file": (lambda path: (path / "notes.txt").write_text("x"), "the seal does not list it"),
+    "other facts": (lambda path: restate(path, stamp=7), "the store has"),
     "a scaled flux": (lambda path: change(path, "flux", lambda x: x * 1.01), "/flux"),
     "shuffled radii": (lambda path: change(path, "radius", lambda x: x[::-1]), "/radius"),
     "other images": (lambda path: change(path, "image", lambda x: x[::-1]), "it must show the galaxy of its factors"),
     "brighter images": (lambda path: change(path, "image", lambda x: x * 1.05), "times as bright"),
-    "a pixel that is not finite": (lambda path: change(path, "image", spoil_pixel), "not finite"),
+    "a pixel that is not finite": (lambda path: change(path, "image", set_a_pixel_to_nan), "not finite"),
     "another split": (lambda path: change(path, "split", lambda x: x[::-1]), "/split"),
 }
 
 
-def spoil_pixel(images):
+def set_a_pixel_to_nan(images):
     images[3, 5, 5] = float("nan")
     return images
 
 
-def test_a_good_store_proves_itself(good, capsys):
+def test_an_intact_store_passes(good, capsys):
     open_log(None)
     check(good)
     assert "agree with their seal, factors and physics" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("case", SPOILT)
-def test_a_spoilt_store_is_refused_in_a_sentence(copy, case):
-    spoil, expected = SPOILT[case]
-    spoil(copy)
+@pytest.mark.parametrize("case", CORRUPTED)
+def test_a_corrupted_store_is_refused_in_one_sentence_per_fault(copy, case):
+    corrupt, expected = CORRUPTED[case]
+    corrupt(copy)
     with pytest.raises(Refused) as refused:
         check(copy)
     assert expected in str(refused.value)

@@ -1,4 +1,4 @@
-"""Collections: slices and joins lose nothing, fewer pixels keep the light, and a full disk is told before the start."""
+"""Collections: slices and joins lose no row, resampling keeps brightness, a full disk is a fault before the start."""
 
 import shutil
 from collections import namedtuple
@@ -21,7 +21,7 @@ def collection(images=IMAGES, split=None):
 
 
 class Slices:
-    """An array that knows slices alone, and remembers the longest."""
+    """An array that can only be sliced, and records the longest slice."""
 
     longest = 0
 
@@ -46,8 +46,8 @@ def test_joined_collections_are_read_across_their_seams():
 
 @pytest.mark.parametrize("most", [1, 10, 999])
 def test_a_subset_is_without_repeats_and_in_order(most):
-    kept = at_most(collection(), most, 7).factors["number"]
-    assert len(kept) == most and (np.diff(kept) > 0).all()
+    numbers = at_most(collection(), most, 7).factors["number"]
+    assert len(numbers) == most and (np.diff(numbers) > 0).all()
 
 
 def test_a_subset_of_everything_is_everything():
@@ -56,16 +56,16 @@ def test_a_subset_of_everything_is_everything():
 
 
 def test_every_row_is_as_likely_to_be_kept():
-    """100 of 1000 rows under 400 seeds: counts are binomial, mean 40, deviation 6."""
+    """100 of 1000 rows for each of 400 seeds: the counts are binomial, with mean 40 and standard deviation 6."""
     counts = np.zeros(1000)
     for seed in range(400):
         counts[at_most(collection(), 100, seed).factors["number"].astype(int)] += 1
     assert abs(counts.std() - 6) < 0.6 and counts.max() < 70
 
 
-def test_a_split_of_ones_own_is_kept_and_an_official_one_shared():
-    own = (np.arange(1000) % 3).astype(np.int8)
-    np.testing.assert_array_equal(parts_of(collection(split=own), 0), own)
+def test_a_complete_split_is_kept_and_training_rows_of_an_official_one_are_divided():
+    complete = (np.arange(1000) % 3).astype(np.int8)
+    np.testing.assert_array_equal(parts_of(collection(split=complete), 0), complete)
     official = np.repeat(np.array([0, 2], np.int8), [700, 300])
     parts = parts_of(collection(split=official), 0)
     assert np.bincount(parts).tolist() == [600, 100, 300] and (parts[700:] == 2).all()
@@ -79,7 +79,7 @@ def test_fewer_pixels_keep_the_mean_brightness(before, after):
     np.testing.assert_allclose(by_area(np.ones_like(image), after), 1, rtol=1e-5)
 
 
-def test_a_disk_without_room_is_told_before_the_start(tmp_path, monkeypatch):
+def test_a_disk_without_enough_space_is_a_fault_before_the_start(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 1000))
     with pytest.raises(Refused, match=r"1e-06 GB free.*the images need 6.4e-05 GB"):

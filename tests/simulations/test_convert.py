@@ -1,4 +1,4 @@
-"""One's own images come in from every kind of file, whole, and what cannot come in is told."""
+"""User images are converted from every file format without loss, and what cannot be converted is a fault."""
 
 import h5py
 import numpy as np
@@ -47,33 +47,33 @@ WRITERS = {"x.npz": write_npz, "x.h5": write_h5, "x.fits": write_fits, "x.zarr":
 
 
 def run(source, path, **changes):
-    settings = {"images": "image", "factors": "", "given": [], "noise": "none", "seed": 0, **changes}
+    settings = {"images": "image", "factors": "", "units": [], "noise": "none", "seed": 0, **changes}
     convert(source, path, **settings)
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_every_kind_of_file_becomes_the_same_store(tmp_path, name):
+def test_every_file_format_becomes_the_same_store(tmp_path, name):
     WRITERS[name](tmp_path / name)
-    given = ["mass=kg"] if name == "x.npz" else []
-    run(tmp_path / name, tmp_path / "s.zarr", given=[*given, "age=Gyr"], noise="gaussian:2.5")
-    made = xr.open_zarr(tmp_path / "s.zarr")
-    np.testing.assert_array_equal(made["image"], IMAGES)
-    np.testing.assert_array_equal(made["mass"], MASS)
-    assert (made["mass"].attrs["units"], made["age"].attrs["units"]) == ("kg", "Gyr")
-    assert (made["noise_std"] == 2.5).all()
-    assert np.bincount(made["split"]).tolist() == [30, 5, 5]
+    units = ["mass=kg", "age=Gyr"] if name == "x.npz" else ["age=Gyr"]
+    run(tmp_path / name, tmp_path / "s.zarr", units=units, noise="gaussian:2.5")
+    store = xr.open_zarr(tmp_path / "s.zarr")
+    np.testing.assert_array_equal(store["image"], IMAGES)
+    np.testing.assert_array_equal(store["mass"], MASS)
+    assert (store["mass"].attrs["units"], store["age"].attrs["units"]) == ("kg", "Gyr")
+    assert (store["noise_std"] == 2.5).all()
+    assert np.bincount(store["split"]).tolist() == [30, 5, 5]
     check(tmp_path / "s.zarr")
     facts = read_declared({"datasets": {"mine": {"store": str(tmp_path / "s.zarr")}}}, []).facts["mine"]
     assert (set(facts.factors), facts.stamp, facts.channels, facts.train) == ({"mass", "age"}, 28, 1, 30)
 
 
-def test_channels_and_a_split_of_ones_own_are_kept(tmp_path):
+def test_channels_and_the_split_of_the_file_are_kept(tmp_path):
     split = np.repeat([0, 1, 2], [20, 10, 10])
     write_npz(tmp_path / "x.npz", images=RNG.random((40, 3, 32, 32)), split=split)
     run(tmp_path / "x.npz", tmp_path / "s.zarr")
-    made = xr.open_zarr(tmp_path / "s.zarr")
-    assert made["image"].dims == ("galaxy", "channel", "y", "x")
-    assert np.array_equal(made["split"], split)
+    store = xr.open_zarr(tmp_path / "s.zarr")
+    assert store["image"].dims == ("galaxy", "channel", "y", "x")
+    assert np.array_equal(store["split"], split)
 
 
 def nan_image(path):
@@ -87,10 +87,10 @@ REFUSED = {
     "truncated": (lambda path: path.write_bytes(b"PK\3\4 not all of it"), {}, "cannot be read"),
     "no such images": (write_npz, {"images": "imag"}, "did you mean 'image'?"),
     "no such factor": (write_npz, {"factors": "mas"}, "did you mean 'mass'?"),
-    "unknown unit": (write_npz, {"given": ["mass=parsnip"]}, "astropy must know it"),
-    "unit of nothing": (write_npz, {"given": ["mss=kg"]}, "did you mean 'mass'?"),
+    "unknown unit": (write_npz, {"units": ["mass=parsnip"]}, "astropy must know it"),
+    "unit of no factor": (write_npz, {"units": ["mss=kg"]}, "did you mean 'mass'?"),
     "unknown noise": (write_npz, {"noise": "loud"}, "it is none, poisson"),
-    "noise without sigma": (write_npz, {"noise": "gaussian"}, "it is none, poisson"),
+    "no sigma": (write_npz, {"noise": "gaussian"}, "it is none, poisson"),
     "not finite": (nan_image, {}, "must be finite"),
     "oblong": (lambda path: write_npz(path, images=IMAGES[:, :20]), {}, "square"),
     "of other length": (lambda path: write_npz(path, images=IMAGES[:30]), {}, "as long as the images"),
@@ -107,18 +107,22 @@ REFUSED |= {
     ),
     "a split of words": (lambda path: write_npz(path, split=np.array(["train"] * 40)), {}, "0 (train), 1 (validation)"),
     "too few to split": (lambda path: np.savez(path, image=IMAGES[:3], mass=MASS[:3]), {}, "each part of the split"),
-    "no sigma": (write_npz, {"noise": "gaussian:0"}, "it is none, poisson"),
-    "endless sigma": (write_npz, {"noise": "gaussian:inf"}, "it is none, poisson"),
-    "negative photons": (lambda path: write_npz(path, images=IMAGES - 100), {"noise": "poisson:5"}, "no less than -5"),
+    "sigma of zero": (write_npz, {"noise": "gaussian:0"}, "it is none, poisson"),
+    "infinite sigma": (write_npz, {"noise": "gaussian:inf"}, "it is none, poisson"),
+    "negative photons": (
+        lambda path: write_npz(path, images=IMAGES - 100),
+        {"noise": "poisson:5"},
+        "pixels are at least -5",
+    ),
     "complex images": (lambda path: write_npz(path, images=IMAGES * 1j), {}, "images are real numbers"),
     "words for images": (lambda path: write_npz(path, images=IMAGES.astype(str)), {}, "images are real numbers"),
     "one number for images": (lambda path: write_npz(path, images=np.float32(3)), {}, "square"),
-    "a unit without its name": (write_npz, {"given": ["mass"]}, "NAME=UNIT"),
+    "a unit without its name": (write_npz, {"units": ["mass"]}, "NAME=UNIT"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_come_in_is_told_in_a_sentence(tmp_path, case):
+def test_what_cannot_be_converted_is_refused(tmp_path, case):
     write, changes, expected = REFUSED[case]
     write(tmp_path / "x.npz")
     with pytest.raises(Refused) as refused:
@@ -127,16 +131,16 @@ def test_what_cannot_come_in_is_told_in_a_sentence(tmp_path, case):
     assert not (tmp_path / "s.zarr" / "seal.json").exists()
 
 
-def test_nothing_is_written_over(tmp_path):
+def test_existing_files_are_never_overwritten(tmp_path):
     write_npz(tmp_path / "x.npz")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     for target in ("mine", "x.npz"):
-        with pytest.raises(Refused, match="nothing is written over it"):
+        with pytest.raises(Refused, match="they are never overwritten"):
             run(tmp_path / "x.npz", tmp_path / target)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
 
 
-def test_an_unknown_kind_of_file_is_refused(tmp_path):
-    with pytest.raises(Refused, match="the kinds are .npz"):
+def test_an_unknown_file_format_is_refused(tmp_path):
+    with pytest.raises(Refused, match="the formats are .npz"):
         run(tmp_path / "x.csv", tmp_path / "s.zarr")

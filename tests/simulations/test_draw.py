@@ -1,4 +1,4 @@
-"""A store has the same bytes for any number of workers and after any kill, and opens with its names and units."""
+"""A store has the same bytes for any number of workers and after any interruption, and states its names and units."""
 
 import json
 import os
@@ -36,9 +36,9 @@ CASES = {
 
 def declared(case):
     faults = []
-    found = read_declared({"datasets": {"d": CASES[case]}}, faults)
+    datasets = read_declared({"datasets": {"d": CASES[case]}}, faults)
     assert not faults
-    return found.simulated["d"], found.facts["d"]
+    return datasets.simulated["d"], datasets.facts["d"]
 
 
 def sums(path):
@@ -113,10 +113,10 @@ def test_killed_and_started_again_it_ends_in_the_same_bytes(tmp_path, workers, m
     assert not journal.exists()
 
 
-def test_nothing_is_written_over(tmp_path):
+def test_existing_files_are_never_overwritten(tmp_path):
     dataset, facts = declared("paper")
     (tmp_path / "thesis.txt").write_text("precious")
-    with pytest.raises(Refused, match="nothing is written over it"):
+    with pytest.raises(Refused, match="files that are not a store, but they are never overwritten"):
         simulate(dataset, facts, tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "precious"
     simulate(dataset, facts, tmp_path / "d.zarr")
@@ -124,7 +124,7 @@ def test_nothing_is_written_over(tmp_path):
         simulate(*declared("gaussian sersic sobol"), tmp_path / "d.zarr")
 
 
-def test_another_spec_begins_anew(tmp_path):
+def test_another_spec_starts_from_the_first_shard(tmp_path):
     dataset, facts = declared("paper")
     path = tmp_path / "d.zarr"
     simulate(dataset, facts, path)

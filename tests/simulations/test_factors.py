@@ -1,4 +1,4 @@
-"""Row i of every design comes from (seed, design, i) alone, and each design has the property it is named for."""
+"""Row i of every design depends on (seed, design, i) alone, and each design has its defining property."""
 
 import numpy as np
 import pytest
@@ -30,16 +30,16 @@ def dataset(design="latin_hypercube", galaxies=256, seed=1, **changes):
     faults = []
     scene = {"constants": {"psf_fwhm": 0.3}}
     value = {"factors": FACTORS, "galaxies": galaxies, "design": design, "seed": seed, "scene": scene, **changes}
-    made = read_dataset(value, "d", faults)
-    assert made is not None, faults
-    return made
+    declared = read_dataset(value, "d", faults)
+    assert declared is not None, faults
+    return declared
 
 
 @pytest.mark.parametrize("design", DESIGNS)
-def test_rows_do_not_depend_on_how_they_are_cut(design):
-    made = dataset(design)
-    whole = unit_cube(made, 0, 256)
-    parts = [unit_cube(made, a, b) for a, b in ((0, 1), (1, 37), (37, 130), (130, 256))]
+def test_rows_do_not_depend_on_the_block_in_which_they_are_drawn(design):
+    declared = dataset(design)
+    whole = unit_cube(declared, 0, 256)
+    parts = [unit_cube(declared, a, b) for a, b in ((0, 1), (1, 37), (37, 130), (130, 256))]
     assert np.array_equal(np.concatenate(parts), whole)
     assert ((whole >= 0) & (whole < 1)).all()
 
@@ -93,15 +93,15 @@ def test_quantiles_are_those_of_scipy(factor, exact):
 
 def test_a_sersic_index_is_rounded_so_that_tables_are_reused():
     index = {"distribution": "uniform", "low": 0.5, "high": 4, "levels": 1}
-    made = dataset(
+    declared = dataset(
         factors={**FACTORS, "sersic_index": index}, scene={"galaxy": "sersic", "constants": {"psf_fwhm": 0.3}}
     )
-    drawn = draw_factors(made, 0, 256)["sersic_index"]
+    drawn = draw_factors(declared, 0, 256)["sersic_index"]
     np.testing.assert_allclose(drawn / 0.05, np.round(drawn / 0.05), atol=1e-9)
 
 
 def test_a_split_has_exact_counts_and_follows_the_row():
-    made = dataset(galaxies=1000)
-    split = draw_split(made, 0, 1000)
+    declared = dataset(galaxies=1000)
+    split = draw_split(declared, 0, 1000)
     assert np.bincount(split).tolist() == [750, 125, 125]
-    assert np.array_equal(draw_split(made, 300, 400), split[300:400])
+    assert np.array_equal(draw_split(declared, 300, 400), split[300:400])

@@ -1,4 +1,4 @@
-"""Every scene draws what its factors say: against a renderer of our own, closed forms, and measured moments."""
+"""Every scene draws the galaxy of its factors: compared with other renderers, closed forms and measured moments."""
 
 import itertools
 
@@ -8,11 +8,12 @@ import pytest
 from astropy.io import fits
 
 from foundation.declare import read
-from simulations.check import measure
 from simulations.galaxy import GALAXIES, PSFS, draw, parameters, profile, psf
+from simulations.measurement import measure
 from simulations.moments import hollow_moments
+from simulations.parameters import PARAMETERS
 from simulations.reach import HALF_LIGHT_OF_EXPONENTIAL
-from simulations.spec import PARAMETERS, Scene
+from simulations.spec import Scene
 from tests.conftest import ROOT
 
 VALUES = {
@@ -58,7 +59,7 @@ def test_the_papers_scene_equals_a_fourier_renderer(g1, g2, radius):
 
 
 @pytest.mark.parametrize(("galaxy", "seeing"), SCENES, ids=lambda x: str(x))
-def test_every_scene_measures_as_its_factors_say(galaxy, seeing):
+def test_measured_parameters_of_every_scene_are_its_factors(galaxy, seeing):
     for name, (measured, tolerance) in measure(scene(galaxy, seeing), VALUES).items():
         assert measured == pytest.approx(VALUES[name], abs=tolerance), name
 
@@ -98,11 +99,11 @@ def test_scale_and_half_light_radius_of_an_exponential_differ_by_the_stated_numb
 @pytest.mark.parametrize("n", [0.5, 1, 2.5, 4, 6])
 def test_hollow_moments_follow_a_shear_exactly(shear, n):
     galaxy = galsim.Sersic(n, half_light_radius=1)
-    whole = hollow_moments(galaxy.drawImage(nx=200, ny=200, scale=1 / 8, method="no_pixel").array, 1 / 8, 1)
+    unsheared = hollow_moments(galaxy.drawImage(nx=200, ny=200, scale=1 / 8, method="no_pixel").array, 1 / 8, 1)
     sheared = galaxy.shear(g1=shear[0], g2=shear[1]).drawImage(nx=200, ny=200, scale=1 / 8, method="no_pixel")
-    seen = hollow_moments(sheared.array, 1 / 8, 1)
-    assert (seen.g1, seen.g2) == pytest.approx(shear, abs=1e-3)
-    assert seen.size == pytest.approx(whole.size, rel=4e-3)
+    moments = hollow_moments(sheared.array, 1 / 8, 1)
+    assert (moments.g1, moments.g2) == pytest.approx(shear, abs=1e-3)
+    assert moments.size == pytest.approx(unsheared.size, rel=4e-3)
 
 
 def test_hollow_moments_of_a_gaussian_are_its_sigma():
@@ -110,7 +111,7 @@ def test_hollow_moments_of_a_gaussian_are_its_sigma():
     assert hollow_moments(image.array, 0.25, 1).size == pytest.approx(2, rel=1e-5)
 
 
-def test_declared_units_are_what_astropy_says():
+def test_declared_units_are_those_of_astropy():
     from astropy import units
 
     for parameter in PARAMETERS.values():
@@ -121,23 +122,23 @@ def test_declared_units_are_what_astropy_says():
 def test_a_factor_in_another_unit_draws_the_same():
     from tests.simulations.test_factors import dataset
 
-    made = dataset()
-    assert parameters(made, {"radius": 500.0, "flux": 1.0, "g1": 0.1, "offset_x": 0.0})["radius"] == pytest.approx(0.5)
+    factors = {"radius": 500.0, "flux": 1.0, "g1": 0.1, "offset_x": 0.0}  # radius in mas
+    assert parameters(dataset(), factors)["radius"] == pytest.approx(0.5)
 
 
 GALFIT = ROOT.parent / "shared" / "data" / "galfit_sersic"
-# n, stamp, and how near: GalSim folds the wings of n = 4 (folding_threshold 0.005 of the flux) back into the stamp
+# n, stamp, relative tolerance: GalSim folds the wings of n = 4 (folding_threshold 0.005 of the flux) into the stamp
 RENDERED = {"tests_galfit_sersic_n1.fits.gz": (1, 512, 0.01), "tests_galfit_n4_psf0.fits.gz": (4, 200, 0.02)}
 
 
 @pytest.mark.parametrize("name", [name for name in RENDERED if (GALFIT / name).exists()])
 def test_a_sersic_galaxy_is_that_of_galfit(name):
-    """Against an independent renderer, where its images lie beside the checkout: radius 30 pixels, magnitude 20."""
-    n, stamp, near = RENDERED[name]
+    """An independent renderer, if its images are beside the checkout: radius 30 pixels, magnitude 20."""
+    n, stamp, tolerance = RENDERED[name]
     image = fits.getdata(GALFIT / name).astype(np.float64)
     values = {**VALUES, "flux": 10 ** (0.4 * (26.563 - 20)), "radius": 6.0, "sersic_index": n, "g1": 0, "g2": 0,
               "psf_fwhm": 0.05, "offset_x": -0.5, "offset_y": -0.5}  # fmt: skip
     drawn = draw(scene("sersic", stamp=stamp), values)
     y, x = np.indices(image.shape) - (stamp // 2 - 1)
     ring = (np.hypot(x, y) > 4) & (np.hypot(x, y) < 60)
-    np.testing.assert_allclose(drawn[ring], image[ring], rtol=near)
+    np.testing.assert_allclose(drawn[ring], image[ring], rtol=tolerance)

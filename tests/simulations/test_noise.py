@@ -1,4 +1,4 @@
-"""The noise is the noise that is declared: its moments, its address, its known standard deviation."""
+"""The noise has the declared mean and variance, and depends on seed and row alone."""
 
 import galsim
 import numpy as np
@@ -41,7 +41,7 @@ def test_mean_and_variance_are_those_declared(case):
 
 
 @pytest.mark.parametrize("case", KINDS)
-def test_noise_follows_seed_and_row_and_nothing_else(case):
+def test_noise_depends_on_seed_and_row_alone(case):
     declared = noise(case)
     first = add_noise(declared, STAMP, 7, 3)
     add_noise(declared, STAMP, 7, 2)

@@ -1,4 +1,4 @@
-"""Every official source becomes a store of the same numbers; what is broken or another thing is told in a sentence."""
+"""Every official source becomes a store of the same numbers; broken and wrong files are refused in one sentence."""
 
 import gzip
 import zipfile
@@ -14,7 +14,7 @@ from simulations import official
 from simulations.__main__ import app
 from simulations.check import check
 from simulations.facts import read_declared
-from simulations.official import bring, tree
+from simulations.official import import_official, tree
 from tests.simulations import official_files as files
 
 SOURCES = {
@@ -48,23 +48,24 @@ EXPECTED = {
 every_source = pytest.mark.parametrize("case", SOURCES)
 
 
-def made(case, folder):
+def source_of(case, folder):
+    """The name of a data set and an example of its source."""
     name, write = SOURCES[case]
     return name, write(folder)
 
 
 def store_of(name, source, path, most=None, seed=0):
-    bring(name, source, path, most, seed)
+    import_official(name, source, path, most, seed)
     return xr.open_zarr(path)
 
 
-def test_the_table_is_tried_whole():
+def test_every_entry_of_the_table_is_tested():
     assert {name for name, _ in SOURCES.values()} == set(official.OFFICIAL) == set(EXPECTED)
 
 
 @every_source
 def test_a_store_holds_the_pixels_and_factors_of_its_source(tmp_path, case):
-    name, example = made(case, tmp_path)
+    name, example = source_of(case, tmp_path)
     store = store_of(name, example.source, tmp_path / "s.zarr")
     np.testing.assert_allclose(store["image"], example.images, atol=example.tolerance)
     assert store["image"].attrs["units"] == "1"
@@ -79,8 +80,8 @@ def test_a_store_holds_the_pixels_and_factors_of_its_source(tmp_path, case):
 
 
 @every_source
-def test_official_test_rows_stay_test_rows_and_others_are_shared_by_seed(tmp_path, case):
-    name, example = made(case, tmp_path)
+def test_official_test_rows_stay_test_rows_and_the_others_are_divided_by_seed(tmp_path, case):
+    name, example = source_of(case, tmp_path)
     split = store_of(name, example.source, tmp_path / "s.zarr")["split"].values
     rows = len(example.images)
     if example.test is None:
@@ -95,8 +96,8 @@ def test_official_test_rows_stay_test_rows_and_others_are_shared_by_seed(tmp_pat
 
 
 @every_source
-def test_a_subset_keeps_the_order_and_belongs_to_its_seed(tmp_path, case):
-    name, example = made(case, tmp_path)
+def test_a_subset_keeps_the_order_and_depends_on_its_seed(tmp_path, case):
+    name, example = source_of(case, tmp_path)
     first, again, other = (
         store_of(name, example.source, tmp_path / f"{i}.zarr", most=16, seed=seed) for i, seed in enumerate((3, 3, 4))
     )
@@ -114,7 +115,7 @@ def test_a_subset_keeps_the_order_and_belongs_to_its_seed(tmp_path, case):
 
 @every_source
 def test_rows_read_alone_are_the_rows_read_together(tmp_path, case):
-    name, example = made(case, tmp_path)
+    name, example = source_of(case, tmp_path)
     with official.opened(name, example.source) as collection:
         rows = np.arange(0, collection.rows, 5)
         together = collection.read(rows)
@@ -124,30 +125,30 @@ def test_rows_read_alone_are_the_rows_read_together(tmp_path, case):
 
 
 def refusal(name, source, path):
-    """The sentence of a refusal, which leaves neither a store nor a part of one."""
+    """The message of a refusal, which leaves neither a store nor a part of one."""
     with pytest.raises(Refused) as refused:
-        bring(name, source, path, None, 0)
+        import_official(name, source, path, None, 0)
     assert not path.exists() and not list(path.parent.glob("*.part.*"))
     return str(refused.value)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_an_absent_source_is_told(tmp_path, name):
+def test_an_absent_source_is_refused(tmp_path, name):
     sentence = refusal(name, tmp_path / "nowhere", tmp_path / "s.zarr")
     assert "nowhere: found no file" in sentence and EXPECTED[name] in sentence
 
 
 @every_source
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.98])
-def test_a_truncated_file_is_told(tmp_path, case, share):
-    name, example = made(case, tmp_path)
+def test_a_truncated_file_is_refused(tmp_path, case, share):
+    name, example = source_of(case, tmp_path)
     file = example.main if example.main.is_file() else next(example.main.rglob("*.png"))
     file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
     assert EXPECTED[name] in refusal(name, example.source, tmp_path / "s.zarr")
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_a_file_of_another_kind_is_told(tmp_path, name):
+def test_a_file_of_another_kind_is_refused(tmp_path, name):
     for source in (tmp_path / "text", tmp_path / "empty"):
         source.write_text("no images at all" if source.name == "text" else "")
         assert EXPECTED[name] in refusal(name, source, tmp_path / "s.zarr")
@@ -157,21 +158,21 @@ def test_a_file_of_another_kind_is_told(tmp_path, name):
 
 
 def without(name, write):
-    """A writer whose file of that name is taken away."""
+    """A writer that deletes the file of that name afterwards."""
 
-    def spoiled(folder):
+    def incomplete(folder):
         example = write(folder)
         next(folder.rglob(name)).unlink()
         return example
 
-    return spoiled
+    return incomplete
 
 
 SMALL = np.zeros((40, 32, 32), np.uint8)
 WRONG = {
     "dsprites: 32 pixels": ("dsprites", partial(files.dsprites, imgs=SMALL), "imgs: found (40, 32, 32)"),
     "dsprites: no images": ("dsprites", partial(files.dsprites, imgs=None), "imgs: found nothing"),
-    "dsprites: 0 to 255": ("dsprites", partial(files.dsprites, imgs=np.full((40, 64, 64), 255, np.uint8)), "of 255"),
+    "dsprites: 0 to 255": ("dsprites", partial(files.dsprites, imgs=np.full((40, 64, 64), 255, np.uint8)), "value 255"),
     "dsprites: values of fewer rows": (
         "dsprites",
         partial(files.dsprites, latents_values=np.ones((30, 6))),
@@ -195,17 +196,29 @@ WRONG = {
     "shapes3d: no images": ("shapes3d", partial(files.shapes3d, images=None), "images: found nothing"),
     "shapes3d: grey": ("shapes3d", partial(files.shapes3d, images=SMALL), "images: found (40, 32, 32)"),
     "smallnorb: the magic of integers": ("smallnorb", partial(files.smallnorb, magic=0x1E3D4C54), "0x1e3d4c54 and 4"),
-    "smallnorb: fewer categories": ("smallnorb", partial(files.smallnorb, categories=9), "(9,) where (28,) belong"),
+    "smallnorb: fewer categories": (
+        "smallnorb",
+        partial(files.smallnorb, categories=9),
+        "(9,) where the images need (28,)",
+    ),
     "smallnorb: 48 pixels": ("smallnorb", partial(files.smallnorb, side=48), "(28, 2, 48, 48)"),
     "smallnorb: no info": ("smallnorb", without("*testing-info.mat", files.smallnorb), "testing-info.mat: found no"),
     "cifar10: a batch missing": ("cifar10", without("data_batch_2", files.cifar10), "data_batch_2: found no file"),
     "cifar10: 100 numbers": ("cifar10", partial(files.cifar10, data=np.zeros((8, 100), np.uint8)), "(8, 100)"),
-    "cifar10: fewer images": ("cifar10", partial(files.cifar10, data=np.zeros((7, 3072), np.uint8)), "no 7 numbers"),
+    "cifar10: fewer images": (
+        "cifar10",
+        partial(files.cifar10, data=np.zeros((7, 3072), np.uint8)),
+        "7 integers from 0 to 9",
+    ),
     "cifar10: 28 pixels": ("cifar10", partial(files.cifar10_images, side=28), "28 x 28 pixels"),
     "cifar10: other classes": ("cifar10", partial(files.cifar10_images, classes=("whale",) * 10), "class 'whale'"),
-    "cifar10: half split": ("cifar10", partial(files.cifar10_images, splits=("", "test")), "some under train or test"),
+    "cifar10: half split": ("cifar10", partial(files.cifar10_images, splits=("", "test")), "some in train or test"),
     "tiny_imagenet: 32 pixels": ("tiny_imagenet", partial(files.tiny_imagenet, side=32), "32 x 32 pixels"),
-    "tiny_imagenet: no class known": ("tiny_imagenet", partial(files.tiny_imagenet, annotated=False), "does not know"),
+    "tiny_imagenet: half of the annotations": (
+        "tiny_imagenet",
+        partial(files.tiny_imagenet, annotated=False),
+        "does not list",
+    ),
     "tiny_imagenet: no annotations": (
         "tiny_imagenet",
         without("val_annotations.txt", partial(files.tiny_imagenet, zipped=False)),
@@ -219,20 +232,20 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_file_is_told_with_what_was_expected(tmp_path, case):
-    name, write, found = WRONG[case]
+def test_a_wrong_file_is_refused_with_the_expected_layout(tmp_path, case):
+    name, write, value = WRONG[case]
     sentence = refusal(name, write(tmp_path).source, tmp_path / "s.zarr")
-    assert found in sentence and EXPECTED[name] in sentence
+    assert value in sentence and EXPECTED[name] in sentence
     assert "\n" not in sentence
 
 
-def test_bytes_beyond_the_last_image_are_told(tmp_path):
+def test_bytes_beyond_the_last_image_are_refused(tmp_path):
     example = files.mnist(tmp_path, ending="")
     example.main.write_bytes(example.main.read_bytes() + b"more")
     assert "need" in refusal("mnist", tmp_path, tmp_path / "s.zarr")
 
 
-def test_a_flipped_byte_inside_a_packed_file_is_told(tmp_path):
+def test_a_flipped_bit_inside_a_packed_file_is_refused(tmp_path):
     example = files.mnist(tmp_path)
     raw = bytearray(gzip.decompress(example.main.read_bytes()))
     packed = bytearray(gzip.compress(bytes(raw), compresslevel=0))
@@ -252,7 +265,7 @@ def test_a_hostile_pickle_is_refused_and_does_nothing(tmp_path, where):
     assert not (tmp_path / "executed").exists()
 
 
-def test_names_inside_a_zip_lead_nowhere(tmp_path):
+def test_names_inside_a_zip_are_not_used_as_paths(tmp_path):
     example = files.cifar10_images(tmp_path, splits=("",))
     with zipfile.ZipFile(example.source, "a") as archive:
         archive.writestr("../../cat/9999.png", files.encoded(np.zeros((32, 32, 3), np.uint8)))
@@ -267,12 +280,12 @@ def test_a_file_too_large_for_an_image_is_not_unpacked(tmp_path, monkeypatch):
     assert "bytes, but CIFAR-10" in refusal("cifar10", example.source, tmp_path / "s.zarr")
 
 
-def test_an_unknown_name_and_a_place_that_is_taken_are_refused(tmp_path):
+def test_an_unknown_name_and_an_existing_folder_are_refused(tmp_path):
     with pytest.raises(Refused, match="did you mean 'dsprites'"):
-        bring("dsprite", tmp_path / "x.npz", tmp_path / "s.zarr", None, 0)
+        import_official("dsprite", tmp_path / "x.npz", tmp_path / "s.zarr", None, 0)
     example = files.dsprites(tmp_path)
-    with pytest.raises(Refused, match="nothing is written over it"):
-        bring("dsprites", example.source, tmp_path, None, 0)
+    with pytest.raises(Refused, match="they are never overwritten"):
+        import_official("dsprites", example.source, tmp_path, None, 0)
 
 
 def test_the_command_makes_a_store(tmp_path):

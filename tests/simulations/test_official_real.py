@@ -1,4 +1,4 @@
-"""Real files of three data sets, where they lie beside the repository: their factors and what the images show."""
+"""Real files of three data sets, if they are beside the repository: their factors, and how these show in the images."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ import pytest
 import xarray as xr
 
 from simulations.check import check
-from simulations.official import bring
+from simulations.official import import_official
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 
 def store_of(name, source, path):
-    bring(name, source, path, most=1000, seed=0)
+    import_official(name, source, path, most=1000, seed=0)
     return xr.open_zarr(path)
 
 
@@ -25,20 +25,20 @@ REAL = {
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_real_files_are_taken(tmp_path, name):
+def test_real_files_are_imported(tmp_path, name):
     path, levels = REAL[name]
     if not (DATA / path).exists():
-        pytest.skip("the real files are not here")
+        pytest.skip("the real files are not on this machine")
     store = store_of(name, DATA / path, tmp_path / "s.zarr")
     assert {factor: len(np.unique(store[factor])) for factor in levels} == levels
     assert 0 == store["image"].min() < store["image"].max() == 1
     check(tmp_path / "s.zarr")
 
 
-def test_real_dsprites_show_their_scale_and_place(tmp_path):
-    """Of each shape the area grows as the square of the scale, and the centre of the light follows the position."""
+def test_real_dsprites_show_their_scale_and_position(tmp_path):
+    """The area of each shape is proportional to the square of the scale, and its centroid follows the position."""
     if not (DATA / "dsprites").exists():
-        pytest.skip("the real files are not here")
+        pytest.skip("the real files are not on this machine")
     store = store_of("dsprites", DATA / "dsprites/dsprites_subset.npz", tmp_path / "s.zarr").load()
     image = store["image"].values.astype(float)
     light = image.sum(axis=(1, 2))

@@ -10,7 +10,7 @@ ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT))
 
 from auxvae.config.study import read_study
-from foundation.declare import load_yaml
+from foundation.yaml_file import load_yaml
 from foundation.faults import Refused
 from foundation.files import canonical
 from foundation.provenance import code_hash

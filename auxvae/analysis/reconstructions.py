@@ -1,0 +1,79 @@
+"""Scores of the reconstructions of one run, each beside its floor, ceiling or baseline.
+
+nats, nats_floor   -log p of the images given the reconstruction, and given the noise-free truth where the store has it
+mse                per pixel, of images scaled to [0, 1] by the extremes of the training rows
+psnr               of the images of mse, in decibel
+set_distance       sliced Wasserstein distance between the images of mse and their reconstructions, as two sets
+ssim               the published one, on those images; ssim_mean_image for the mean training image
+ssim_asinh         on asinh(c / 10) against the noise-free truth where the store has it, else against the image
+ssim_asinh_noisy   the same against the noisy image; its ceiling is the score of the truth
+flux_bias ...      auxvae.metrics.shapes, for images of one band in photons, against the noise-free truth where the
+                   store has it
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from auxvae.analysis.model import TrainedModel
+from auxvae.data.store import Scaling, Store
+from auxvae.metrics.images import asinh_scale, mse, psnr, ssim_to
+from auxvae.metrics.prior_match import marginal_wasserstein, projected
+from auxvae.metrics.score import Score, jackknife, mean_score
+from auxvae.metrics.shapes import shape_scores
+
+Array = NDArray[np.float64]
+
+
+def image_scores(store: Store, model: TrainedModel, mean: NDArray[np.float32]) -> dict[str, Score]:
+    """Scores of the reconstructions from codes (N, D), each with its baseline."""
+    rows = model.rows
+    images, decoded = _double(rows.images), _double(model.decode_counts(mean))
+    truth = None if rows.truth is None else _double(rows.truth)
+    scores = {"nats": mean_score(_nats(model, model.decode(mean)))}
+    if rows.truth is not None:
+        scores["nats_floor"] = mean_score(_nats(model, model.likelihood.to_scale(rows.truth)))
+    if store.dataset["image"].attrs.get("units") == "ph" and images.shape[1] == 1:
+        scores |= shape_scores(decoded[:, 0], (images if truth is None else truth)[:, 0])
+    average = _double(store.read("train").images.mean(0, keepdim=True))
+    return scores | similarities(images, truth, decoded, average, model.scaling)
+
+
+def similarities(
+    images: Array, truth: Array | None, decoded: Array, average: Array, scaling: Scaling
+) -> dict[str, Score]:
+    """MSE, PSNR, set distance and SSIM of reconstructions (N, C, H, W), images, truth and mean image in photons."""
+    low, span = scaling.count_low, scaling.count_high - scaling.count_low
+    top = float(asinh_scale(np.array(scaling.count_high)) - asinh_scale(np.array(low)))
+    average = np.broadcast_to(average, images.shape)
+    published, noisy = ssim_to((images - low) / span, 1.0), ssim_to(asinh_scale(images), top)
+    asinh = noisy if truth is None else ssim_to(asinh_scale(truth), top)
+    scores = {
+        "mse": mean_score(mse(decoded / span, images / span)),
+        "psnr": mean_score(psnr(decoded / span, images / span, 1.0)),
+        "set_distance": _set_distance(decoded / span, images / span),
+        "ssim": mean_score(published((decoded - low) / span)),
+        "ssim_mean_image": mean_score(published((average - low) / span)),
+        "ssim_asinh_noisy": mean_score(noisy(asinh_scale(decoded))),
+    }
+    if truth is not None:
+        scores["ssim_asinh_noisy_ceiling"] = mean_score(noisy(asinh_scale(truth)))
+    baseline = mean_score(asinh(asinh_scale(average)))
+    return scores | {"ssim_asinh": mean_score(asinh(asinh_scale(decoded))), "ssim_asinh_mean_image": baseline}
+
+
+def _set_distance(decoded: Array, images: Array) -> Score:
+    """Sliced Wasserstein distance of two sets of images, pixels as coordinates."""
+    one, two = (projected(each.reshape(len(each), -1)) for each in (decoded, images))
+    return jackknife(lambda rows: marginal_wasserstein(one[rows], two[rows]), len(one))
+
+
+def _nats(model: TrainedModel, reconstruction: torch.Tensor) -> Array:
+    images = model.likelihood.to_scale(model.rows.images)
+    return np.asarray(model.likelihood.nats(images, reconstruction).numpy(), dtype=np.float64)
+
+
+def _double(images: NDArray[np.float32] | torch.Tensor) -> Array:
+    return np.asarray(images, dtype=np.float64)

@@ -1,0 +1,57 @@
+"""What the table of metrics says of single scores: the columns of reports, comparisons, contrasts and captions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from auxvae.metrics.metric import EACH_FACTOR, Column, ReportTable
+from auxvae.metrics.table import METRICS
+
+
+def columns() -> Iterator[tuple[str, str, Column]]:
+    """Every score: the name of its metric, its own name, and what the table says of it."""
+    for metric, entry in METRICS.items():
+        yield from ((metric, score, column) for score, column in entry.columns.items())
+
+
+def column(score: str) -> Column | None:
+    """What the table says of a score; None for a name that it does not have."""
+    return next((entry for _, name, entry in columns() if name == score), None)
+
+
+def metric_of(score: str, factors: Iterable[str] = ()) -> str | None:
+    """The metric that gives a score of that name, or has that name itself; None if there is none."""
+    if score in METRICS:
+        return score
+    return next((metric for metric, name, _ in columns() if score in expanded(name, factors)), None)
+
+
+def shown_in(table: ReportTable, factors: Iterable[str]) -> tuple[str, ...]:
+    """The scores in a table of the report, in order, with one column per factor where they are scores of a factor."""
+    return tuple(name for _, score, entry in columns() if entry.table == table for name in expanded(score, factors))
+
+
+def expanded(score: str, factors: Iterable[str]) -> list[str]:
+    """The score of each factor for a score of a factor, else the score alone."""
+    return [score.replace(EACH_FACTOR, factor) for factor in factors] if EACH_FACTOR in score else [score]
+
+
+def compared() -> tuple[str, ...]:
+    """The scores by which the report compares methods."""
+    return tuple(score for _, score, entry in columns() if entry.compared)
+
+
+def contrasted() -> tuple[str, ...]:
+    """The scores whose differences between coverages are computed."""
+    return tuple(score for _, score, entry in columns() if entry.contrasted)
+
+
+def citations(scores: Iterable[str], factors: Iterable[str] = ()) -> dict[str, list[str]]:
+    """The papers of these scores, each with its metrics, in the order of the scores."""
+    papers: dict[str, list[str]] = {}
+    for score in scores:
+        metric = metric_of(score, factors)
+        if metric is not None and METRICS[metric].citation:
+            metrics = papers.setdefault(METRICS[metric].citation, [])
+            metrics += [metric] if metric not in metrics else []
+    return papers

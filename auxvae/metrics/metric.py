@@ -1,0 +1,69 @@
+"""The record of one metric: how it is computed, from what, whose it is, and where a report shows its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from auxvae.metrics.representation import Representation
+from auxvae.metrics.score import Score
+
+Measure = Callable[[Representation, int], Score | dict[str, Score]]  # of a representation and a number of resamples
+Needs = Literal[
+    "codes", "factors", "two factors", "discrete", "binary", "prior", "films", "posterior", "seeds", "images"
+]
+NEEDS: dict[Needs, str] = {
+    "codes": "codes",
+    "factors": "factors",
+    "two factors": "two factors or more",
+    "discrete": "a discrete factor",
+    "binary": "a factor of two values",
+    "prior": "samples of the prior, an array `prior`",
+    "films": "codes of films, an array `films` (films, images, latents)",
+    "posterior": "means and variances of the posterior",
+    "seeds": "two seeds or more of one method",
+    "images": "images and their reconstructions",
+}
+ReportTable = Literal["alignment", "factors", "images", "suite", "aggregate"]
+EACH_FACTOR = "FACTOR"  # in the name of a score: one score for every factor, of that name
+
+
+@dataclass(frozen=True)
+class Column:
+    """One score of a metric.
+
+    good: the value of a perfect model, or "floor", "ceiling" for the value of the companion; "" for a companion itself.
+    table: the table of the report that shows it; none if None. companion: the score that it is read beside, its floor,
+    ceiling or baseline. compared: a panel of the figure that compares methods. contrasted: differences between
+    coverages are computed. logarithmic: its axis, where runs differ by more than a factor of three.
+    """
+
+    good: str
+    table: ReportTable | None = None
+    companion: str = ""
+    compared: bool = False
+    contrasted: bool = False
+    logarithmic: bool = False
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One entry of the table.
+
+    columns: its scores by name, in the order of the report. of: what a study scores, posterior means, samples of the
+    posterior, the posterior itself, or reconstructions. needs: what it is computed from. citation: its paper, "" for a
+    metric of this package. question: what it asks. blind: what it cannot see. measure: the function of a
+    representation; None if auxvae.analysis computes it from a run. by_coverage: a study computes it for the coverage of
+    the run instead (auxvae.metrics.alignment). boosted: slow, so that it is left out unless named or asked for.
+    """
+
+    columns: Mapping[str, Column]
+    of: Literal["means", "samples", "posterior", "reconstructions"]
+    needs: Needs
+    citation: str
+    question: str
+    blind: str = ""
+    measure: Measure | None = None
+    by_coverage: bool = False
+    boosted: bool = False

@@ -1,0 +1,21 @@
+"""How much the posterior q(z|x) = N(m, s^2) of each latent holds of its image, from means and log variances (N, D)."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from numpy.typing import NDArray
+
+ACTIVE = 0.3  # nats
+
+
+def divergence(mean: Float[ndarray, "N D"], log_variance: Float[ndarray, "N D"]) -> Float[ndarray, "N D"]:
+    """KL of each posterior from N(0, 1), nats per row and latent, (N, D): 1/2 (s^2 + m^2 - 1 - log s^2)."""
+    return np.asarray(0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance))
+
+
+def active_latents(mean: Float[ndarray, "N D"], log_variance: Float[ndarray, "N D"]) -> NDArray[np.bool_]:
+    """Which latents hold more than 0.3 nat, 1/2 log(1 + var(m_j) / E s_j^2), (D,)."""
+    nats = 0.5 * np.log1p(mean.var(0) / np.exp(log_variance).mean(0))
+    return np.asarray(nats > ACTIVE)

@@ -1,0 +1,84 @@
+r"""How far the codes of many images, taken together, are from samples of their prior.
+
+    prior_distance          mean over 200 directions of the 1-Wasserstein distance between codes and prior samples
+                                                                                    (Bonneel et al., JMIV 2015)
+    prior_marginals         the same along the axes: mean over latents, each by itself
+    prior_mmd               unbiased MMD^2 with the IMQ kernels of auxvae.losses.kernels; at most 1,000 rows
+                                                                                    (Gretton et al., JMLR 2012)
+    prior_ks                mean over latents of the two-sample Kolmogorov-Smirnov distance; [0, 1]
+    ..._floor               the same between two samples of the prior of that size: the score of a perfect match
+
+Samples of the posterior are compared, since the prior is that of samples, and in the unit of the prior: nothing is
+standardised. Directions depend on the number of latents alone. Intervals: a jackknife over ten blocks of rows, because
+rows drawn twice look farther from the prior. Known failure: random projections of many latents are all nearly Gaussian,
+so that prior_distance hardly sees single latents; prior_marginals does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from numpy.typing import NDArray
+from scipy.stats import ks_2samp, wasserstein_distance
+
+from auxvae.config.latents import Mmd
+from auxvae.losses.mmd import joint
+from auxvae.losses.queue import empty_queue
+from auxvae.metrics.score import Rows, Score, exact, jackknife
+
+Array = NDArray[np.float64]
+DIRECTIONS = 200
+MMD_ROWS = 1000
+
+
+def match_scores(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> dict[str, Score]:
+    """Every distance between codes (N, D) and a prior, from 2 N samples of it (2 N, D), and its floor."""
+    sample, second_sample = prior[: len(prior) // 2], prior[len(prior) // 2 :]
+    scores = {}
+    for name, distance in DISTANCES.items():
+        scores[name] = jackknife(_of_rows(distance, codes, sample), len(codes))
+        scores[f"{name}_floor"] = exact(distance(second_sample, sample), len(codes))
+    return scores
+
+
+def _of_rows(distance: Callable[[Array, Array], float], codes: Array, sample: Array) -> Callable[[Rows], float]:
+    return lambda rows: distance(codes[rows], sample)
+
+
+def sliced_wasserstein(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:
+    """Mean 1-Wasserstein distance over random directions."""
+    return marginal_wasserstein(projected(codes), projected(prior))
+
+
+def projected(rows: Float[ndarray, "N D"]) -> Float[ndarray, "N P"]:
+    """Rows projected on the random directions, (N, 200), which depend on the number of columns alone."""
+    directions = np.random.Generator(np.random.Philox(key=0)).standard_normal((DIRECTIONS, rows.shape[1]))
+    return np.asarray(rows @ (directions / np.linalg.norm(directions, axis=1, keepdims=True)).T)
+
+
+def marginal_wasserstein(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:
+    """Mean 1-Wasserstein distance of the columns."""
+    return float(np.mean([wasserstein_distance(a, b) for a, b in zip(codes.T, prior.T, strict=True)]))
+
+
+def prior_mmd(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:
+    """Unbiased MMD^2 with the mixture of IMQ kernels, of at most 1,000 rows each."""
+    z, y = (torch.from_numpy(rows[:MMD_ROWS]) for rows in (codes, prior))
+    return float(joint(z, empty_queue(0, z.shape[1]), y[: len(z)], torch.from_numpy(prior.var(0)), Mmd()))
+
+
+def marginal_ks(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:
+    """Mean Kolmogorov-Smirnov distance of the columns."""
+    return float(np.mean([ks_2samp(a, b).statistic for a, b in zip(codes.T, prior.T, strict=True)]))
+
+
+DISTANCES: dict[str, Callable[[Array, Array], float]] = {
+    "prior_distance": sliced_wasserstein,
+    "prior_marginals": marginal_wasserstein,
+    "prior_mmd": prior_mmd,
+    "prior_ks": marginal_ks,
+}

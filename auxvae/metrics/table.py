@@ -1,0 +1,220 @@
+"""The table of metrics: every score that a study writes, how it is computed, its paper, and where a report shows it.
+
+Adding a metric is one entry here. The suite, the command `score`, what a study computes, tables, figures, contrasts,
+captions and docs/metrics.md read this table; the columns of a table of the report stand in the order of the entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from auxvae.metrics import alignment, covariance, measures, predictability
+from auxvae.metrics.information import mig, modularity
+from auxvae.metrics.measures import fitted, of_bins, of_classes, of_codes, of_factors
+from auxvae.metrics.metric import EACH_FACTOR, Column, Metric
+from auxvae.metrics.prior_match import DISTANCES
+from auxvae.metrics.readout import explicitness_auc, sap_discrete
+from auxvae.metrics.votes import beta_vae, factor_vae
+
+AUX, MMD = "arXiv:2507.00298", "arXiv:2510.11953"
+KUMAR, RIDGEWAY = "Kumar et al., arXiv:1711.00848", "Ridgeway & Mozer, arXiv:1802.05312"
+EASTWOOD, STANDARD = "Eastwood & Williams, ICLR 2018", "Locatello et al., arXiv:1811.12359"
+PRIOR = "Bonneel et al., JMIV 2015, and Gretton et al., JMLR 2012"
+WANG, MOMENTS = "Wang et al., IEEE TIP 2004", "Hirata & Seljak, MNRAS 2003"
+TWICE = "0 for a code that holds every factor twice"
+LINE = "nonlinear dependence"
+DCI = ("dci_disentanglement", "dci_completeness", "dci_informativeness")
+ONE, NONE = Column("1"), Column("0")
+IN_SUITE, IN_AGGREGATE, IN_IMAGES = Column("1", "suite"), Column("", "aggregate"), Column("", "images")
+
+
+def _floored(names: Iterable[str], unshown: tuple[str, ...] = (), compared: str = "") -> dict[str, Column]:
+    """Scores each followed by its floor, in the table of aggregates."""
+    columns = {}
+    for name in names:
+        columns[name] = Column("floor", "aggregate", f"{name}_floor", compared=name == compared)
+        columns[f"{name}_floor"] = Column("") if name in unshown else IN_AGGREGATE
+    return columns
+
+
+METRICS: dict[str, Metric] = {
+    "lds": Metric(
+        {"lds": Column("ceiling", "alignment", "lds_ceiling")},
+        "means", "factors", AUX,
+        "is one latent alone correlated with each factor? In a study: each auxiliary variable",
+        f"{LINE}; how much is explained",
+        of_factors(alignment.lds), by_coverage=True,
+    ),
+    "lds_ceiling": Metric(
+        {"lds_ceiling": Column("1", "alignment")}, "means", "factors", "",
+        "the expected LDS of a perfect code on N rows, by chance a little more or less",
+        measure=measures.ceiling, by_coverage=True,
+    ),
+    "lds_corrected": Metric(
+        {"lds_corrected": Column("1", "alignment", contrasted=True)}, "means", "factors", "",
+        "LDS without the correlations that chance explains", f"{LINE}; how much is explained",
+        of_factors(alignment.lds, corrected=True), by_coverage=True,
+    ),
+    "lds_all": Metric(
+        {
+            "lds_all": Column("ceiling", "alignment", "lds_ceiling"),
+            "lds_all_corrected": Column("1", "alignment", contrasted=True),
+            "lds_all_live": Column("1", "alignment", compared=True),
+            "latents_live": Column("", "alignment"),
+        },
+        "means", "factors", AUX,
+        "LDS over all factors, raw and corrected; `lds_all_live` of the active latents only (those that hold more than "
+        "0.3 nat), `latents_live` their number",
+        f"{LINE}; how much is explained",
+    ),
+    "lds_sampled": Metric({"lds_sampled": ONE}, "samples", "factors", AUX, "LDS of samples of the posterior", LINE),
+    "rho": Metric(
+        {f"rho_{EACH_FACTOR}": Column("1", "factors")}, "means", "factors", "",
+        "the largest correlation of the factor with any latent", LINE,
+    ),
+    "nats": Metric(
+        {
+            "nats": Column("floor", "images", "nats_floor", compared=True, contrasted=True, logarithmic=True),
+            "nats_floor": IN_IMAGES,
+        },
+        "reconstructions", "images", "",
+        "negative log likelihood of an image given its reconstruction; the floor is that of the noise-free truth",
+    ),
+    "mse": Metric({"mse": Column("0", "images")}, "reconstructions", "images", "", "mean squared error per pixel"),
+    "psnr": Metric({"psnr": IN_IMAGES}, "reconstructions", "images", "", "the same in decibel, more is better"),
+    "set_distance": Metric(
+        {"set_distance": Column("0", "images")}, "reconstructions", "images", "Bonneel et al., JMIV 2015",
+        "sliced Wasserstein distance of reconstructions and images as two sets", "which belongs to which",
+    ),
+    "ssim": Metric(
+        {"ssim": Column("1", "images", "ssim_mean_image"), "ssim_mean_image": IN_IMAGES},
+        "reconstructions", "images", WANG,
+        "structural similarity on the published scale, beside that of the mean training image",
+        "almost all of a galaxy: its pixels are near 0 on that scale",
+    ),
+    "ssim_asinh": Metric(
+        {
+            "ssim_asinh": Column("1", "images", "ssim_asinh_mean_image", compared=True, contrasted=True),
+            "ssim_asinh_mean_image": IN_IMAGES,
+            "ssim_asinh_noisy": Column("ceiling", "images", "ssim_asinh_noisy_ceiling"),
+            "ssim_asinh_noisy_ceiling": IN_IMAGES,
+        },
+        "reconstructions", "images", WANG,
+        "structural similarity of asinh(photons / 10) with the noise-free truth; `ssim_asinh_noisy` with the noisy "
+        "image, for which even the truth scores no more than the ceiling",
+    ),
+    "shapes": Metric(
+        {
+            **dict.fromkeys(("flux_bias", "flux_scatter", "size_bias", "size_scatter"), Column("0", "images")),
+            "ellipticity_scatter": Column("0", "images"), "moments_converged": Column("1", "images"),
+        },
+        "reconstructions", "images", MOMENTS,
+        "flux, size and ellipticity of galaxies by adaptive moments, against the truth",
+    ),
+    "explicitness": Metric(
+        {"explicitness": IN_SUITE}, "means", "factors", AUX,
+        "how strongly does the best latent correlate with each factor, in powers up to 3?", "several latents together",
+        of_factors(alignment.explicitness),
+    ),
+    "sap": Metric(
+        {"sap": IN_SUITE}, "means", "factors", KUMAR,
+        "lead of the best latent over the second, by squared correlation", f"{LINE}; {TWICE}",
+        of_factors(alignment.sap),
+    ),
+    "sap_discrete": Metric(
+        {"sap_discrete": Column("1 - 1/classes", "suite")}, "means", "discrete", KUMAR,
+        "the same, by the accuracy of a linear SVM on one latent",
+        "classes in the middle; depends on the scale of the codes", fitted(sap_discrete, True),
+    ),
+    "mig": Metric(
+        {"mig": IN_SUITE}, "means", "factors", "Chen et al., arXiv:1802.04942",
+        "the same, by mutual information in 20 bins", TWICE, of_bins(mig),
+    ),
+    "modularity": Metric(
+        {"modularity": IN_SUITE}, "means", "two factors", RIDGEWAY,
+        "is each latent informative about one factor only?", "whether any latent is informative enough",
+        of_bins(modularity),
+    ),
+    "explicitness_auc": Metric(
+        {"explicitness_auc": IN_SUITE}, "means", "factors", RIDGEWAY,
+        "does a logistic regression on all latents separate the classes?", "axes: a rotation scores the same",
+        fitted(explicitness_auc),
+    ),
+    "dci": Metric(
+        dict.fromkeys(DCI, IN_SUITE), "means", "factors", EASTWOOD,
+        "importances of an ensemble of trees: one factor per latent, one latent per factor, how well is it predicted?",
+        "what the capacity of the trees cannot resolve", measures.dci_forests,
+    ),
+    "dci_reference": Metric(
+        dict.fromkeys((f"{name}_reference" for name in DCI), ONE), "means", "factors", EASTWOOD,
+        "the same by gradient boosting, as in disentanglement_lib", "minutes for 10,000 rows", measures.dci_boosted,
+        boosted=True,
+    ),
+    "beta_vae": Metric(
+        {"beta_vae": IN_SUITE}, "means", "two factors", "Higgins et al., ICLR 2017",
+        "which factor is constant in a batch, by a regression on mean distances", "1 for some rotations, too",
+        of_classes(beta_vae),
+    ),
+    "factor_vae": Metric(
+        {"factor_vae": IN_SUITE}, "means", "two factors", "Kim & Mnih, arXiv:1802.05983",
+        "which factor is constant in a batch, by the vote of the latent that varies least", "1 for some rotations, too",
+        of_classes(factor_vae),
+    ),
+    "irs": Metric(
+        {"irs": IN_SUITE}, "means", "factors", "Suter et al., ICML 2019",
+        "is a latent constant while other factors vary?", "higher with few rows per value", measures.robustness,
+    ),
+    "tad": Metric(
+        {"tad": Column("kept / 2", "suite")}, "means", "binary", "Yeats et al., ECCV 2022",
+        "lead of the best latent for binary attributes, by AUC", "a sum: grows with the number of attributes",
+        measures.attributes,
+    ),
+    "prior": Metric(
+        _floored(DISTANCES, unshown=("prior_mmd",), compared="prior_distance"), "samples", "prior", PRIOR,
+        "are the codes distributed as their prior? In random directions, by latent, by MMD, by Kolmogorov-Smirnov",
+        measure=measures.match_with_prior,
+    ),
+    "total_correlation": Metric(
+        {"total_correlation": Column("0", "aggregate")}, "samples", "codes", STANDARD,
+        "are the latents correlated? In nats, as of a Gaussian", LINE, of_codes(covariance.total_correlation),
+    ),
+    "wasserstein_correlation": Metric(
+        {"wasserstein_correlation": Column("0", "aggregate")}, "samples", "codes", STANDARD,
+        "the same as a distance, in the squared unit of the codes", LINE, of_codes(covariance.wasserstein_correlation),
+    ),
+    "covariance_ratio": Metric(
+        {"covariance_ratio": Column("1", "aggregate")}, "samples", "codes", MMD,
+        "the same as the share of the diagonal in the covariance", LINE, of_codes(covariance.covariance_ratio),
+    ),
+    "pair_dependence": Metric(
+        _floored(["pair_dependence"], compared="pair_dependence"), "samples", "codes",
+        "Szekely et al., Ann. Stat. 2007",
+        "mean distance correlation of two latents; sees any dependence of two", "dependence of three only",
+        measures.dependence_of_pairs,
+    ),
+    "lps": Metric(
+        {"lps": Column("0", "aggregate")}, "means", "codes", MMD,
+        "how well are latents predicted from the others, by networks?", "rotated uniforms, circles",
+        of_codes(predictability.lps),
+    ),
+    "lps_ridge": Metric(
+        {"lps_ridge": Column("0", "aggregate")}, "means", "codes", MMD, "the same, linearly", LINE,
+        of_codes(predictability.lps_ridge),
+    ),
+    "lps_trees": Metric(
+        {"lps_trees": NONE}, "means", "codes", MMD, "the same, by gradient boosted trees", "rotated uniforms, circles",
+        of_codes(predictability.lps_trees), boosted=True,
+    ),
+    "udr": Metric(
+        {"udr": Column("1", "aggregate")}, "means", "seeds", "Duan et al., ICLR 2020",
+        "do the seeds of a method agree on their latents?", "whether these are the factors",
+    ),
+    "kl": Metric(
+        {"kl": IN_AGGREGATE}, "posterior", "posterior", "Kingma & Welling, arXiv:1312.6114",
+        "nats per image of the posterior against N(0, 1): how much the code holds, of factors or of anything else",
+    ),
+    "straightness": Metric(
+        {"straightness": ONE, "curvature": NONE}, "means", "films", "Henaff et al., Nat. Neurosci. 2019",
+        "do the codes of a film lie on a straight line?", measure=measures.straightness_of_films,
+    ),
+}  # fmt: skip

@@ -1,0 +1,161 @@
+"""What a field of a config takes: numbers in a range, words, choices, lists; for pydantic's dataclasses.
+
+Each kind of field refuses what does not fit with a sentence of its own, where pydantic's would not say enough, and
+describes itself in the JSON schema, short forms included.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Strict,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from foundation.faults import Fault, listed, suggest
+
+T = TypeVar("T")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")  # names become folders: no separators, no dots
+LARGEST = 1e300  # beyond it a number is a slip of the hand, and some do not fit a float
+
+SECTION = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+def refused(*faults: Fault) -> PydanticCustomError:
+    """An error that carries faults, their places relative to where it is raised."""
+    return PydanticCustomError("faults", "{faults}", {"faults": faults})
+
+
+class Section:
+    """A section of a config; a subclass says in `faults` what only its fields together can show."""
+
+    def faults(self) -> Iterable[Fault]:
+        """What is wrong with the section as a whole, by place relative to it (`.key`)."""
+        return ()
+
+    @model_validator(mode="after")
+    def _whole(self: T) -> T:
+        if faults := tuple(self.faults()):  # type: ignore[attr-defined]
+            raise refused(*faults)
+        return self
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """Bounds of a number; `above` excludes the lower bound itself."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Whether the value lies in the range."""
+        return (value > self.low if self.above else value >= self.low) and value <= self.high
+
+    def __str__(self) -> str:
+        """The range in words."""
+        low = f"{'above' if self.above else 'at least'} {self.low:g}" if self.low > -math.inf else ""
+        high = f"at most {self.high:g}" if self.high < math.inf else ""
+        return " and ".join(filter(None, (low, high)))
+
+    def _check(self, value: float) -> float:
+        if not self.holds(value):
+            raise refused(Fault("", value, f"it must be {self}", "change it"))
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        low = {"exclusiveMinimum" if self.above else "minimum": self.low} if self.low > -math.inf else {}
+        return {**handler(schema), **low, **({"maximum": self.high} if self.high < math.inf else {})}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OneOf:
+    """The keys of a table as the choices of a field."""
+
+    choices: Mapping[str, Any]
+
+    def _check(self, value: Any) -> Any:
+        if not isinstance(value, str) or value not in self.choices:
+            raise refused(chosen_from(value, self.choices))
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "enum": [*self.choices]}
+
+
+class _OneOrMore:
+    """One value stands for a list of one."""
+
+    @staticmethod
+    def _list(value: Any) -> Any:
+        return value if isinstance(value, (list, tuple, Mapping)) or value is None else [value]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._list, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        array = handler(schema)
+        return {"anyOf": [array["items"], array]}
+
+
+def chosen_from(value: object, choices: Iterable[str]) -> Fault:
+    """The fault of a value that is not among the choices."""
+    choices = list(choices)
+    return Fault("", value, f"the choices are {listed(choices)}", suggest(str(value), choices, "take one"))
+
+
+def _number(value: Any) -> float:
+    return float(_finite(value, "a number"))
+
+
+def _whole(value: Any) -> int:
+    number = _finite(value, "a whole number")
+    if number != int(number):
+        raise refused(Fault("", value, "a whole number stands here", f"write {round(number)}"))
+    return int(number)
+
+
+def _finite(value: Any, wanted: str) -> float:
+    if isinstance(value, str):
+        raise refused(Fault("", value, f"{wanted} stands here, not text", _unquoted(value)))
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST:
+        raise refused(Fault("", value, f"{wanted} stands here", "write a finite number"))
+    return value
+
+
+def _unquoted(text: str) -> str:
+    """How to write the number that a text seems to mean; YAML wants a point and a signed exponent: 1.0e+4, not 1e4."""
+    if parts := re.fullmatch(r"([-+]?\d+)(\.\d*)?[eE]([-+]?)(\d+)", text):
+        whole, point, sign, power = parts.groups()
+        return f"write {whole}{point or '.0'}e{sign or '+'}{power}, since YAML takes {text} for text"
+    return f"write {text} without quotes" if re.fullmatch(r"[-+]?[\d.]+", text) else "write a number"
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Positive = Annotated[Number, Range(0, above=True)]
+NonNegative = Annotated[Number, Range(0)]
+Fraction = Annotated[Number, Range(0, 1)]
+Count = Annotated[Whole, Range(1)]
+Seed = Annotated[Whole, Range(0, 2**63 - 1)]
+Text = Annotated[str, Strict()]
+Flag = Annotated[bool, Strict()]
+Name = Annotated[str, Strict(), StringConstraints(pattern=f"^{NAME.pattern}$")]
+Many = Annotated[tuple[T, ...], _OneOrMore()]
