@@ -14,7 +14,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -22,15 +21,14 @@ from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.reconstructions import image_scores
 from auxvae.config.labels import latent_names
 from auxvae.config.run import Run
-from auxvae.data.randomness import generator, normal
+from auxvae.data.randomness import normal
 from auxvae.data.store import Store
 from auxvae.metrics.alignment import active_scores, alignment_scores, correlation_matrix, lds
 from auxvae.metrics.posterior import active_latents, divergence
 from auxvae.metrics.prior_match import match_scores
 from auxvae.metrics.score import Score, mean_score
 from auxvae.metrics.suite import study_scores
-from auxvae.models.autoencoder import FLOOR
-from auxvae.models.prior_checks import residual_prior
+from auxvae.models.model import POINT
 from foundation.files import atomic_write, write_json
 
 Array = NDArray[np.float64]
@@ -41,32 +39,29 @@ def evaluate(run: Run, store: Store, model: TrainedModel, folder: Path, resample
     """Write scores.json and codes.nc of a run."""
     mean, log_variance = model.encode()
     scores = image_scores(store, model, mean) if model.can_decode else {}
-    scores |= code_scores(run, store, model, mean, log_variance, resamples)
+    scores |= code_scores(run, model, mean, log_variance, resamples)
     with atomic_write(folder / "codes.nc") as part:
         codes_dataset(run, model, mean, log_variance).to_netcdf(part)
     write_json(folder / "scores.json", {name: score.to_json() for name, score in scores.items()})
 
 
-def code_scores(
-    run: Run, store: Store, model: TrainedModel, mean: Codes, log_variance: Codes, resamples: int
-) -> dict[str, Score]:
+def code_scores(run: Run, model: TrainedModel, mean: Codes, log_variance: Codes, resamples: int) -> dict[str, Score]:
     """Scores of posterior means and log variances (N, D): nats, alignment with the factors, match with the prior."""
-    copied = len(run.aux) if run.composition.conditional == "copied" else 0  # auxiliary latents that are u itself
-    log_variance = np.where(np.arange(mean.shape[1]) < copied, np.float32(FLOOR), log_variance)
-    sampled = posterior_samples(run, mean, log_variance)
+    has_width = (log_variance > POINT).any(0)
+    sampled = posterior_samples(run, mean, np.where(has_width, log_variance, -np.inf))
     scores = aligned_scores(run, model.rows.factors, mean, log_variance, sampled, resamples)
     scores |= study_scores(mean.astype(np.float64), sampled, model.rows.factors, resamples)
-    prior = prior_samples(run, store, model.rows.aux(run.aux, model.scaling))
+    prior = model.sample_prior()
     if prior is not None:
-        scores |= match_scores(sampled[:, len(run.aux) :], prior)
+        scores |= match_scores(sampled[:, len(run.aux) :], prior.astype(np.float64))
     if run.encoder == "deterministic":
         return scores
-    return {"kl": mean_score(divergence(mean, log_variance)[:, copied:].sum(1)), **scores}
+    return {"kl": mean_score(divergence(mean, log_variance)[:, has_width].sum(1)), **scores}
 
 
 def posterior_samples(run: Run, mean: Codes, log_variance: Codes) -> Array:
-    """One sample of the posterior of each row, (N, D); its mean for a deterministic encoder."""
-    noise = normal(run.seed, "scores", 0, mean.shape).numpy() * (run.encoder != "deterministic")
+    """One sample of the posterior of each row, (N, D)."""
+    noise = normal(run.seed, "scores", 0, mean.shape).numpy()
     return np.asarray(mean + noise * np.exp(0.5 * log_variance), dtype=np.float64)
 
 
@@ -81,20 +76,6 @@ def aligned_scores(
         **alignment_scores(codes, factors, run.aux, resamples),
         **active_scores(codes, factors, active_latents(mean, log_variance), resamples),
     }
-
-
-def prior_samples(run: Run, store: Store, u: torch.Tensor) -> Array | None:
-    """Two samples for each row of u (N, d) from the prior of the residual latents, (2 N, D - d); None if it is learned.
-
-    The second samples of all rows follow the first.
-    """
-    if run.composition.conditional == "learned":
-        return None
-    prior, _ = residual_prior(run, store.columns("train"))
-    if prior is None:
-        return None
-    samples = prior.sample(torch.cat([u, u]), generator(run.seed, "scores prior"))
-    return np.asarray(samples.numpy(), dtype=np.float64)
 
 
 def codes_dataset(run: Run, model: TrainedModel, mean: Codes, log_variance: Codes) -> xr.Dataset:

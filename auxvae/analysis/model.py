@@ -66,6 +66,15 @@ class TrainedModel:
         """
         return self._counts(self.decode(codes), np.arange(len(codes)) if images is None else images)
 
+    def sample_prior(self) -> Array | None:
+        """Two samples for each of the rows from the prior of the residual latents, (2 N, D - d), None without one.
+
+        The second samples of all rows follow the first.
+        """
+        u = self.rows.aux(self.run.aux, self.scaling)
+        samples = self.model.sample_prior(torch.cat([u, u]), generator(self.run.seed, "scores prior"))
+        return None if samples is None else np.asarray(samples.numpy())
+
     @torch.no_grad()
     def sample_counts(self, count: int) -> Array:
         """So many images (N, C, H, W) of the model's own, in photons per pixel, with the scales of the first rows."""

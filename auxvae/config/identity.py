@@ -81,7 +81,7 @@ def modules(method: Method, network: Network, prior: PriorSpec) -> tuple[str, ..
 
 def _programs(method: Method, network: Network, prior: PriorSpec) -> Iterator[str]:
     yield FAMILIES[method.family]
-    yield BACKBONES[network.name]
+    yield BACKBONES[network.name].maker
     yield from (TERMS[name].function for name in method.weights)
     if method.companion:
         yield COMPANIONS[method.companion]

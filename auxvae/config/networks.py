@@ -6,6 +6,7 @@ function or class there.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated
 
 from pydantic.dataclasses import dataclass
@@ -14,10 +15,23 @@ from foundation.fields import SECTION, OneOf, Range, Section, Text, Whole
 
 FAMILIES = {"autoencoder": "auxvae.losses.objective:AutoencoderModel"}
 
+
+@dataclasses.dataclass(frozen=True)
+class Backbone:
+    """An entry of the table of networks.
+
+    maker: dotted name of the function that makes it of a Shape. pixels_per_second: trained by one core, 33 x 33 pixels,
+    width 32, on the machine of the README.
+    """
+
+    maker: str
+    pixels_per_second: float
+
+
 BACKBONES = {
-    "conv4": "auxvae.models.backbones:conv4",
-    "residual": "auxvae.models.backbones:residual",
-    "mlp": "auxvae.models.backbones:mlp",
+    "conv4": Backbone("auxvae.models.backbones:conv4", 1.2e6),
+    "residual": Backbone("auxvae.models.backbones:residual", 0.35e6),
+    "mlp": Backbone("auxvae.models.backbones:mlp", 5.4e6),
 }
 
 # Networks that are trained beside the model: `companion` of a method.

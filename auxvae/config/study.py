@@ -5,12 +5,13 @@ The models know a data set by its facts alone (name, factors, sizes, noise), whi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from auxvae.config.checks import Facts, dataset_of, study_faults
 from auxvae.config.methods import METHODS, PRESETS
+from auxvae.config.networks import BACKBONES
 from auxvae.config.run import Fleet, Run, Source, fleets
 from auxvae.config.settings import resolved
 from auxvae.config.spec import Config, Group
@@ -19,8 +20,6 @@ from foundation.declare import read_despite
 from foundation.faults import Fault, Refused, Words, listed, suggest
 
 T = TypeVar("T")
-# Trained by one core, 33 x 33 pixels, width 32: conv4 on the machine of the README, the others beside it.
-PIXELS_PER_SECOND = {"conv4": 1.2e6, "residual": 0.35e6, "mlp": 5.4e6}
 EVALUATION_SECONDS = 15  # a run, on one core: its pictures, sensitivities and the suite of metrics
 
 
@@ -56,7 +55,7 @@ class Study:
             * run.training.epochs
             * run.dataset.stamp**2
             * run.dataset.channels
-            / PIXELS_PER_SECOND[run.network.name]
+            / BACKBONES[run.network.name].pixels_per_second
             for run in self.runs
         )
         return (seconds + EVALUATION_SECONDS * len(self.runs)) / 3600
@@ -90,15 +89,20 @@ def read_study(config: Mapping[str, Any], facts: Facts, faults: list[Fault]) -> 
     whole = replace(sections, runs=tuple(groups.values()))
     if not written and config.get("runs") == []:
         faults.append(Fault("runs", Words("none"), "at least one group of runs is needed", "add one"))
-    places = {fault.where for fault in faults}
+    places = [fault.where for fault in faults]
     beyond = (*study_faults(whole, groups, facts, config), *unread_faults(config, written))
-    faults += (fault for fault in beyond if fault.where not in places)
+    faults += (fault for fault in beyond if not _has_fault_within(fault.where, places))
     if faults:
         raise Refused(faults)
     runs = tuple(run for group in whole.runs for run in _unfold(whole, group, facts))
     if faults := list(_twice(runs)):
         raise Refused(faults)
     return Study(whole, facts, runs, fleets(runs, whole.runs_per_fleet))
+
+
+def _has_fault_within(where: str, places: Iterable[str]) -> bool:
+    """Whether one of the places is this one or lies within it, so that what stands there was not read whole."""
+    return any(place == where or place.startswith((f"{where}.", f"{where}[")) for place in places)
 
 
 def _written_groups(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from auxvae.losses.kernels import mean_features
 from auxvae.losses.queue import empty_queue
 from auxvae.models import priors
 from auxvae.models.autoencoder import Autoencoder, build
-from auxvae.models.model import Codes, Loss, Model, Posterior, TrainingData
+from auxvae.models.model import POINT, Codes, Loss, Model, Posterior, TrainingData
 from auxvae.models.prior_checks import residual_prior, some_rows
 from auxvae.models.priors import Gaussian
 
@@ -143,14 +143,22 @@ class AutoencoderModel(Model):
         return Gaussian(*(each.detach() for each in learned)) if constant else learned
 
     def encode(self, batch: Batch) -> tuple[Codes, Codes]:
-        """Mean and log variance of q(z|x)."""
+        """Mean and log variance of q(z|x); latents that are copies of the auxiliary variables are points."""
         mean, log_variance = self.network.encode(batch.images, self._padded(batch.aux))
-        return mean, log_variance
+        copied = self.is_aux * (self.run.composition.conditional == "copied")
+        return mean, torch.where(copied > 0, POINT, log_variance)
 
     def decode(self, latents: Codes) -> Float[Tensor, "B C H W"]:
         """Images on the likelihood's scale."""
         images: Tensor = self.network.decode(latents)
         return images
+
+    def sample_prior(self, aux: Float[Tensor, "N a"], source: torch.Generator) -> Codes | None:
+        """Samples of the residual latents' prior, (N, d_Z - a); None without residual latents or if it is learned."""
+        if self.prior is None or self.run.composition.conditional == "learned":
+            return None
+        samples: Codes = self.prior.sample(aux, source)
+        return samples
 
     def sample(self, count: int, source: torch.Generator) -> Float[Tensor, "B C H W"]:
         """Images decoded from samples of the prior, at the auxiliary variables of training rows drawn at random."""
@@ -161,8 +169,9 @@ class AutoencoderModel(Model):
         count_aux, conditional = len(self.run.aux), self.run.composition.conditional
         if conditional == "copied":
             z[:, :count_aux] = aux[:, :count_aux].to(self.device)
-        if self.prior is not None and conditional != "learned":
-            z[:, count_aux:] = self.prior.sample(aux[:, :count_aux], source).to(self.device)
+        residual = self.sample_prior(aux[:, :count_aux], source)
+        if residual is not None:
+            z[:, count_aux:] = residual.to(self.device)
         return self.decode(z)
 
     def memory(self) -> dict[str, Tensor]:

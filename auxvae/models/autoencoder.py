@@ -21,10 +21,9 @@ from auxvae.config.run import Run
 from auxvae.config.terms import TERMS
 from auxvae.data.randomness import generator
 from auxvae.models.backbones import ACTIVATIONS, Backbone, Shape, uniform_weights
-from auxvae.models.model import Posterior
+from auxvae.models.model import POINT, Posterior
 
 WITH_FACTORS = 256  # units of the layer that joins features and factors
-FLOOR = -20.0  # log variance of a deterministic code
 
 
 class Autoencoder(nn.Module):
@@ -35,7 +34,7 @@ class Autoencoder(nn.Module):
         super().__init__()
         shape = Shape(run.dataset.channels, run.dataset.stamp, run.network.latents, run.network.width)
         act, method = ACTIVATIONS[run.settings.activation], run.composition
-        backbone: Backbone = pkgutil.resolve_name(BACKBONES[run.network.name])(shape, act)
+        backbone: Backbone = pkgutil.resolve_name(BACKBONES[run.network.name].maker)(shape, act)
         self.encoder = backbone.encoder
         self.deterministic, self.detached_decoder = run.encoder == "deterministic", method.decoder_apart
         self.encoder_sees_aux = method.encoder_sees_aux
@@ -45,7 +44,7 @@ class Autoencoder(nn.Module):
         self.decoder = backbone.decoder
         self.companion = _companion(run)
         bounded = any(name == "kl_free" or TERMS[name].needs_density for name in run.terms)
-        self.range = (FLOOR, 10.0) if bounded else (-8.0, 2.0)
+        self.range = (POINT, 10.0) if bounded else (-8.0, 2.0)
         self.mean, self.std = mean, std
 
     def _head(self, features: int, latents: int, outputs: int, act: type[nn.Module]) -> nn.Module:
@@ -60,7 +59,7 @@ class Autoencoder(nn.Module):
         features = self.encoder((images - self.mean) / self.std if self.std else images)
         outputs = self.head(torch.cat([features, u], 1) if self.encoder_sees_aux else features)
         if self.deterministic:
-            return outputs, torch.full_like(outputs, FLOOR)
+            return outputs, torch.full_like(outputs, POINT)
         mean, log_variance = outputs.chunk(2, dim=1)
         if self.copied:
             residual = torch.arange(mean.shape[1], device=mean.device) >= self.copied

@@ -22,6 +22,7 @@ from auxvae.data.loader import Batch
 from auxvae.data.store import Scaling
 
 Codes = Float[Tensor, "B d"]
+POINT = -20.0  # log variance of a latent whose posterior is a point
 
 
 class Posterior(NamedTuple):
@@ -67,11 +68,15 @@ class Model(ABC):
 
     @abstractmethod
     def encode(self, batch: Batch) -> tuple[Codes, Codes]:
-        """Mean and log variance of the posterior, each (B, d_Z)."""
+        """Mean and log variance of the posterior, each (B, d_Z); a latent without a width has log variance POINT."""
 
     def decode(self, latents: Codes) -> Float[Tensor, "B C H W"]:
         """Images on the likelihood's scale."""
         raise NotImplementedError(f"{type(self).__name__} does not decode")
+
+    def sample_prior(self, aux: Float[Tensor, "N a"], source: torch.Generator) -> Codes | None:
+        """Samples of the prior of the residual latents at these auxiliary variables, None without a fixed prior."""
+        return None
 
     def sample(self, count: int, source: torch.Generator) -> Float[Tensor, "B C H W"]:
         """So many images of the model's own, on the likelihood's scale."""

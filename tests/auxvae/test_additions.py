@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from auxvae.config.methods import METHODS, Method
-from auxvae.config.networks import BACKBONES
+from auxvae.config.networks import BACKBONES, Backbone
 from auxvae.config.priors import PRIORS, PriorKind
 from auxvae.config.terms import TERMS, Term
 from auxvae.metrics.metric import Column, Metric
@@ -15,6 +15,7 @@ from auxvae.metrics.suite import suite
 from auxvae.metrics.table import METRICS
 from auxvae.models.model import draws_at
 from tests.auxvae.models import any_batch, model_of, run_of
+from tests.conftest import study_of
 
 HERE = "tests.auxvae.additions"
 
@@ -50,8 +51,9 @@ def test_a_prior_is_an_entry_and_a_class(config, monkeypatch, ids):
 
 
 def test_a_network_is_an_entry_and_a_function(config, monkeypatch, ids):
-    monkeypatch.setitem(BACKBONES, "shallow", f"{HERE}:shallow")
+    monkeypatch.setitem(BACKBONES, "shallow", Backbone(f"{HERE}:shallow", 1e6))
     run = run_of("vae", config, network={"name": "shallow"})
+    assert study_of(config)[1].core_hours() > 0
     assert terms_of(run).keys() == {"reconstruction", "kl"} and HERE in run.modules
     assert {method: run_of(method, config).id for method in ids} == ids
 

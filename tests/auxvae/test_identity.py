@@ -11,7 +11,7 @@ import torch
 from auxvae.config import identity
 from auxvae.config.latents import PriorSpec
 from auxvae.config.methods import METHODS, Method
-from auxvae.config.networks import BACKBONES, COMPANIONS
+from auxvae.config.networks import BACKBONES, COMPANIONS, Backbone
 from auxvae.config.priors import PRIORS, PriorKind
 from auxvae.config.terms import TERMS, Term
 from auxvae.config.training import Training
@@ -101,7 +101,7 @@ def test_additions_to_the_tables_change_no_run(by_method, monkeypatch):
     before = {name: (run.id, run.modules, run.record()) for name, run in by_method.items()}
     monkeypatch.setitem(TERMS, "new", Term("auxvae.losses.new:new", ("degree",)))
     monkeypatch.setitem(PRIORS, "new", PriorKind("auxvae.models.new:New"))
-    monkeypatch.setitem(BACKBONES, "new", "auxvae.models.new:new")
+    monkeypatch.setitem(BACKBONES, "new", Backbone("auxvae.models.new:new", 1e6))
     monkeypatch.setitem(COMPANIONS, "new", "auxvae.models.new:New")
     monkeypatch.setitem(METHODS, "new", Method({"new": 1.0}, "nobody", companion="new"))
     assert {name: (run.id, run.modules, run.record()) for name, run in by_method.items()} == before

@@ -218,6 +218,11 @@ def test_all_faults_are_reported_at_once(config):
     assert all(BAD[case][1] in together for case in cases), together
 
 
+def test_a_value_that_cannot_be_read_is_one_fault_not_two(config):
+    config["runs"] = [{"method": "vae", "seeds": [True]}]
+    assert [sentence.split(":")[0] for sentence in refusal(config)] == ["runs[0].seeds[0]"]
+
+
 def test_a_group_is_the_product_of_its_lists(config):
     config["runs"] = [
         {"method": "aux_vae", "coverages": ["full", "two"], "weights": {"kl": [1, 2, 4]}, "seeds": [0, 1]}
