@@ -7,9 +7,9 @@ r"""Terms that tie the auxiliary latents to their factors and keep the residual 
     regression     1/2 sum_{j aux} (mu_j - u_j)^2
     critics        - sum_{j, k aux} of the bounds that the critics of MINE maximise     (arXiv 1801.04062)
 
-with R of losses.dependence: correlations of powers, HSIC, or MINE, for which R_0 is the bound where it is positive and
-R_1 its negative. All are plain numbers, without units: their weights carry the nats. Which latents are auxiliary is a
-tensor, so that a whole grid of coverages is one program under `torch.func.vmap`.
+with R of losses.dependence: correlations of powers, HSIC, or MINE, for which R_0 = max(bound, 0), R_1 = -bound. All are
+plain numbers, without units: their weights carry the nats. A 0/1 tensor marks the auxiliary latents, so that a whole
+grid of coverages is one program under `torch.func.vmap`.
 """
 
 from __future__ import annotations

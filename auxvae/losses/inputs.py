@@ -23,17 +23,13 @@ class Draws(NamedTuple):
 
     noise (B, d_Z): standard normal. prior_samples (M, d_Z): samples of the prior, 0 for the auxiliary latents. shuffle
     (B, d_Z): a permutation of the rows for each latent. pairs (2, P): first and second latent of the pairs to compare.
-    What no term of the run needs has no rows.
+    Arrays that no term uses are empty.
     """
 
     noise: Float[Tensor, "*S B d"]
     prior_samples: Float[Tensor, "*S M d"]
     shuffle: Int[Tensor, "*S R d"]
     pairs: Int[Tensor, "*S 2 P"]
-
-    def at(self, step: int) -> Draws:
-        """The numbers of one step of the epoch."""
-        return Draws(*(each[step] for each in self))
 
 
 class Scalars(NamedTuple):

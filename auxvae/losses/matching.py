@@ -6,8 +6,8 @@ r"""Terms that match the residual latents with samples of their prior, by MMD (l
 
 All are plain numbers, without units: their weights carry the nats. In a run with the term `kl_free`, mmd_marginal and
 mmd_pairs weight a latent by 1 - 2 E sigma_j^2, clamped to [0, 1], so that inactive latents (E sigma^2 near 1) are left
-out; and both grow linearly with the share of the training that is done, since a strong MMD at the beginning locks a
-rotation of the latents that it meets there.
+out; and both grow linearly with the share of the training that is done, since a strong MMD at the beginning fixes the
+latents in their initial, arbitrary rotation.
 """
 
 from __future__ import annotations

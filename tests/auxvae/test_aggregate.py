@@ -5,10 +5,10 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm, sem
 
-from auxvae.metrics.alignment import active_scores
+from auxvae.metrics.alignment import informative_scores
 from auxvae.metrics.covariance import covariance_ratio, total_correlation, wasserstein_correlation
 from auxvae.metrics.pairs import pair_dependence, pair_dependence_floor
-from auxvae.metrics.posterior import active_latents, divergence
+from auxvae.metrics.posterior import divergence, informative_latents
 from auxvae.metrics.prior_match import marginal_wasserstein, match_scores, sliced_wasserstein
 from auxvae.metrics.score import BLOCKS, jackknife
 
@@ -129,13 +129,13 @@ def test_deleting_a_block_of_rows_is_computing_pair_dependence_without_them():
     assert (score.high - score.low) / 2 == pytest.approx(half, rel=1e-3)
 
 
-def test_inactive_latents_do_not_count_in_the_lds_of_active_ones():
+def test_inactive_latents_do_not_count_in_the_lds_of_informative_ones():
     """Correlation does not know the scale: an inactive latent that correlates with a factor counts in LDS, not here."""
     factor = NORMAL[:, 0]
     codes = np.stack([factor, 1e-3 * (factor + NORMAL[:, 1])], 1)
     log_variance = np.stack([np.full(N, -8.0), np.zeros(N)], 1)
-    active = active_latents(codes, log_variance)
-    assert active.tolist() == [True, False]
-    scores = active_scores(codes, {"f": factor}, active, 20)
+    informative = informative_latents(codes, log_variance)
+    assert informative.tolist() == [True, False]
+    scores = informative_scores(codes, {"f": factor}, informative, 20)
     assert (scores["lds_all_live"].value, scores["latents_live"].value) == (1, 1)
-    assert active_scores(codes, {"f": factor}, np.array([False, False]), 20)["lds_all_live"].value == 0
+    assert informative_scores(codes, {"f": factor}, np.array([False, False]), 20)["lds_all_live"].value == 0

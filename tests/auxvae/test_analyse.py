@@ -213,7 +213,7 @@ def test_runs_share_a_label_only_if_they_differ_in_their_seed_alone(config):
 
 
 def test_given_latents_are_scored_without_a_width(tiny_store, tmp_path, config):
-    """The auxiliary latents of a conditional VAE are the factors: they are active, exact, and cost no nats."""
+    """The auxiliary latents of a conditional VAE are the factors: they are informative, exact, and cost no nats."""
     from tests.conftest import study_of
 
     config["runs"] = [{"method": "cvae", "coverages": ["full"], "network": {"name": "mlp", "width": 8, "latents": 5}}]
