@@ -1,4 +1,4 @@
-"""The closed-form metrics of several runs at once, on the device of their codes: validation scores while training.
+"""Metrics that need no fitting, of several runs at once, on the device of their codes: validation scores in training.
 
 lds, lds_corrected, sap, mig, modularity, total_correlation and covariance_ratio as auxvae.metrics.alignment,
 information and covariance define them, over all factors, from one covariance matrix and one set of histograms per run;

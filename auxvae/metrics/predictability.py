@@ -3,10 +3,10 @@ r"""Latent predictability score (LPS): how well each latent can be predicted fro
     R2_i = 1 - sum_n (z_ni - g_i(z_n,-i))^2 / sum_n (z_ni - mean z_i)^2      over held-out rows of five folds
     LPS  = mean_i max(0, R2_i)                                               range [0, 1], 0 is good
 
-The paper names no regressor. Here are three, each a metric: `lps`, networks with two layers of 64 units plus a linear
-term; `lps_ridge`, the linear term alone; `lps_trees`, gradient boosted trees. Latents are standardised; those
-of variance below 1e-4 are *constant* and left out (NaN in the matrix, which holds R2_i), since standardising them would
-score their rounding errors. For equicorrelated Gaussians R2_i is
+The paper does not say which regressor predicts. Three are offered, each as a metric: `lps`, networks with two layers of
+64 units plus a linear term; `lps_ridge`, the linear term alone; `lps_trees`, gradient boosted trees. Latents are
+standardised; those of variance below 1e-4 are *constant* and left out (NaN in the matrix, which holds R2_i), since
+standardising would blow up noise to the size of a signal. For equicorrelated Gaussians R2_i is
 rho^2 (d - 1) / (1 + (d - 2) rho). The interval is over the predicted rows, for fixed regressors.
 
 The networks of all folds and latents are one batch of matrix products. They are trained by Adam for two epochs of
