@@ -1,7 +1,8 @@
 """Read a mapping (from YAML or JSON) into declared dataclasses; the declaration is the only list of what is legal.
 
 The dataclasses are pydantic's, their fields of the kinds in foundation.fields. Whatever does not fit becomes a fault, a
-sentence with its place; all faults are collected at once, and `read_despite` goes on with what is sound.
+sentence with its place; all faults are collected at once, and `read_despite` drops faulty values and validates the
+rest.
 """
 
 from __future__ import annotations
@@ -146,8 +147,8 @@ def _misfits(kind: Any, errors: list[tuple[Place, Any]]) -> Iterator[Misfit]:
             steps = (int(s) if s.isdigit() else s for s in re.findall(r"[^.\[\]]+", fault.where))
             path = (*place.path, *steps)
             whole = f"{place.text}{fault.where}".lstrip(".")
-            number = ", or a number" if error is chosen and error["type"] == "literal_error" else ""
-            placed = dataclasses.replace(fault, where=whole, allowed=fault.allowed + number)
+            other = _other_branch(union, error) if error is chosen else ""
+            placed = dataclasses.replace(fault, where=whole, allowed=fault.allowed + other)
             yield Misfit(path[:-1] if fault.value == "nothing" else path, placed)
 
 
@@ -157,6 +158,14 @@ def _likeliest(union: list[Any]) -> Any:
     number = isinstance(value, (int, float)) or (isinstance(value, str) and re.match(r"[-+.]?\d", value))
     wanted = "faults" if number else "literal_error"
     return next((each for each in union if each["type"] == wanted), union[0])
+
+
+def _other_branch(union: list[Any], chosen: Any) -> str:
+    """What the branch of a union that was not chosen takes: a number, or its choices."""
+    if chosen["type"] == "literal_error":
+        return ", or a number"
+    choices = [error["ctx"]["expected"] for error in union if error["type"] == "literal_error"]
+    return "".join(f" (or {each})" for each in choices)
 
 
 def _faults(kind: Any, path: Path, error: Any) -> list[Fault]:

@@ -65,8 +65,8 @@ class Range:
 
     def __str__(self) -> str:
         """The range in words."""
-        low = f"{'above' if self.above else 'at least'} {self.low:g}" if self.low > -math.inf else ""
-        high = f"at most {self.high:g}" if self.high < math.inf else ""
+        low = f"{'above' if self.above else 'at least'} {_written(self.low)}" if self.low > -math.inf else ""
+        high = f"at most {_written(self.high)}" if self.high < math.inf else ""
         return " and ".join(filter(None, (low, high)))
 
     def _check(self, value: float) -> float:
@@ -115,6 +115,12 @@ class _OneOrMore:
         return {"anyOf": [array["items"], array]}
 
 
+def _written(bound: float) -> str:
+    """A bound as text; the largest integer of so many bits, such as 2^63 - 1, as that."""
+    integer = int(bound) + 1
+    return f"2^{integer.bit_length() - 1} - 1" if bound > 2**31 and integer.bit_count() == 1 else f"{bound:g}"
+
+
 def chosen_from(value: object, choices: Iterable[str]) -> Fault:
     """The fault of a value that is not among the choices."""
     choices = list(choices)
@@ -135,7 +141,10 @@ def _whole(value: Any) -> int:
 def _finite(value: Any, wanted: str) -> float:
     if isinstance(value, str):
         raise refused(Fault("", value, f"{wanted} stands here, not text", _unquoted(value)))
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST:
+    if isinstance(value, bool):
+        remedy = "write a number (YAML reads yes, no, on and off as true and false)"
+        raise refused(Fault("", value, f"{wanted} stands here", remedy))
+    if not isinstance(value, (int, float)) or not abs(value) <= LARGEST:
         raise refused(Fault("", value, f"{wanted} stands here", "write a finite number"))
     return value
 

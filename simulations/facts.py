@@ -120,4 +120,5 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
         sealed = read_json(Path(path, "seal.json"), "the seal of a store")["facts"]
         declared.facts[name] = Facts(**{**sealed, "name": name, "store": path, "factors": tuple(sealed["factors"])})
     except (Refused, KeyError, TypeError, ValueError) as error:
-        faults.append(Fault(f"{where}.store", Words(f"a broken seal ({error})"), "it holds the facts", "remake it"))
+        allowed = "seal.json must hold the data set's facts"
+        faults.append(Fault(f"{where}.store", Words(f"a broken seal ({error})"), allowed, "make the store again"))

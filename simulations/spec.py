@@ -150,7 +150,8 @@ class Noise(Section):
         for name in unused:
             yield Fault(f".{name}", getattr(self, name), f"{self.kind} noise takes {listed(legal)}", "take it away")
         if self.kind == "gaussian" and not unused and len(written) != 1:
-            yield Fault("", written, "gaussian noise takes sigma or snr, one of the two", "write one")
+            value = Words("both sigma and snr" if written else "neither sigma nor snr")
+            yield Fault("", value, "gaussian noise takes one of the two", "write sigma or snr")
 
 
 @dataclass(frozen=True, config=SECTION)

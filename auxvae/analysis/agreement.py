@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 
 def seeds_of_a_method(runs: tuple[Run, ...]) -> list[list[Run]]:
-    """Runs that differ in their seed alone, where there are two or more."""
+    """Groups of two or more runs that differ in their seed alone."""
     by_label: dict[str, list[Run]] = {}
     for run, label in zip(runs, labels(runs).values(), strict=True):
         by_label.setdefault(label, []).append(run)

@@ -3,8 +3,8 @@
     scores.parquet  run, dataset, method, coverage, seed, metric, value, low, high, n         one row per run x metric
     analysis.nc     rho (run, latent, factor), drop (run, block, scale, measure, bound), contrast (pair, metric, bound)
 
-Controls are rows of the method `control`. What a run does not have (a model that does not decode has no `drop`) is
-absent. Nothing is computed here: auxvae.analysis.controls, agreement and contrasts do.
+Controls are rows of the method `control`. What a run lacks is absent: a model that does not decode has no `drop`.
+Nothing is computed here: auxvae.analysis.controls, agreement and contrasts do.
 """
 
 from __future__ import annotations

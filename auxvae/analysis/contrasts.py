@@ -1,4 +1,4 @@
-"""Contrasts: a score at one coverage minus the same at the first, for each data set, method and variant of it.
+"""Contrasts: a score at one coverage minus that at the first coverage, for each data set, method and variant of it.
 
 Differences are paired by seed. With two or more seeds the 95 % interval is Student's t over the seeds; with one it is
 the two intervals of the scores added in quadrature.

@@ -23,8 +23,8 @@ from auxvae.config.labels import latent_names
 from auxvae.config.run import Run
 from auxvae.data.randomness import normal
 from auxvae.data.store import Store
-from auxvae.metrics.alignment import active_scores, alignment_scores, correlation_matrix, lds
-from auxvae.metrics.posterior import active_latents, divergence
+from auxvae.metrics.alignment import alignment_scores, correlation_matrix, informative_scores, lds
+from auxvae.metrics.posterior import divergence, informative_latents
 from auxvae.metrics.prior_match import match_scores
 from auxvae.metrics.score import Score, mean_score
 from auxvae.metrics.suite import study_scores
@@ -74,7 +74,7 @@ def aligned_scores(
     return {
         "lds_sampled": of_samples._replace(matrix=None),
         **alignment_scores(codes, factors, run.aux, resamples),
-        **active_scores(codes, factors, active_latents(mean, log_variance), resamples),
+        **informative_scores(codes, factors, informative_latents(mean, log_variance), resamples),
     }
 
 

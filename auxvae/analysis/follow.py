@@ -17,7 +17,7 @@ def follow_metrics(
 ) -> Callable[[Tensor], Mapping[str, float]]:
     """The observer of training (training.loop.Observer): closed-form metrics of posterior means (N, d_Z).
 
-    The factors (N,) are those of all validation rows; codes of the first rows are measured with those of these rows.
+    The factors (N,) are those of all validation rows; fewer codes belong to the first rows.
     """
     columns = factor_columns(factors, device)
 

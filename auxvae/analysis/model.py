@@ -77,7 +77,7 @@ class TrainedModel:
 
     @torch.no_grad()
     def sample_counts(self, count: int) -> Array:
-        """So many images (N, C, H, W) of the model's own, in photons per pixel, with the scales of the first rows."""
+        """`count` images (N, C, H, W) sampled from the model, in photons per pixel, by the scales of the first rows."""
         images = self.model.sample(count, generator(self.run.seed, "samples")).cpu()
         return self._counts(images, np.arange(count))
 

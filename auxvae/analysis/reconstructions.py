@@ -4,9 +4,9 @@ nats, nats_floor   -log p of the images given the reconstruction, and given the 
 mse                per pixel, of images scaled to [0, 1] by the extremes of the training rows
 psnr               of the images of mse, in decibel
 set_distance       sliced Wasserstein distance between the images of mse and their reconstructions, as two sets
-ssim               the published one, on those images; ssim_mean_image for the mean training image
+ssim               the published SSIM, on the images of mse; ssim_mean_image for the mean training image
 ssim_asinh         on asinh(c / 10) against the noise-free truth where the store has it, else against the image
-ssim_asinh_noisy   the same against the noisy image; its ceiling is the score of the truth
+ssim_asinh_noisy   ssim_asinh against the noisy image; its ceiling is the score of the truth
 flux_bias ...      auxvae.metrics.shapes, for images of one band in photons, against the noise-free truth where the
                    store has it
 """

@@ -1,4 +1,4 @@
-"""Anyone's representation read from a file, the metrics chosen for it, and its scores as a table.
+"""A representation read from a file of any origin, the metrics chosen for it, and its scores as a table.
 
     codes (N, D), factors (N, F)            one row per image; factors are optional
     codes_test (M, D), factors_test (M, F)  optional test rows of fitted metrics
@@ -66,7 +66,7 @@ def read_codes(path: Path) -> Representation:
 
 
 def _read_names(names: Sequence[str]) -> list[str]:
-    """The names of arrays that are read; refuses those that are almost one of them, and ignores all others."""
+    """The names of the arrays to read; refuses a name that looks misspelled, and ignores all others."""
     missing = [name for name in ARRAYS if name not in names]
     near = {name: difflib.get_close_matches(name, missing, 1, 0.85) for name in names if name not in ARRAYS}
     if wrong := {name: match[0] for name, match in near.items() if match}:
@@ -146,7 +146,7 @@ def chosen_metrics(only: str, inputs: Representation) -> list[str] | None:
 
 
 def left_out(inputs: Representation) -> list[str]:
-    """One sentence for all metrics that lack the same thing."""
+    """One sentence for each array that is missing, with the metrics left out for it."""
     lacking: dict[str, list[str]] = {}
     for name, metric in measured().items():
         if lacks(name, inputs):

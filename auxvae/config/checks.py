@@ -159,7 +159,7 @@ def _latents(group: Group, where: str) -> Iterator[Fault]:
         text = f"{group.method} has a KL divergence, which needs a density for every z"
         yield Fault(f"{where}.prior", prior.kind, text, "take normal, laplace or mixture, or a method with an mmd")
     if group.encoder == "gaussian" and method.decoder_apart:
-        yield Fault(f"{where}.encoder", "gaussian", f"{group.method} gives points", "take it away")
+        yield Fault(f"{where}.encoder", "gaussian", f"{group.method} has a deterministic encoder", "take it away")
     if group.encoder == "deterministic" and method.encoder == "gaussian":
         text = f"{group.method} has terms that need a Gaussian posterior"
         yield Fault(f"{where}.encoder", "deterministic", text, "take it away, or take ae_mmd or wae_mmd")

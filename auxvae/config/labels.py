@@ -8,7 +8,8 @@ from typing import Any
 
 from auxvae.config.run import Run
 
-ELSEWHERE = ("dataset", "method", "coverage", "aux", "seed", "settings")  # in the label already; settings stand flat
+# Fields of a run that are in the label already, or, of the settings, are listed key by key.
+ELSEWHERE = ("dataset", "method", "coverage", "aux", "seed", "settings")
 
 
 def labels(chosen: tuple[Run, ...]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The methods of the field as one table: how auxiliary variables enter, the prior, the terms and weights, a paper.
 
-    minimise  sum_t w_t * term_t        every term in nats per image, averaged over the batch (auxvae.losses.terms)
+    minimise  sum_t w_t * term_t        every term in nats per image, averaged over the batch (auxvae.losses)
 
 A column, `conditional`, says how the auxiliary variables u enter the prior p(z|u) of the auxiliary latents:
 

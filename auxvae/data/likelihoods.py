@@ -113,7 +113,7 @@ class Bernoulli(Likelihood):
         return scaled
 
     def nats(self, images: Float[Tensor, "B C H W"], reconstruction: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
-        """Cross entropy, summed over the pixels of each image; 0 for a black and white image that is met."""
+        """Cross entropy, summed over the pixels of each image; 0 for a black and white image reproduced exactly."""
         return binary_cross_entropy(reconstruction, images, reduction="none").flatten(1).sum(1)
 
 

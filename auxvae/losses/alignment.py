@@ -3,13 +3,13 @@ r"""Terms that tie the auxiliary latents to their factors and keep the residual 
     explicitness   sum_{j aux} R_1(z_j, u_j)                                            (arXiv 2507.00298, eq. 7)
     intra          sum_{j != k aux} R_0(z_j, u_k)                                                        (eq. 8)
     inter          1/(d_Z - d) sum_{i residual} sum_{k aux} R_0(mu_i, u_k)                               (eq. 9)
-                   + the same with |rho(mu_i, u_k u_l)|, k < l, if `interactions` is set
+                   + 1/(d_Z - d) sum_{i residual} sum_{k < l aux} |rho(mu_i, u_k u_l)| if `interactions` is set
     regression     1/2 sum_{j aux} (mu_j - u_j)^2
     critics        - sum_{j, k aux} of the bounds that the critics of MINE maximise     (arXiv 1801.04062)
 
-with R of losses.dependence: correlations of powers, HSIC, or MINE, for which R_0 is the bound where it is positive and
-R_1 its negative. All are plain numbers, without units: their weights carry the nats. Which latents are auxiliary is a
-tensor, so that a whole grid of coverages is one program under `torch.func.vmap`.
+with R of losses.dependence: correlations of powers, HSIC, or MINE, for which R_0 = max(bound, 0), R_1 = -bound. All are
+plain numbers, without units: their weights carry the nats. A 0/1 tensor marks the auxiliary latents, so that a whole
+grid of coverages is one program under `torch.func.vmap`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from auxvae.models.critics import frozen
 
 
 def explicitness(inputs: TermInputs, fixed: TermSettings) -> Nats:
-    """How far each auxiliary latent is from following its factor."""
+    """What is missing of the dependence of each auxiliary latent on its factor."""
     z, degree, normalise = inputs.posterior.sample, fixed.settings.aux_degree, fixed.settings.normalise
     if fixed.dependence == "polynomial":
         return (inputs.is_aux * r1(z, inputs.aux, degree, normalise)).sum()
@@ -51,7 +51,7 @@ def inter(inputs: TermInputs, fixed: TermSettings) -> Nats:
 
 
 def _dependence(inputs: TermInputs, z: Float[Tensor, "B d"], degree: int, fixed: TermSettings) -> Float[Tensor, "d F"]:
-    """Dependence of every latent on every factor by the method's measure; MINE has the auxiliary variables alone."""
+    """Dependence of every latent on every factor by the method's measure; for MINE, F counts auxiliary variables."""
     if fixed.dependence == "polynomial":
         return r0(z, inputs.aux, degree, fixed.settings.normalise)
     if fixed.dependence == "hsic":

@@ -2,9 +2,9 @@ r"""KL divergences of the posterior from its prior, in nats per image, means ove
 
     kl          KL(q(z|x) || p(z|u)), in closed form where the prior is Gaussian:
                 1/2 sum_j [ (sigma_j^2 + (mu_j - m_j)^2) / v_j - 1 - log(sigma_j^2 / v_j) ]
-                else log q(z|x) - log p(z) at the sample
-    kl_told     the same over the auxiliary latents alone
-    kl_free     that of the residual latents from N(0, 1), times c(t) = cooling^(1 - clamp((t - 0.65) / 0.3, 0, 1)) at
+                else log q(z|x) - log p(z) at the sampled z
+    kl_told     KL of the auxiliary latents alone
+    kl_free     KL of the residual latents from N(0, 1), times c(t) = cooling^(1 - clamp((t - 0.65) / 0.3, 0, 1)) at
                 the share t of the training: latents that are not needed become inactive before the others are refined
     capacity    |KL - C(t)|, C rises linearly to `capacity` nats over the first third      (arXiv 1804.03599, eq. 8)
     vae_of_u    1/2 |u - u'|^2 + KL(q_c(z|u) || N(0, 1)), the VAE of the factors of IDVAE   (arXiv 2007.00830)

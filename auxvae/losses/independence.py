@@ -6,7 +6,7 @@ r"""Terms that penalise dependence between latents; they use no factor.
     discriminator          its cross entropy on codes and on codes shuffled latent by latent, both without gradient
     covariance_of_means    sum_{i != j} Cov(mu)_ij^2                                      DIP-VAE-I, arXiv 1711.00848
     variance_of_means      sum_i (Cov(mu)_ii - 1)^2
-    ..._of_samples         the same of Cov(mu) + E diag sigma^2                           DIP-VAE-II
+    ..._of_samples         both with Cov(mu) + E diag sigma^2                             DIP-VAE-II
 
 Deviations: means over the minibatch in place of importance weights for the data set's size, which change the total
 correlation by a constant; density_ratio is the log odds of one output in place of the difference of two.
@@ -114,7 +114,7 @@ def _pull(weight: Tensor, z: Tensor, mean: Tensor, log_variance: Tensor) -> tupl
 
 
 def density_ratio(inputs: TermInputs, fixed: TermSettings) -> Nats:
-    """Total correlation by the discriminator's log odds."""
+    """Total correlation, estimated as the mean log odds of the discriminator."""
     odds: Tensor = frozen(inputs.companion_network())(inputs.posterior.sample)
     return odds.mean()
 

@@ -19,21 +19,17 @@ Nats = Float[Tensor, ""]
 
 
 class Draws(NamedTuple):
-    """Random numbers of a step; those of an epoch have the step as their first axis.
+    """The random numbers of one step, or of an epoch, whose arrays have the step as their first axis.
 
     noise (B, d_Z): standard normal. prior_samples (M, d_Z): samples of the prior, 0 for the auxiliary latents. shuffle
     (B, d_Z): a permutation of the rows for each latent. pairs (2, P): first and second latent of the pairs to compare.
-    What no term of the run needs has no rows.
+    Arrays that no term uses are empty.
     """
 
     noise: Float[Tensor, "*S B d"]
     prior_samples: Float[Tensor, "*S M d"]
     shuffle: Int[Tensor, "*S R d"]
     pairs: Int[Tensor, "*S 2 P"]
-
-    def at(self, step: int) -> Draws:
-        """The numbers of one step of the epoch."""
-        return Draws(*(each[step] for each in self))
 
 
 class Scalars(NamedTuple):
@@ -83,12 +79,12 @@ class TermInputs(NamedTuple):
 
 
 class TermSettings(NamedTuple):
-    """What is fixed for a run and may steer the control flow of a term.
+    """What is constant for a run; terms may branch on it, unlike on tensors under `torch.func.vmap`.
 
     settings: those of the group of runs. mmd: how codes and prior are compared. dependence: `polynomial`, `hsic` or
     `mine`. density: the prior of the residual latents where it is not N(0, 1), whose KL divergence has a closed form.
     prior_independent: whether the latents of the prior are independent of each other, so that their covariance needs no
-    samples. gated: inactive latents are left out of the marginal and pair terms (runs with a `kl_free`).
+    samples. gated: inactive latents are left out of the marginal and pair terms (runs with the term `kl_free`).
     """
 
     likelihood: Likelihood

@@ -58,7 +58,7 @@ def kernel(
 
 
 def bandwidth(mmd: Mmd, variance: Float[Tensor, " d"], squared: Float[Tensor, "N M"]) -> Float[Tensor, ""]:
-    """The bandwidth by the rule of the run, from the prior's variances and the distances of codes and prior samples."""
+    """The bandwidth by the rule in `mmd`, from the prior's variances and the distances of codes and prior samples."""
     if mmd.bandwidth == "prior":
         return (2 * variance.sum()).clamp(min=NARROWEST)
     if mmd.bandwidth == "median":

@@ -6,8 +6,8 @@ r"""Terms that match the residual latents with samples of their prior, by MMD (l
 
 All are plain numbers, without units: their weights carry the nats. In a run with the term `kl_free`, mmd_marginal and
 mmd_pairs weight a latent by 1 - 2 E sigma_j^2, clamped to [0, 1], so that inactive latents (E sigma^2 near 1) are left
-out; and both grow linearly with the share of the training that is done, since a strong MMD at the beginning locks a
-rotation of the latents that it meets there.
+out; and both grow linearly with the share of the training that is done, since a strong MMD at the beginning fixes the
+latents in their initial, arbitrary rotation.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def mmd_marginal(inputs: TermInputs, fixed: TermSettings) -> Nats:
 def mmd_pairs(inputs: TermInputs, fixed: TermSettings) -> Nats:
     """Distance of the feature covariances, summed over the pairs of residual and of residual with auxiliary latents.
 
-    The auxiliary latents are constants here. Where pairs are drawn, their mean stands for the mean of all.
+    The auxiliary latents are constants here. Where only some pairs are drawn, their mean stands for that of all pairs.
     """
     width, samples = inputs.scalars.kernel_width, None if fixed.prior_independent else inputs.prior_samples
     z = _without_aux_gradient(inputs, inputs.posterior.sample)
@@ -59,7 +59,7 @@ def _pair_weights(is_aux: Float[Tensor, " d"], active: Float[Tensor, " d"]) -> F
 
 
 def _active(inputs: TermInputs, fixed: TermSettings) -> Float[Tensor, " d"]:
-    """1 for the residual latents, 0 for the auxiliary ones and for inactive latents of a gated run, (d_Z,)."""
+    """Weights (d_Z,): 0 for auxiliary latents; for residual ones 1, in a gated run 1 - 2 E sigma^2 within [0, 1]."""
     residual = 1 - inputs.is_aux
     if not fixed.gated:
         return residual
@@ -68,7 +68,7 @@ def _active(inputs: TermInputs, fixed: TermSettings) -> Float[Tensor, " d"]:
 
 
 def _ramp(inputs: TermInputs, fixed: TermSettings) -> Tensor:
-    """The factor on marginals and pairs at this point of the training."""
+    """The growing weight of marginals and pairs in a gated run, 1 in others."""
     return inputs.progress if fixed.gated else torch.ones_like(inputs.progress)
 
 

@@ -15,8 +15,9 @@ d - 1 pairs at once and hide a dependent one. Centring leaves a bias of order 1/
 
 In blocks: the mean of the joint MMD^2 over disjoint blocks of b rows (Zaremba et al., NeurIPS 2013), linear in n.
 
-The codes of earlier batches (`Queue`, without gradient) extend the batch: the value is that of all rows together, and
-the gradient is that of the batch's codes among them, scaled as for a batch alone, so that weights keep their meaning.
+The codes of earlier batches (`Queue`, without gradient) extend the batch: the value is the estimate from all rows. The
+gradient moves the codes of the batch alone, and is as large as without the queue, so that the weight of a term means
+the same with any queue.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def marginal(
 
 
 def pairs(z: Codes, queue: Queue, y: Float[Tensor, "m d"] | None, width: Tensor | float = 1.0) -> Float[Tensor, "d d"]:
-    """Distance of the feature covariances of every pair of latents, (d, d); ignore the diagonal.
+    """Squared distance of the feature covariances of every pair of latents, (d, d); the diagonal means nothing.
 
     Without y the latents of the prior are independent of each other, and C_y is 0 exactly.
     """
@@ -103,7 +104,7 @@ def chosen_pairs(
     chosen: Int[Tensor, "2 P"],
     width: Tensor | float = 1.0,
 ) -> Float[Tensor, " P"]:
-    """The same for the pairs (first, second) of latents that are named, (P,)."""
+    """Squared distance of the feature covariances for the chosen pairs (first, second) of latents, (P,)."""
 
     def moments(f: Float[Tensor, "n d k"]) -> tuple[Float[Tensor, "P k k"], Float[Tensor, " P"]]:
         first, second = f[:, chosen[0]], f[:, chosen[1]]
@@ -120,7 +121,7 @@ def _covariance_distance(
     """|C_z - C_y|^2 of every pair, C the covariance of their features, without the i = j terms of the estimates."""
     filled = queue.filled[:, None, None]
     rows = len(batch) + queue.filled.sum()
-    centre = ((batch.sum(0) + (earlier * filled).sum(0)) / rows).detach()  # its gradient changes no covariance
+    centre = ((batch.sum(0) + (earlier * filled).sum(0)) / rows).detach()  # a shift changes no covariance: no gradient
     now, before = moments(batch - centre), moments((earlier - centre) * filled)
     mean, square = (_mean_with_queue(a, b, len(batch), queue) for a, b in zip(now, before, strict=True))
     codes = (mean.square().sum((-1, -2)), square, rows)

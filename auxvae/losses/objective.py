@@ -35,7 +35,7 @@ class AutoencoderModel(Model):
     network: Autoencoder
 
     def __init__(self, run: Run, data: TrainingData, device: torch.device) -> None:
-        """Build the network, and the prior of the residual latents, which is refused where its samples are no good."""
+        """Build the network, and the prior of the residual latents, which is refused if its samples are faulty."""
         self.run, self.device = run, device
         scaling = data.scaling
         self.network = build(run, scaling.mean, scaling.std, data.likelihood.bounded).to(device)
@@ -83,7 +83,7 @@ class AutoencoderModel(Model):
         return samples
 
     def draw(self, seed: int, purpose: str, index: int, steps: int, rows: int) -> Draws:
-        """The random numbers of so many steps with batches of so many rows."""
+        """The random numbers of `steps` steps with batches of `rows` rows."""
         latents = self.run.network.latents
 
         def address(numbers: str) -> torch.Generator:
@@ -135,7 +135,7 @@ class AutoencoderModel(Model):
         return pad(aux, (0, self.run.network.latents - aux.shape[1]))
 
     def _prior_of(self, aux: Codes) -> Gaussian:
-        """p(z|u) of a batch; that of IDVAE learns from the factors alone, so it is a constant of the model's loss."""
+        """p(z|u) of a batch; without gradient for IDVAE, whose prior learns from the factors alone."""
         if self.run.composition.conditional != "learned" or self.network.companion is None:
             return priors.conditioned(aux, self.is_aux, self.scalars.aux_variance)
         learned: Gaussian = self.network.companion(aux)

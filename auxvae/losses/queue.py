@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Queue(NamedTuple):
-    """codes (Q, d): the latest codes, in any order. pushed: how many ever came; the first `pushed` rows are in use."""
+    """codes (Q, d): the latest codes, in any order. pushed: codes pushed so far; the first `pushed` rows are in use."""
 
     codes: Float[Tensor, "Q d"]
     pushed: Int[Tensor, ""]
@@ -31,5 +31,5 @@ class Queue(NamedTuple):
 
 
 def empty_queue(size: int, latents: int, device: torch.device | None = None) -> Queue:
-    """A queue for so many codes, none of which is there yet."""
+    """A queue with room for `size` codes, empty."""
     return Queue(torch.zeros(size, latents, device=device), torch.tensor(0, device=device))

@@ -7,8 +7,9 @@ latent j of the other, over active latents,
     UDR_a   = median over b of UDR_ab                                               range [0, 1], 1 is good
 
 R is the absolute coefficient of a Lasso (alpha 0.1) that predicts the latents of the other model from all of the first,
-or Spearman's |rho|; latents are standardised, and active if their mean KL is above 0.01 nat. Models are usually seeds
-of one method. No factor is needed. Known failure: it rewards agreement on axes that are not factors, too.
+or Spearman's |rho|; latents are standardised. A latent is active if its mean KL is above 0.01 nat, the threshold of the
+paper: below it the posterior is practically the prior. Models are usually seeds of one method. No factor is needed.
+Known failure: it rewards agreement on axes that are not factors, too.
 """
 
 from __future__ import annotations

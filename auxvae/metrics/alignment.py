@@ -7,9 +7,9 @@ With c_jk = |rho(z_j, u_k)| over N rows, d_Z latents and d factors:
                                                                          other d_Z - 1 latents correlate by chance
     corrected = LDS with c_jk = 0 wherever c_jk < 1.96 / sqrt(N)         correlations within the 95 % range of chance
                                                                          are set to 0
-    lds_all_live = LDS corrected over all factors, of the active latents only (auxvae.metrics.posterior): rho does not
-                   know the scale, so that an inactive latent would count as much as an active one. latents_live is
-                   their number.
+    lds_all_live = LDS corrected over all factors, of the informative latents only (auxvae.metrics.posterior): rho does
+                   not know the scale, so that an inactive latent would count as much as an informative one.
+                   latents_live is their number.
     explicitness = mean_k max_j 1/K sum_p |rho(z_j^p, u_k^p)|, p = 1..K  range [0, 1], 1 is good: 1 - R_1^K of the loss
                                                                          for the best latent of each factor
     dependence   = 1/K^2 sum_pq |rho(z_j^p, u_k^q)|                      a matrix: the heat map of degree K
@@ -131,10 +131,10 @@ def alignment_scores(codes: Array, factors: dict[str, Array], aux: tuple[str, ..
     return scores | {"lds_ceiling": exact(lds_ceiling(rows, codes.shape[1]), rows)}
 
 
-def active_scores(
-    codes: Array, factors: dict[str, Array], active: NDArray[np.bool_], resamples: int
+def informative_scores(
+    codes: Array, factors: dict[str, Array], informative: NDArray[np.bool_], resamples: int
 ) -> dict[str, Score]:
-    """Corrected LDS over all factors of the active latents, and their number."""
-    columns = codes[:, active] if active.any() else np.zeros((len(codes), 1))
+    """Corrected LDS over all factors of the informative latents, and their number."""
+    columns = codes[:, informative] if informative.any() else np.zeros((len(codes), 1))
     scores = alignment_scores(columns, factors, (), resamples)
-    return {"lds_all_live": scores["lds_all_corrected"], "latents_live": exact(float(active.sum()), len(codes))}
+    return {"lds_all_live": scores["lds_all_corrected"], "latents_live": exact(float(informative.sum()), len(codes))}

@@ -1,13 +1,14 @@
 r"""TAD, total attribute disentanglement: the lead of the best latent over the second for binary attributes.
 
-With A_ja = max(AUC(z_j), AUC(-z_j)) for attribute a, over the attributes that are counted,
+With A_ja = max(AUC(z_j), AUC(-z_j)) for attribute a, and A_(1)a, A_(2)a the two largest, over the attributes that are
+kept,
 
-    TAD = sum_a (A_(1)a - A_(2)a)                                range [0, number counted / 2], more is better
+    TAD = sum_a (A_(1)a - A_(2)a)                                range [0, (attributes kept) / 2], more is better
 
-(NashAE, Yeats et al., ECCV 2022, as computed by InfoDiffusion, Wang et al., ICML 2023). An attribute counts if some
+(NashAE, Yeats et al., ECCV 2022, as computed by InfoDiffusion, Wang et al., ICML 2023). An attribute is kept if some
 latent separates it with A >= 0.75 and its largest mutual information with another attribute is at most 20 % of its own
 entropy. The matrix is A. Known failures: a sum, so that it grows with the number of attributes; 0 for a code that holds
-every attribute twice. Intervals: bootstrap over rows, with the attributes that count for all rows.
+every attribute twice. Intervals: bootstrap over rows, with the attributes that are kept for all rows.
 """
 
 from __future__ import annotations

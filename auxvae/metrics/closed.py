@@ -1,4 +1,4 @@
-"""The closed-form metrics of several runs at once, on the device of their codes: validation scores while training.
+"""Metrics that need no fitting, of several runs at once, on the device of their codes: validation scores in training.
 
 lds, lds_corrected, sap, mig, modularity, total_correlation and covariance_ratio as auxvae.metrics.alignment,
 information and covariance define them, over all factors, from one covariance matrix and one set of histograms per run;
@@ -18,9 +18,9 @@ from torch import Tensor
 
 from auxvae.metrics.alignment import CONSTANT, lds_of, null_threshold
 from auxvae.metrics.covariance import covariance_ratio_of, total_correlation_of
-from auxvae.metrics.information import BINS, equal_bins, gap, information_of, mig_of, modularity_of
+from auxvae.metrics.information import BINS, classes_of, equal_bins, gap, information_of, mig_of, modularity_of
 from auxvae.metrics.moments import correlations, covariances
-from auxvae.metrics.representation import class_columns, is_discrete
+from auxvae.metrics.representation import is_discrete
 
 
 class FactorColumns(NamedTuple):
@@ -35,7 +35,7 @@ def factor_columns(columns: Mapping[str, NDArray[np.float64]], device: torch.dev
     if not columns:
         return None
     table = np.stack(list(columns.values()), 1).astype(np.float64)
-    classes = class_columns(table, table, [is_discrete(column) for column in table.T])
+    classes = np.stack([classes_of(column, column, is_discrete(column)) for column in table.T], 1)
     return FactorColumns(torch.from_numpy(table).to(device), torch.from_numpy(classes).to(device))
 
 

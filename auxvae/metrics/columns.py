@@ -20,7 +20,7 @@ def column(score: str) -> Column | None:
 
 
 def metric_of(score: str, factors: Iterable[str] = ()) -> str | None:
-    """The metric that gives a score of that name, or has that name itself; None if there is none."""
+    """The name of the metric that has that name or a score of that name; None if there is none."""
     if score in METRICS:
         return score
     return next((metric for metric, name, _ in columns() if score in expanded(name, factors)), None)
@@ -32,7 +32,7 @@ def shown_in(table: ReportTable, factors: Iterable[str]) -> tuple[str, ...]:
 
 
 def expanded(score: str, factors: Iterable[str]) -> list[str]:
-    """The score of each factor for a score of a factor, else the score alone."""
+    """One name per factor for a score of each factor, else the name alone."""
     return [score.replace(EACH_FACTOR, factor) for factor in factors] if EACH_FACTOR in score else [score]
 
 

@@ -20,7 +20,8 @@ docs/metrics.md compares how they rank models. Intervals: of informativeness by 
 others, for forests, by the jackknife over trees: with s_t^2 the variance of a tree's influence and m of N rows in a
 tree, the variance is m/N s_t^2 (the bootstrap of m out of N rows). Boosting has no such interval: its bounds are NaN.
 
-Known failures: a code that holds every factor twice is incomplete; the capacity of the trees decides what is found.
+Known failures: a code that holds every factor twice is incomplete; relations that the trees cannot represent are not
+found.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def dci(
     reference: bool = False,
     resamples: int = RESAMPLES,
 ) -> dict[str, Score]:
-    """The three of codes (N, D) and factors (N, F), discrete (F,), tested on (M, D), (M, F); the matrix is R."""
+    """The three scores of codes (N, D) and factors (N, F), discrete (F,), tested on (M, D), (M, F); the matrix is R."""
     z, u, z_test, u_test = (np.array(each, dtype=np.float64) for each in (codes, factors, codes_test, factors_test))
     flags = np.asarray(discrete)
     for k in np.flatnonzero(flags):

@@ -4,7 +4,8 @@ r"""Distance correlation of pairs of latents, which is 0 for independent latents
     pair_dependence_floor   the same after shuffling the rows of each latent: its value under independence, by chance
 
 At most 1,000 rows. The interval is a jackknife over ten blocks of rows, because rows drawn twice look dependent.
-Shuffles depend on the number of rows alone. Known failure: dependence of three latents that are independent in pairs.
+Shuffles depend on the number of rows alone. Known failure: it does not see the dependence of three latents that are
+independent in pairs.
 """
 
 from __future__ import annotations

@@ -3,9 +3,10 @@ r"""Latent predictability score (LPS): how well each latent can be predicted fro
     R2_i = 1 - sum_n (z_ni - g_i(z_n,-i))^2 / sum_n (z_ni - mean z_i)^2      over held-out rows of five folds
     LPS  = mean_i max(0, R2_i)                                               range [0, 1], 0 is good
 
-The paper names no regressor. Here are three, each a metric: `lps`, networks with two layers of 64 units plus a linear
-term; `lps_ridge`, the linear term alone; `lps_trees`, gradient boosted trees. Latents are standardised; those of
-variance below 1e-4 are left out (NaN in the matrix, which holds R2_i). For equicorrelated Gaussians R2_i is
+The paper does not say which regressor predicts. Three are offered, each as a metric: `lps`, networks with two layers of
+64 units plus a linear term; `lps_ridge`, the linear term alone; `lps_trees`, gradient boosted trees. Latents are
+standardised; those of variance below 1e-4 are *constant* and left out (NaN in the matrix, which holds R2_i), since
+standardising would blow up noise to the size of a signal. For equicorrelated Gaussians R2_i is
 rho^2 (d - 1) / (1 + (d - 2) rho). The interval is over the predicted rows, for fixed regressors.
 
 The networks of all folds and latents are one batch of matrix products. They are trained by Adam for two epochs of
@@ -34,7 +35,7 @@ from auxvae.metrics.score import RESAMPLES, Score, Table, group_of_rows, group_w
 
 Array = NDArray[np.float64]
 Folds = Int[ndarray, " N"]
-INACTIVE = 1e-4  # variance below which a latent is left out
+CONSTANT = 1e-4  # variance below which a latent is left out
 FOLDS, WIDTH, EPOCHS, BATCH, RATE = 5, 64, 2, 250, 1e-2
 HIDDEN_ROWS = 4000  # at most so many train the hidden layers; the last layer uses all
 RIDGES = (1e-4, 1e-2, 1.0)  # penalties, in units of the mean square of the features
@@ -57,12 +58,12 @@ def lps_trees(codes: Table, resamples: int = RESAMPLES) -> Score:
 
 def _lps(codes: Table, predict: Callable[[Array, Folds], Array], resamples: int) -> Score:
     z = np.asarray(codes, dtype=np.float64)
-    active = z.var(0) > INACTIVE
+    varies = z.var(0) > CONSTANT
     r2 = np.full((1 + resamples, z.shape[1]), np.nan)
-    if active.sum() > 1:
-        columns = standard(z[:, active])
-        r2[:, active] = _explained(columns, predict(columns, folds(len(z))), resamples)
-    value = np.nan_to_num(r2.clip(0)).sum(1) / max(1, active.sum())
+    if varies.sum() > 1:
+        columns = standard(z[:, varies])
+        r2[:, varies] = _explained(columns, predict(columns, folds(len(z))), resamples)
+    value = np.nan_to_num(r2.clip(0)).sum(1) / max(1, varies.sum())
     latents = names(codes, z.shape[1], "z")
     return interval(value, len(z), xr.DataArray(r2[0], {"latent": latents}, ["latent"]))
 

@@ -10,8 +10,8 @@ penalty on the offset too), solved to the optimum by Newton's method, all latent
 regression (C = 1) codes are standardised by the training rows, and constant latents set to 0.
 
 Known failures: sap_discrete depends on the scale of the codes, through its penalty; a linear SVM on one latent cannot
-single out a class in the middle of several; SAP is 0 for a code that holds every factor twice. Classes of continuous
-factors are quantiles. Intervals: bootstrap over the test rows.
+single out a class whose values lie between those of others; SAP is 0 for a code that holds every factor twice. Classes
+of continuous factors are quantiles. Intervals: bootstrap over the test rows.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def explicitness_auc(
 
 
 def _standardised(z: Array, z_test: Array) -> tuple[Array, Array]:
-    """Both by the mean and spread of the first."""
+    """Both tables standardised by the mean and spread of the first."""
     spread = np.where(np.ptp(z, axis=0) > 0, z.std(0), np.inf)
     return np.asarray((z - z.mean(0)) / spread), np.asarray((z_test - z.mean(0)) / spread)
 

@@ -7,7 +7,7 @@ number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -58,16 +58,9 @@ class Representation:
 
     def classes(self, rows: xr.DataArray) -> xr.DataArray:
         """Factors (M, F) as classes counted from 0; continuous ones are cut at the quantiles of `factors`."""
-        return rows.copy(data=class_columns(self.factor_table.values, rows.values, self.discrete))
-
-
-def class_columns(
-    reference: NDArray[np.float64], rows: NDArray[np.float64], discrete: Sequence[bool]
-) -> NDArray[np.intp]:
-    """Rows of factors (M, F) as classes, by the values or the quantiles of the reference rows (N, F)."""
-    bins = min(BINS, max(2, len(reference) // ROWS))
-    columns = zip(reference.T, rows.T, discrete, strict=True)
-    return np.stack([classes_of(column, values, bool(flag), bins) for column, values, flag in columns], 1)
+        columns = zip(self.factor_table.values.T, rows.values.T, self.discrete, strict=True)
+        bins = min(BINS, max(2, len(self.factor_table) // ROWS))
+        return rows.copy(data=np.stack([classes_of(fit, column, flag, bins) for fit, column, flag in columns], 1))
 
 
 def representation(

@@ -8,7 +8,7 @@ and a bootstrap sample weights each group by the number of times it is drawn,
 so that a hundred samples cost little more than none. For exchangeable rows, resampling groups estimates the same
 variance as resampling rows; with 100 groups the width of an interval is uncertain by 7 %. Intervals are value +- 1.96
 standard deviations over the samples, because duplicated rows inflate every chance dependence, so that percentile
-intervals would be biased. Statistics for which duplicated rows are wrong (distances, extremes) use a jackknife that
+intervals would be biased. Statistics that duplicated rows distort (distances, extremes) use a jackknife that
 deletes one of ten blocks of rows at a time.
 """
 

@@ -27,13 +27,13 @@ def measured() -> dict[str, Metric]:
 
 
 def named(score: str) -> str | None:
-    """The metric of the suite of that name, or that gives a score of that name."""
+    """The name of the metric of the suite that has that name or a score of that name; None if there is none."""
     name = metric_of(score)
     return name if name in measured() else None
 
 
 def lacks(name: str, inputs: Representation) -> bool:
-    """Whether a representation has not what a metric needs."""
+    """Whether a representation lacks what a metric needs."""
     factors = 0 if inputs.factors is None else inputs.factors.shape[1]
     present: dict[Needs, bool] = {
         "codes": True,
@@ -65,7 +65,7 @@ def suite(
 def study_scores(mean: Array, sampled: Array, factors: dict[str, Array], resamples: int) -> dict[str, Score]:
     """The suite as a study has it, of posterior means or samples (N, D) as the table says, over all varying factors.
 
-    Without boosted metrics and those of a coverage; nothing where there are fewer rows than bins.
+    Boosted metrics, and those computed for the coverage of a run, are left out; empty for fewer rows than bins.
     """
     varying = {name: column for name, column in factors.items() if np.ptp(column) > 0}
     if len(mean) < BINS or not varying:

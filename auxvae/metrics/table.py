@@ -63,8 +63,8 @@ METRICS: dict[str, Metric] = {
             "latents_live": Column("", "alignment"),
         },
         "means", "factors", AUX,
-        "LDS over all factors, raw and corrected; `lds_all_live` of the active latents only (those that hold more than "
-        "0.3 nat), `latents_live` their number",
+        "LDS over all factors, raw and corrected; `lds_all_live` of the informative latents only (those that hold "
+        "more than 0.3 nat), `latents_live` their number",
         f"{LINE}; how much is explained",
     ),
     "lds_sampled": Metric({"lds_sampled": ONE}, "samples", "factors", AUX, "LDS of samples of the posterior", LINE),
@@ -81,7 +81,10 @@ METRICS: dict[str, Metric] = {
         "negative log likelihood of an image given its reconstruction; the floor is that of the noise-free truth",
     ),
     "mse": Metric({"mse": Column("0", "images")}, "reconstructions", "images", "", "mean squared error per pixel"),
-    "psnr": Metric({"psnr": IN_IMAGES}, "reconstructions", "images", "", "the same in decibel, more is better"),
+    "psnr": Metric(
+        {"psnr": IN_IMAGES}, "reconstructions", "images", "",
+        "peak signal-to-noise ratio of the images of `mse`, in decibel; more is better",
+    ),
     "set_distance": Metric(
         {"set_distance": Column("0", "images")}, "reconstructions", "images", "Bonneel et al., JMIV 2015",
         "sliced Wasserstein distance of reconstructions and images as two sets", "which belongs to which",
@@ -123,12 +126,12 @@ METRICS: dict[str, Metric] = {
     ),
     "sap_discrete": Metric(
         {"sap_discrete": Column("1 - 1/classes", "suite")}, "means", "discrete", KUMAR,
-        "the same, by the accuracy of a linear SVM on one latent",
+        "lead of the best latent over the second, by the accuracy of a linear SVM on one latent",
         "classes in the middle; depends on the scale of the codes", fitted(sap_discrete, True),
     ),
     "mig": Metric(
         {"mig": IN_SUITE}, "means", "factors", "Chen et al., arXiv:1802.04942",
-        "the same, by mutual information in 20 bins", TWICE, of_bins(mig),
+        "lead of the best latent over the second, by mutual information in 20 bins", TWICE, of_bins(mig),
     ),
     "modularity": Metric(
         {"modularity": IN_SUITE}, "means", "two factors", RIDGEWAY,
@@ -147,7 +150,8 @@ METRICS: dict[str, Metric] = {
     ),
     "dci_reference": Metric(
         dict.fromkeys((f"{name}_reference" for name in DCI), ONE), "means", "factors", EASTWOOD,
-        "the same by gradient boosting, as in disentanglement_lib", "minutes for 10,000 rows", measures.dci_boosted,
+        "disentanglement, completeness and informativeness by gradient boosting, as in disentanglement_lib",
+        "minutes for 10,000 rows", measures.dci_boosted,
         boosted=True,
     ),
     "beta_vae": Metric(
@@ -165,7 +169,7 @@ METRICS: dict[str, Metric] = {
         "is a latent constant while other factors vary?", "higher with few rows per value", measures.robustness,
     ),
     "tad": Metric(
-        {"tad": Column("kept / 2", "suite")}, "means", "binary", "Yeats et al., ECCV 2022",
+        {"tad": Column("(attributes kept) / 2", "suite")}, "means", "binary", "Yeats et al., ECCV 2022",
         "lead of the best latent for binary attributes, by AUC", "a sum: grows with the number of attributes",
         measures.attributes,
     ),
@@ -180,11 +184,13 @@ METRICS: dict[str, Metric] = {
     ),
     "wasserstein_correlation": Metric(
         {"wasserstein_correlation": Column("0", "aggregate")}, "samples", "codes", STANDARD,
-        "the same as a distance, in the squared unit of the codes", LINE, of_codes(covariance.wasserstein_correlation),
+        "are the latents correlated? Squared Wasserstein distance from uncorrelated ones, in their squared unit",
+        LINE, of_codes(covariance.wasserstein_correlation),
     ),
     "covariance_ratio": Metric(
         {"covariance_ratio": Column("1", "aggregate")}, "samples", "codes", MMD,
-        "the same as the share of the diagonal in the covariance", LINE, of_codes(covariance.covariance_ratio),
+        "are the latents correlated? Share of the diagonal in the squared entries of their covariance",
+        LINE, of_codes(covariance.covariance_ratio),
     ),
     "pair_dependence": Metric(
         _floored(["pair_dependence"], compared="pair_dependence"), "samples", "codes",
@@ -198,11 +204,13 @@ METRICS: dict[str, Metric] = {
         of_codes(predictability.lps),
     ),
     "lps_ridge": Metric(
-        {"lps_ridge": Column("0", "aggregate")}, "means", "codes", MMD, "the same, linearly", LINE,
+        {"lps_ridge": Column("0", "aggregate")}, "means", "codes", MMD,
+        "how well are latents predicted from the others, linearly?", LINE,
         of_codes(predictability.lps_ridge),
     ),
     "lps_trees": Metric(
-        {"lps_trees": NONE}, "means", "codes", MMD, "the same, by gradient boosted trees", "rotated uniforms, circles",
+        {"lps_trees": NONE}, "means", "codes", MMD,
+        "how well are latents predicted from the others, by gradient boosted trees?", "rotated uniforms, circles",
         of_codes(predictability.lps_trees), boosted=True,
     ),
     "udr": Metric(

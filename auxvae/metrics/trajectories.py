@@ -3,7 +3,7 @@ r"""Straightness of latent trajectories: whether the codes of successive images 
 With z_t the code of image t of a film and v_t = z_{t+1} - z_t (Henaff, Goris & Simoncelli, Nature Neuroscience 2019):
 
     straightness = mean cos(v_t, v_{t+1})        [-1, 1], 1 is straight, noise scores -1/2
-    curvature    = mean arccos of the same       degrees, 0 is straight
+    curvature    = mean angle of v_t, v_{t+1}    degrees, 0 is straight
 
 Latents are standardised over all films. The baseline is the straightness of the pixels. Steps of length 0 are left out.
 The interval is that of the mean over films.

@@ -27,6 +27,8 @@ def exact(name, fixed, inputs):
             "kl_free": ((1 - is_aux) * every).sum(1).mean() * cooling ** (1 - min(1, max(0, (done - 0.65) / 0.3))),
             "capacity": abs(every.sum(1).mean() - float(inputs.scalars.capacity) * min(1, 3 * done)),
         }[name]
+    if name in ("density_ratio", "discriminator", "critics", "vae_of_u"):
+        return reference_companion(name, inputs, u, z)
     if name == "regression":
         return 0.5 * (is_aux * (mu - u) ** 2).sum(1).mean()
     if "mean" in name or "samples" in name:
@@ -41,7 +43,75 @@ def exact(name, fixed, inputs):
     if "mmd" in name:
         ramp = float(inputs.progress) if fixed.gated and name != "mmd" else 1
         return ramp * reference_mmd(name, fixed, inputs)
+    if fixed.dependence == "mine":
+        return reference_alignment_by_mine(name, inputs, u, mu, z)
     return reference_dependence(name, fixed, u, is_aux, mu, z)
+
+
+def parameters(network, *names):
+    """Weights and biases of the layers whose names begin so, in order."""
+    stored = [p for name, p in network.named_parameters() if name.startswith(names)]
+    arrays = double(*stored)
+    return list(zip(arrays[::2], arrays[1::2], strict=True))
+
+
+def perceptron(layers, x):
+    """Affine layers with leaky ReLUs of slope 0.2 between them; weights (outputs, inputs)."""
+    for weight, bias in layers[:-1]:
+        x = x @ weight.T + bias
+        x = np.where(x > 0, x, 0.2 * x)
+    weight, bias = layers[-1]
+    return x @ weight.T + bias
+
+
+def reference_companion(name, inputs, u, z):
+    """The terms that read a companion network, whose layers are multiplied out here."""
+    network, shuffle = inputs.companion, inputs.shuffle.cpu().numpy()
+    if name == "vae_of_u":
+        return reference_vae_of_u(network, inputs, u[:, : network.aux])
+    if name == "critics":
+        return -reference_mine(network, z, u, shuffle).sum()
+    log_odds = lambda codes: perceptron(parameters(network, "odds"), codes)[:, 0]  # noqa: E731
+    if name == "density_ratio":
+        return log_odds(z).mean()
+    apart = np.stack([z[shuffle[:, j], j] for j in range(z.shape[1])], 1)
+    right, wrong = (1 / (1 + np.exp(-log_odds(codes))) for codes in (z, apart))  # probability of being joint
+    return -0.5 * (np.log(right).mean() + np.log(1 - wrong).mean())
+
+
+def reference_vae_of_u(network, inputs, u):
+    """1/2 |u - u'|^2 + KL(q_c(z|u) || N(0, 1)), with one sample of q_c for each row."""
+    mean, log_variance = np.split(perceptron(parameters(network, "encoder"), u), 2, 1)
+    log_variance = np.clip(log_variance, -20, 10)
+    [noise] = double(inputs.noise)
+    decoded = perceptron(parameters(network, "decoder"), mean + np.exp(log_variance / 2) * noise)
+    encoded = Normal(torch.tensor(mean), torch.tensor(np.exp(log_variance / 2)))
+    nats = kl_divergence(encoded, Normal(0.0, 1.0)).numpy().sum(1)
+    return (0.5 * ((u - decoded) ** 2).sum(1) + nats).mean()
+
+
+def reference_mine(network, z, u, shuffle):
+    """Donsker-Varadhan bounds of every latent with every auxiliary variable, (d, a), one critic at a time."""
+    layers, bounds = parameters(network, "critics"), np.zeros((z.shape[1], network.aux))
+    for j, k in np.ndindex(*bounds.shape):
+        pair = j * network.aux + k
+        critic = [(weight[pair].T, bias[pair, 0]) for weight, bias in layers]
+        joint = perceptron(critic, np.stack([z[:, j], u[:, k]], 1))[:, 0]
+        shuffled = perceptron(critic, np.stack([z[:, j], u[shuffle[:, 0], k]], 1))[:, 0]
+        bounds[j, k] = joint.mean() - np.log(np.exp(shuffled).mean())
+    return bounds
+
+
+def reference_alignment_by_mine(name, inputs, u, mu, z):
+    """Explicitness, intra and inter with R_1 = -bound and R_0 = max(bound, 0); the first a latents are auxiliary."""
+    shuffle, aux = inputs.shuffle.cpu().numpy(), inputs.companion.aux
+    bound = reference_mine(inputs.companion, mu if name == "inter" else z, u, shuffle)
+    if name == "explicitness":
+        return -np.trace(bound[:aux])
+    positive = np.maximum(bound, 0)
+    if name == "intra":
+        return positive[:aux].sum() - np.trace(positive[:aux])
+    return positive[aux:].sum() / (len(bound) - aux)
 
 
 def reference_kl(inputs):

@@ -181,7 +181,7 @@ BAD = {
     "a capacity that no term reads": (spoil(("runs", 0, "capacity"), 50), "beta_vae has no term that reads it"),
     "a width for points": (
         spoil(("runs", 1), {"method": "regressor", "coverages": ["two"], "encoder": "gaussian"}),
-        "regressor gives points",
+        "regressor has a deterministic encoder",
     ),
     "an auxiliary prior of another dimension": (
         spoil(("runs", 1), {"method": "aux_mmd", "coverages": ["two"], "mmd": {"queue": 0}, "prior": "auxiliary"}),

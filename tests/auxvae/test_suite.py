@@ -1,10 +1,12 @@
 """Laws of every metric: scores of perfect codes, noise, duplicates and rotations, invariances, intervals, limits."""
 
+import json
 import warnings
 
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from scipy.stats import kstest
 from sklearn.metrics import mutual_info_score, roc_auc_score
 from sklearn.svm import LinearSVC
@@ -18,8 +20,8 @@ from auxvae.metrics.predictability import lps, lps_ridge, lps_trees
 from auxvae.metrics.prior_match import marginal_ks
 from auxvae.metrics.readout import auc, squared_hinge
 from auxvae.metrics.representation import representation
-from auxvae.metrics.score import group_of_rows, group_weights
-from auxvae.metrics.suite import lacks, measured, suite
+from auxvae.metrics.score import Score, group_of_rows, group_weights
+from auxvae.metrics.suite import measured, suite
 from auxvae.metrics.table import METRICS
 from auxvae.metrics.trajectories import curvature, straightness
 
@@ -74,7 +76,7 @@ def test_noise_scores_the_floor(scores, case):
     assert result["explicitness"].value < 0.06
     assert result["explicitness_auc"].value == pytest.approx(0.5, abs=0.03)
     for name in ("beta_vae", "factor_vae"):
-        assert result[name].value == pytest.approx(1 / F, abs=0.06), name
+        assert result[name].value == pytest.approx(1 / F, abs=0.03), name
 
 
 @every_case
@@ -107,27 +109,48 @@ def test_order_sign_scale_and_place_of_the_latents_do_not_matter(scores, case):
         assert two[name].value == pytest.approx(one[name].value, abs=0.02 if name in fitted else 1e-3), name
 
 
-EXACT = {"lds_ceiling", "pair_dependence_floor"}
+UNDEFINED = {"continuous": {"sap_discrete", "tad"}, "discrete": {"tad"}}  # they need discrete, binary factors
+TESTED = ("sap_discrete", "explicitness_auc", "dci_informativeness")  # on a third of the rows, the others train
+THOUSAND = ("pair_dependence", "pair_dependence_floor")  # by definition on at most so many rows
+ROWS = {
+    **dict.fromkeys(("dci_disentanglement", "dci_completeness"), 2 * N // 3),
+    **dict.fromkeys(TESTED, N // 3),
+    **dict.fromkeys(THOUSAND, 1000),
+}
+EXPECTED = {"lds_ceiling", "pair_dependence_floor"}  # without sampling error
+PERFECT = {"continuous": {"beta_vae", "factor_vae"}, "discrete": {"beta_vae", "factor_vae", "explicitness_auc"}}
+BETWEEN_LATENTS = {"total_correlation", "wasserstein_correlation", "covariance_ratio", "pair_dependence"}
+VALUE_ONLY = {"lds_ceiling", "pair_dependence_floor", "explicitness_auc", "beta_vae"}
 
 
 @every_case
 def test_every_metric_has_its_interval_its_rows_and_its_matrix(scores, case):
-    result, inputs = scores[case, "rotated"], representation(NOISE, CASES[case])
-    for name in QUICK:
-        assert ({name, *METRICS[name].columns} & result.keys() == set()) == lacks(name, inputs), name
+    """Of a rotated code, whose scores lie inside their ranges but for those named as perfect, which are 1."""
+    result = scores[case, "rotated"]
+    wanted = {column for name in QUICK for column in METRICS[name].columns}
+    assert result.keys() == (wanted | {"lds_ceiling"}) - UNDEFINED[case]
     for key, score in result.items():
-        assert score.n <= N
-        if not np.isclose(score.value, (0, 1)).any():  # at the ends of its range it may be certain
-            assert (score.low < score.high) is (key not in EXACT), key
-        if score.matrix is not None:
-            assert score.matrix.sizes["latent"] == F, key
-        assert score.to_json()["value"] == score.value
+        assert score.n == ROWS.get(key, N), key
+        assert score.low <= score.value <= score.high, key
+        assert (score.low < score.high) is (key not in EXPECTED | PERFECT[case]), key
+        second = {"other": F} if key in BETWEEN_LATENTS else {} if key in ("lps", "lps_ridge") else {"factor": F}
+        assert (score.matrix is None) is (key in VALUE_ONLY), key
+        assert score.matrix is None or score.matrix.sizes == {"latent": F, **second}, key
 
 
-TRUE_WIDTH = (
-    "lds", "explicitness", "sap", "sap_discrete", "mig", "explicitness_auc", "irs", "tad", "total_correlation",
-    "wasserstein_correlation", "covariance_ratio", "lps_ridge",
-)  # fmt: skip
+def test_a_score_travels_through_json():
+    matrix = xr.DataArray([[0.5, np.nan]], {"latent": ["z1"], "factor": ["flux", "g1"]}, ["latent", "factor"])
+    stored = json.loads(json.dumps(Score(0.4, 0.1, np.inf, 9, matrix).to_json()))
+    labels = {"dims": ["latent", "factor"], "latent": ["z1"], "factor": ["flux", "g1"]}
+    assert stored == {"value": 0.4, "low": 0.1, "high": None, "n": 9, "matrix": {**labels, "values": [[0.5, None]]}}
+
+
+DATA_SETS = {
+    **dict.fromkeys(("lds", "explicitness", "sap", "covariance_ratio", "lps_ridge"), 300),
+    **dict.fromkeys(("total_correlation", "wasserstein_correlation"), 300),
+    **dict.fromkeys(("mig", "irs", "tad", "sap_discrete", "explicitness_auc"), 100),  # the slow ones
+}
+TOO_WIDE = {"irs": 1.2}  # the jackknife of an extreme overestimates its variance
 
 
 def mixed(seed, rows=800):
@@ -138,18 +161,16 @@ def mixed(seed, rows=800):
     return u @ mixing + g.standard_normal((rows, 4)) * [0.3, 0.3, 0.7, 1], u
 
 
-def test_intervals_are_as_wide_as_scores_scatter_over_fresh_data():
-    """The mean half width is 1.96 standard deviations of the score over data sets, to the error of fifty of them."""
-    drawn = [suite(representation(*mixed(seed)), TRUE_WIDTH, resamples=60) for seed in range(50)]
-    for name in TRUE_WIDTH:
-        half = np.sqrt(np.mean([((each[name].high - each[name].low) / 2) ** 2 for each in drawn]))
-        spread = np.std([each[name].value for each in drawn], ddof=1)
-        assert half / (1.96 * spread) == pytest.approx(1, abs=0.35), name
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_intervals_are_as_wide_as_scores_scatter_over_fresh_data(name):
+    """The mean half width is 1.96 standard deviations of the score over data sets, known to 4 % of 300, 7 % of 100."""
+    drawn = [suite(representation(*mixed(seed)), [name], resamples=20)[name] for seed in range(DATA_SETS[name])]
+    half = np.sqrt(np.mean([((each.high - each.low) / 2) ** 2 for each in drawn]))
+    spread = np.std([each.value for each in drawn], ddof=1)
+    assert half / (1.96 * spread) == pytest.approx(TOO_WIDE.get(name, 1), abs=0.15)
 
 
 def test_names_travel_into_the_matrix():
-    import xarray as xr
-
     factors = xr.DataArray(CONTINUOUS, {"factor": list("abcd")}, ["row", "factor"])
     assert mig(NOISE, factors, [False] * F).matrix["factor"].values.tolist() == list("abcd")
 
@@ -173,17 +194,20 @@ def test_several_runs_at_once_are_each_alone():
 
 
 @every_case
-def test_what_training_is_followed_by_is_the_suite(case):
-    u = CASES[case]
+@pytest.mark.parametrize("rows", [N, 50])
+def test_what_training_is_followed_by_is_the_suite(case, rows):
+    u = CASES[case][:rows]
     columns = factor_columns({f"f{k}": column for k, column in enumerate(u.T)}, torch.device("cpu"))
-    codes = np.stack([u @ ROTATION, NOISE])
+    codes = np.stack([u @ ROTATION, NOISE[:rows]])
     together = closed_forms(torch.from_numpy(codes), columns, 5)
     for run, z in enumerate(codes):
         alone = suite(representation(z, u), together, resamples=5)
         for name, drawn in together.items():
             assert float(drawn[run, 0]) == pytest.approx(alone[name].value, abs=1e-9), name
             half = 1.96 * float(drawn[run, 1:].std())
-            assert alone[name].value - alone[name].low == pytest.approx(half, abs=1e-6) or alone[name].low == 0, name
+            most = np.inf if name == "total_correlation" else 1
+            bounds = max(0, alone[name].value - half), min(most, alone[name].value + half)
+            assert (alone[name].low, alone[name].high) == pytest.approx(bounds, abs=1e-6), name
 
 
 def test_covariances_and_correlations_are_those_of_numpy():
@@ -203,14 +227,31 @@ def test_groups_scatter_as_rows_do():
     assert np.ptp(np.bincount(group)) <= 1
 
 
+def scored(seed, ties):
+    """Scores of 700 rows, and which of them are positive, with an AUC of about 0.76."""
+    g = np.random.default_rng(seed)
+    positive = g.random(700) < 0.3
+    score = g.standard_normal(700) + positive
+    return np.round(score) if ties else score, positive
+
+
+def standard_error_of_auc(score, positive):
+    """DeLong, DeLong & Clarke-Pearson, Biometrics 1988, eq. 5: from the placements of each positive and negative."""
+    above = score[positive][:, None] - score[~positive]
+    placement = (above > 0) + 0.5 * (above == 0)
+    return np.sqrt(sum(placement.mean(axis).var(ddof=1) / placement.shape[1 - axis] for axis in (0, 1)))
+
+
 @pytest.mark.parametrize("ties", [False, True])
-def test_auc_is_that_of_scikit_learn(ties):
-    positive = G.random(700) < 0.3
-    score = G.standard_normal(700) + positive
-    score = np.round(score) if ties else score
-    areas = auc(score, positive, 50)
-    assert areas[0] == pytest.approx(roc_auc_score(positive, score), abs=1e-12)
-    assert 0.005 < areas[1:].std() < 0.05
+def test_auc_is_that_of_scikit_learn_and_its_spread_that_of_delong(ties):
+    spreads = []
+    for seed in range(20):
+        score, positive = scored(seed, ties)
+        areas = auc(score, positive, 200)
+        assert areas[0] == pytest.approx(roc_auc_score(positive, score), abs=1e-12)
+        spreads.append((areas[1:].std(ddof=1), standard_error_of_auc(score, positive)))
+    bootstrap, closed = np.mean(spreads, 0)
+    assert bootstrap == pytest.approx(closed, rel=0.08)  # 2 % is one standard error
     assert auc(score, np.zeros(700, dtype=bool), 0)[0] == 0.5
 
 

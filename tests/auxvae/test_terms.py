@@ -44,6 +44,8 @@ COMPANION = {
 }
 FUNCTIONS = {name: pkgutil.resolve_name(term.function) for name, term in TERMS.items()}
 ALONE = [name for name in TERMS if name not in COMPANION]
+MINE = TermSettings(POISSON, Settings(), Mmd(), dependence="mine")
+BY_CRITICS = ("explicitness", "intra", "inter")  # the terms that measure dependence by MINE
 
 
 def inputs_of(seed, aux, dtype, device, fixed=FIXED["default"], companion=None):
@@ -92,12 +94,23 @@ def test_every_term_equals_its_equation(name, settings, aux, device):
 
 def companion_of(name, seed):
     """The companion network of a term, for D latents and two auxiliary variables, with random weights."""
-    network = pkgutil.resolve_name(COMPANIONS[COMPANION[name]])(D, 2, 32)
+    network = pkgutil.resolve_name(COMPANIONS[COMPANION.get(name, "critics")])(D, 2, 32)
     g = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.uniform_(-0.3, 0.3, generator=g)
     return network
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("name", [*COMPANION, *BY_CRITICS])
+def test_every_term_with_a_companion_network_equals_its_equation(name, seed, device):
+    """In double precision; the equations multiply out the network's layers, and take MINE one pair at a time."""
+    network = companion_of(name, seed).to(device, torch.float64)
+    inputs = inputs_of(seed, (0, 1), torch.float64, device, MINE, network)
+    value = float(FUNCTIONS[name](inputs, MINE).detach())
+    assert value == pytest.approx(exact(name, MINE, inputs), rel=1e-6, abs=1e-9)
+    assert abs(value) > 1e-6  # a term of 0 would say nothing of its equation
 
 
 class WithCompanion(torch.nn.Module):

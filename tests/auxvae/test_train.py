@@ -10,15 +10,19 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from auxvae.analysis.follow import follow_metrics
+from auxvae.analysis.model import TrainedModel
 from auxvae.config.run import Fleet
 from auxvae.data import run_folder as runs
 from auxvae.data.store import Store
+from auxvae.metrics.representation import representation
+from auxvae.metrics.suite import suite
 from auxvae.models.model import draws_at
 from auxvae.training import fleet, loop
 from auxvae.training.checkpoint import write_checkpoint
@@ -152,12 +156,21 @@ def test_finished_runs_are_not_trained_again(tiny, tiny_store, trained):
 
 
 def test_the_history_has_every_epoch_term_and_followed_metric(tiny, tiny_store, tmp_path):
-    run = fresh(tiny.runs[0], epochs=6, learning_rate=1e-3)
+    """The metrics of the last row are those of the weights of the last epoch, encoded anew; LDS by numpy."""
+    run = fresh(tiny.runs[0], epochs=6, learning_rate=1e-3, keep="last")
     loop.train_run(run, tiny_store, tmp_path, CPU, follow_metrics)
     history = pd.read_parquet(tmp_path / "runs" / run.id / "history.parquet")
     assert list(history["epoch"]) == [1, 2, 3, 4, 5, 6]
     assert history["train_reconstruction"].iloc[-1] < 0.5 * history["train_reconstruction"].iloc[0]
-    assert history["validation_lds"].between(0, 1).all() and history["validation_mig"].between(0, 1).all()
+    store = Store(tiny_store, run.dataset)
+    rows = store.read("validation")
+    codes, _ = TrainedModel(tmp_path / "runs" / run.id, run, store, rows, CPU).encode()
+    factors = np.stack(list(rows.factors.values()), 1)
+    rho = abs(np.corrcoef(codes.T, factors.T)[: codes.shape[1], codes.shape[1] :])
+    assert history["validation_lds"].iloc[-1] == pytest.approx((rho.max(0) / rho.sum(0)).mean(), abs=1e-4)
+    scores = suite(representation(codes, factors), ["mig"], resamples=2)
+    assert history["validation_mig"].iloc[-1] == pytest.approx(scores["mig"].value, abs=1e-4)
+    assert history["validation_lds"].nunique() == history["validation_mig"].nunique() == 6
 
 
 @pytest.mark.parametrize("keep", ["best", "last"])
