@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Optional
 
 import typer
 
-from auxvae.config.analyses import read_analyses
-from auxvae.config.run import Fleet, read_run
-from auxvae.config.study import Study, read_study
 from foundation.console import log, open_log, run_app
-from foundation.faults import Fault, Refused, Words, listed
-from foundation.files import write_text
-from foundation.yaml_file import load_yaml
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 Log = Annotated[Optional[Path], typer.Option("--log", help="Write the lines to this file too.")]
@@ -25,53 +16,13 @@ Spec = Annotated[str, typer.Argument(help="A config file, or the study as JSON: 
 Results = Annotated[Path, typer.Argument(help="The study's results folder.")]
 
 
-def study_of(spec: str) -> Study:
-    """The study of a config file or of the workflow's JSON; all that is wrong with it is refused at once."""
-    if is_json(spec):
-        both = from_json(spec, "config", "facts")
-        return read_study(both["config"], both["facts"], [])
-    config = load_yaml(Path(spec))
-    facts, faults = _facts(Path(spec))
-    return read_study(config, facts, faults)
-
-
-def is_json(spec: str) -> bool:
-    """Whether a spec is given as JSON, as the workflow does, or as the path of a config."""
-    return spec.lstrip().startswith("{")
-
-
-def from_json(spec: str, *keys: str) -> dict[str, Any]:
-    """The mapping that the workflow passes as JSON, with all its keys."""
-    try:
-        value: dict[str, Any] = json.loads(spec)
-    except ValueError as error:
-        raise Refused(Fault("the spec", Words(str(error)), "it must be JSON", "name a config file instead")) from None
-    for key in keys:
-        if key not in value:
-            raise Refused(Fault(f"the spec: {key}", Words("nothing"), f"it holds {listed(keys)}", "name a config file"))
-    return value
-
-
-def _facts(config: Path) -> tuple[Mapping[str, Any], list[Fault]]:
-    """What the simulations know of the config's data sets, and what is wrong there."""
-    answer = _simulations("facts", str(config))
-    return answer["facts"], [Fault(**{**fault, "value": Words(fault["value"])}) for fault in answer["faults"]]
-
-
-def _simulations(*arguments: str) -> dict[str, Any]:
-    """The answer of the simulations' program, which no module here may import, as JSON."""
-    command = [sys.executable, "-m", "simulations", *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode not in (0, 2):
-        raise RuntimeError(f"{' '.join(command)} failed:\n{ended.stderr}")
-    answer: dict[str, Any] = json.loads(ended.stdout)
-    return answer
-
-
 @app.command()
 def check(config: Path, log_to: Log = None) -> None:
     """Check a whole study before anything runs; exit status 2 with one sentence per fault."""
     open_log(log_to)
+    from auxvae.config.reading import study_of
+    from foundation.faults import Refused
+
     study = study_of(str(config))
     programs = [run for run in study.runs if run.prior.is_a_program() and not run.prior.reads_factors()]
     if programs:
@@ -87,10 +38,12 @@ def schema(
     page: Annotated[Optional[Path], typer.Option(help="Fill the tables of this Markdown page instead.")] = None,
 ) -> None:
     """Print the JSON schema of a config, for editors: config/schema.json is this."""
+    from auxvae.config.reading import ask_simulations
     from auxvae.config.reference import documented
     from auxvae.config.schema import study_schema
+    from foundation.files import write_text
 
-    whole = study_schema(_simulations("schema"))
+    whole = study_schema(ask_simulations("schema"))
     if page is None:
         typer.echo(json.dumps(whole, indent=2))
     else:
@@ -109,36 +62,29 @@ def train(
     """Train the runs of a fleet that are not finished; a manifest is written when all are."""
     open_log(log_to)
     from auxvae.analysis.follow import follow_metrics
+    from auxvae.config.reading import fleet_of
     from auxvae.training.fleet import train_all
 
-    if is_json(spec):
-        value = from_json(spec, "runs", "device")
-        chosen, device = Fleet(tuple(read_run(run) for run in value["runs"])), value["device"]
-    else:
-        study = study_of(spec)
-        chosen, device = study.fleet(fleet), study.config.device
+    chosen, device = fleet_of(spec, fleet)
     train_all(chosen, store, results, device, workers, follow_metrics)
 
 
 @app.command()
 def evaluate(
-    spec: Annotated[str, typer.Argument(help="A config file, or a run with its analyses as JSON.")],
+    spec: Annotated[str, typer.Argument(help="A config file, or a fleet with its analyses as JSON.")],
     store: Annotated[Path, typer.Argument(help="The data set's Zarr store.")],
     results: Results,
-    run: Annotated[str, typer.Option(help="Id of the run of a config file; the first if empty.")] = "",
+    fleet: Annotated[str, typer.Option(help="Which fleet of a config file; the first if empty.")] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Runs at a time on a CPU.")] = 1,
     log_to: Log = None,
 ) -> None:
-    """Scores, codes, sensitivity and pictures of one run, into its folder."""
+    """Scores, codes, sensitivity and pictures of the runs of a fleet that have none yet, into their folders."""
     open_log(log_to)
-    from auxvae.analysis.analyse import analyse
+    from auxvae.analysis.analyse import analyse_fleet
+    from auxvae.config.reading import analyses_of, fleet_of
 
-    if is_json(spec):
-        value = from_json(spec, "run", "analyses", "device")
-        chosen, analyses, device = read_run(value["run"]), read_analyses(value["analyses"]), value["device"]
-    else:
-        study = study_of(spec)
-        chosen, analyses, device = study.run(run), study.config.analyses, study.config.device
-    analyse(chosen, analyses, device, store, results)
+    chosen, device = fleet_of(spec, fleet)
+    analyse_fleet(chosen, analyses_of(spec), device, store, results, workers)
 
 
 @app.command()
@@ -146,6 +92,7 @@ def collect(spec: Spec, results: Results, log_to: Log = None) -> None:
     """Gather the runs of a study into scores.parquet and analysis.nc."""
     open_log(log_to)
     from auxvae.analysis.collect import collect as collect_runs
+    from auxvae.config.reading import study_of
 
     study = study_of(spec)
     collect_runs(study.runs, results, study.config.analyses.bootstrap)
@@ -155,6 +102,7 @@ def collect(spec: Spec, results: Results, log_to: Log = None) -> None:
 def report(spec: Spec, results: Results, log_to: Log = None) -> None:
     """Draw the figures, write the tables, and report.html with both."""
     open_log(log_to)
+    from auxvae.config.reading import study_of
     from auxvae.report import page as pages
 
     study = study_of(spec)

@@ -43,7 +43,7 @@ def step_of(run):
     factors = {name: torch.rand(4096, generator=generator(0, name)) for name in run.dataset.factors}
     rows = torch.rand(4096, len(run.aux), generator=generator(0, "rows"))
     limits = [dict.fromkeys(factors, bound) for bound in (0.0, 1.0)]
-    data = TrainingData(Poisson(0.0), Scaling(0.0, 100.0, 3.0, 5.0, *limits), factors, rows)
+    data = TrainingData(Poisson(0.0), Scaling(0.0, 100.0, 3.0, 5.0, *limits, torch.zeros(1, 33, 33)), factors, rows)
     model = make_model(run, data, torch.device("cpu"))
     optimiser = adam(model, run.training)
     images = 20 * torch.rand(ROWS, 1, 33, 33, generator=generator(0, "images"))

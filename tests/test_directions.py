@@ -1,6 +1,7 @@
 """The rooms and their arrows: who may import whom (docs/architecture.md)."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -93,3 +94,10 @@ def test_metrics_know_no_model(path):
         "auxvae.config.latents",
     )
     assert all(name.startswith(arrays_only) for name in imported(path) if name.startswith("auxvae"))
+
+
+def test_a_report_needs_no_torch():
+    """envs/report.yaml has neither torch nor scikit-learn nor zarr."""
+    program = "import sys, auxvae.report.page as _; sys.exit(str({'torch', 'sklearn', 'zarr'} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert ended.stderr.strip() == "set()"

@@ -2,37 +2,81 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from auxvae.analysis.evaluate import evaluate
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.sensitivity import sensitivity
 from auxvae.analysis.traversal import traversal
 from auxvae.config.analyses import Analyses
-from auxvae.config.run import Run
+from auxvae.config.run import Fleet, Run, Source
 from auxvae.data.device import choose_device
-from auxvae.data.store import Store
+from auxvae.data.store import Rows, Store, open_store
 from foundation.console import log
-from foundation.files import atomic_write, read_json
+from foundation.faults import Refused
+from foundation.files import atomic_write, digest_file, digest_of, read_json, write_json
+from foundation.provenance import code_hash
+from foundation.workers import run_all
 
 EXAMPLES = 8
+FILES = ("sensitivity.nc", "pictures.nc", "codes.nc", "scores.json")
+RECORD = "analysis.json"
 HEADLINE = ("nats", "ssim", "ssim_asinh", "lds_corrected")
 
 
+def analyse_fleet(fleet: Fleet, analyses: Analyses, device: str, path: Path, results: Path, workers: int) -> None:
+    """Analyse the runs of a fleet that are not analysed yet, and write a manifest when all are."""
+    task = partial(analyse, analyses=analyses, device=device, path=path, results=results)
+    waiting = [run for run in fleet.runs if not is_analysed(results / "runs" / run.id, run, analyses)]
+    faults = [f for _, refused in run_all(waiting, task, workers) if refused for f in refused.faults]
+    if faults:
+        raise Refused(faults)
+    write_json(results / "fleets" / f"{fleet.id}-scores.json", {"runs": [run.id for run in fleet.runs]})
+
+
+def is_analysed(folder: Path, run: Run, analyses: Analyses) -> bool:
+    """Whether the folder holds all that this code computes from these very weights with these settings."""
+    if not all((folder / name).is_file() for name in (*FILES, RECORD)):
+        return False
+    return bool(read_json(folder / RECORD, "the record of an analysis") == _record(folder, run, analyses))
+
+
+def _record(folder: Path, run: Run, analyses: Analyses) -> dict[str, Any]:
+    code = code_hash("auxvae.analysis.analyse", *run.modules)
+    return {"code": code, "run": digest_file(folder / "spec.json"), "analyses": digest_of(asdict(analyses))}
+
+
 def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path) -> None:
-    """Write sensitivity.nc, pictures.nc, codes.nc and, last, scores.json of a run."""
-    folder, store = results / "runs" / run.id, Store(path, run.dataset)
-    model = TrainedModel(folder, run, store, store.read("test", truth=True), choose_device(device))
+    """Write sensitivity.nc, pictures.nc, codes.nc and scores.json of a run and, last, the record of what made them."""
+    chosen = choose_device(device)
+    if chosen.type == "cpu":  # sums depend on the order of their parts, and runs share the cores
+        torch.set_num_threads(1)
+        threadpool_limits(1)
+    folder, (store, rows) = results / "runs" / run.id, _test_rows(path, run.dataset)
+    model = TrainedModel(folder, run, store, rows, chosen)
     codes, _ = model.encode()
     _write(sensitivity(run, model, codes, analyses.sensitivity), folder / "sensitivity.nc")
     pictures = traversal(run, model, codes, analyses.traversal).merge(examples(model, codes))
     _write(pictures, folder / "pictures.nc")
     evaluate(run, store, model, folder, analyses.bootstrap)
+    write_json(folder / RECORD, _record(folder, run, analyses))
     log.info(f"{run.title}: {_headline(folder)}")
+
+
+@lru_cache(1)
+def _test_rows(path: Path, source: Source) -> tuple[Store, Rows]:
+    """The store and its test rows, read once for all runs of a fleet."""
+    store = open_store(path, source)
+    return store, store.read("test", truth=True)
 
 
 def examples(model: TrainedModel, codes: NDArray[np.float32]) -> xr.Dataset:

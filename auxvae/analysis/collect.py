@@ -45,18 +45,23 @@ def collect(runs: tuple[Run, ...], results: Path, resamples: int) -> None:
 
 
 def _run_rows(run: Run, folder: Path) -> Iterator[Row]:
+    head = _head(run)
     for metric, score in read_json(folder / "scores.json", "the scores of a run").items():
-        yield _row(run, metric, score)
+        yield _row(head, metric, score)
 
 
-def _row(run: Run, metric: str, score: dict[str, Any]) -> Row:
+def _head(run: Run) -> Row:
     head = {"run": run.id, "dataset": run.dataset.name, "method": run.method, "coverage": run.coverage}
-    return {**head, "seed": run.seed, "metric": metric, **{name: score[name] for name in Score._fields[:4]}}
+    return {**head, "seed": run.seed}
+
+
+def _row(head: Row, metric: str, score: dict[str, Any]) -> Row:
+    return {**head, "metric": metric, **{name: score[name] for name in Score._fields[:4]}}
 
 
 def _agreement_rows(seeds: list[Run], folders: dict[str, Path]) -> Iterator[Row]:
     scores = agreement_of_seeds([_posterior(folders[run.id]) for run in seeds])
-    yield from (_row(run, "udr", score.to_json()) for run, score in zip(seeds, scores, strict=True))
+    yield from (_row(_head(run), "udr", score.to_json()) for run, score in zip(seeds, scores, strict=True))
 
 
 def _posterior(folder: Path) -> tuple[Array, Array]:
@@ -77,7 +82,8 @@ def _control_rows(run: Run, folder: Path, resamples: int) -> Iterator[Row]:
         factors = dict(zip(names, codes["factors"].values.T, strict=True))
     for control, scores in control_scores(factors, latents, resamples).items():
         head = {"run": f"control-{control}", "method": "control", "coverage": control, "seed": 0}
-        yield from ({**_row(run, metric, score.to_json()), **head} for metric, score in scores.items())
+        head["dataset"] = run.dataset.name
+        yield from (_row(head, metric, score.to_json()) for metric, score in scores.items())
 
 
 def _gathered(folders: dict[str, Path], file: str, variables: list[str] | None) -> xr.Dataset:

@@ -13,8 +13,9 @@ from auxvae.config.run import Run
 from auxvae.data import run_folder
 from auxvae.data.likelihoods import Gaussian, Likelihood
 from auxvae.data.loader import whole_split
+from auxvae.data.preparation import run_likelihood
 from auxvae.data.randomness import generator
-from auxvae.data.store import Rows, Store, run_likelihood
+from auxvae.data.store import Rows, Store
 from auxvae.models.model import TrainingData, make_model
 
 Array = NDArray[np.float32]
@@ -29,9 +30,7 @@ class TrainedModel:
         self.run, self.trained = run, run_folder.load(folder, run)
         self.scaling = self.trained.scaling
         self.rows, self.device = rows, device
-        self.likelihood: Likelihood = run_likelihood(
-            run, store, rows, (self.scaling.count_low, self.scaling.count_high)
-        )
+        self.likelihood: Likelihood = run_likelihood(run, store, rows, self.scaling)
         factors = store.columns("train")
         data = TrainingData(self.likelihood, self.scaling, factors, store.aux("train", run.aux, self.scaling))
         self.model = make_model(run, data, device)
@@ -46,7 +45,7 @@ class TrainedModel:
     @torch.no_grad()
     def encode(self) -> tuple[Array, Array]:
         """Mean and log variance of the posterior of every image of the rows, each (N, d_Z)."""
-        whole = whole_split(self.run, self.rows, self.scaling, self.likelihood)
+        whole = whole_split(self.run, self.rows, self.scaling, self.likelihood.to_scale(self.rows.images))
         cuts = [slice(i, i + AT_ONCE) for i in range(0, len(whole.images), AT_ONCE)]
         both = [self.model.encode(whole.take(cut).to(self.device)) for cut in cuts]
         mean, log_variance = (torch.cat(each).cpu().numpy() for each in zip(*both, strict=True))

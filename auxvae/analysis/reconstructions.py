@@ -13,16 +13,18 @@ flux_bias ...      auxvae.metrics.shapes, for images of one band in photons, aga
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from auxvae.analysis.model import TrainedModel
-from auxvae.data.store import Scaling, Store
+from auxvae.data.store import Rows, Scaling, Store
 from auxvae.metrics.images import asinh_scale, mse, psnr, ssim_to
 from auxvae.metrics.prior_match import marginal_wasserstein, projected
 from auxvae.metrics.score import Score, jackknife, mean_score
-from auxvae.metrics.shapes import shape_scores
+from auxvae.metrics.shapes import Shapes, shape_scores, shapes
 
 Array = NDArray[np.float64]
 
@@ -36,9 +38,15 @@ def image_scores(store: Store, model: TrainedModel, mean: NDArray[np.float32]) -
     if rows.truth is not None:
         scores["nats_floor"] = mean_score(_nats(model, model.likelihood.to_scale(rows.truth)))
     if store.dataset["image"].attrs.get("units") == "ph" and images.shape[1] == 1:
-        scores |= shape_scores(decoded[:, 0], (images if truth is None else truth)[:, 0])
-    average = _double(store.read("train").images.mean(0, keepdim=True))
+        scores |= shape_scores(shapes(decoded[:, 0]), true_shapes(rows))
+    average = _double(model.scaling.mean_image[None])
     return scores | similarities(images, truth, decoded, average, model.scaling)
+
+
+@lru_cache(1)
+def true_shapes(rows: Rows) -> Shapes:
+    """Moments of the truth of one band, or of the images where the store has none; once for all runs on these rows."""
+    return shapes(_double(rows.images if rows.truth is None else rows.truth)[:, 0])
 
 
 def similarities(

@@ -86,13 +86,13 @@ def _measures(model: TrainedModel, images: int) -> Callable[[Codes], Array]:
     """Both measures of the reconstructions from codes, (measure, N)."""
     scaling, rows = model.scaling, model.rows
     low, span = scaling.count_low, scaling.count_high - scaling.count_low
-    counts = rows.images[:images].numpy().astype(np.float64)
-    reference = (rows.truth if rows.truth is not None else rows.images)[:images].numpy().astype(np.float64)
+    counts = rows.images[:images].numpy()
+    reference = (rows.truth if rows.truth is not None else rows.images)[:images].numpy()
     top = float(asinh_scale(np.array(scaling.count_high)) - asinh_scale(np.array(low)))
     paper, asinh = ssim_to((counts - low) / span, 1.0), ssim_to(asinh_scale(reference), top)
 
     def measure(codes: Codes) -> Array:
-        decoded = model.decode_counts(codes).astype(np.float64)
+        decoded = model.decode_counts(codes)
         return np.stack([paper((decoded - low) / span), asinh(asinh_scale(decoded))])
 
     return measure

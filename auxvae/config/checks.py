@@ -7,6 +7,7 @@ from typing import Any
 
 from auxvae.config.latents import PriorSpec, dimension_fault
 from auxvae.config.methods import DIVERGENCES, METHODS, PAPER_WEIGHTS, default_weights
+from auxvae.config.networks import BACKBONES, Network
 from auxvae.config.spec import Config, Group
 from foundation.faults import Fault, Words, listed, suggest
 
@@ -118,11 +119,8 @@ def _coverages(config: Config, group: Group, where: str) -> Iterator[Fault]:
 
 def _fit(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -> Iterator[Fault]:
     """What the data set and the models ask of each other."""
-    stamp, name = dataset["stamp"], dataset["name"]
-    if not SMALLEST_STAMP <= stamp <= LARGEST_STAMP:
-        text = f"{(group.network or config.network).name} takes stamps of {SMALLEST_STAMP} to {LARGEST_STAMP} pixels"
-        where_stamp = f"datasets.{name}" if dataset["store"] else f"datasets.{name}.scene.stamp"
-        yield Fault(where_stamp, Words(f"{stamp} pixels"), text, "change the size of the images")
+    name = dataset["name"]
+    yield from _images_fit(group.network or config.network, f"{where}." if group.network else "", dataset)
     if group.likelihood == "noise" and dataset["noise"] == "none":
         text = f"{name} has no noise, so no likelihood follows from it"
         yield Fault(f"{where}.likelihood", "noise", text, "write gaussian with a sigma, bernoulli, or log10")
@@ -144,6 +142,20 @@ def _fit(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -
     if not 2 <= images <= dataset["test"]:
         text = f"{name} has {dataset['test']} test rows"
         yield Fault("analyses.sensitivity.images", images, text, "lower it or give more test rows")
+
+
+def _images_fit(network: Network, where: str, dataset: Mapping[str, Any]) -> Iterator[Fault]:
+    """What the network and the images ask of each other."""
+    stamp, name = dataset["stamp"], dataset["name"]
+    pixels = dataset["channels"] * stamp**2
+    most = min(pixels, dataset["train"] - 1)
+    if network.components is not None and network.components > most:
+        text = f"{name} has {dataset['train']} training rows of {pixels} pixels, and so {most} components at most"
+        yield Fault(f"{where}network.components", network.components, text, "lower it, or leave it out")
+    if not BACKBONES[network.name].on_components and not SMALLEST_STAMP <= stamp <= LARGEST_STAMP:
+        text = f"{network.name} takes stamps of {SMALLEST_STAMP} to {LARGEST_STAMP} pixels"
+        where_stamp = f"datasets.{name}" if dataset["store"] else f"datasets.{name}.scene.stamp"
+        yield Fault(where_stamp, Words(f"{stamp} pixels"), text, "change the images, or take the network components")
 
 
 def _latents(group: Group, where: str) -> Iterator[Fault]:

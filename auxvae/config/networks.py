@@ -7,10 +7,12 @@ function or class there.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic.dataclasses import dataclass
 
+from foundation.faults import Fault
 from foundation.fields import SECTION, OneOf, Range, Section, Text, Whole
 
 FAMILIES = {"autoencoder": "auxvae.losses.objective:AutoencoderModel"}
@@ -21,14 +23,16 @@ class Backbone:
     """An entry of the table of networks.
 
     maker: dotted name of the function that makes it of a Shape. pixels_per_second: trained by one core, 33 x 33 pixels,
-    width 32, on the machine of the README.
+    width 32, on the machine of the README. on_components: it reads and writes principal components, not pixels.
     """
 
     maker: str
     pixels_per_second: float
+    on_components: bool = False
 
 
 BACKBONES = {
+    "components": Backbone("auxvae.models.component_networks:components", 18e6, on_components=True),
     "conv4": Backbone("auxvae.models.backbones:conv4", 1.2e6),
     "residual": Backbone("auxvae.models.backbones:residual", 0.35e6),
     "mlp": Backbone("auxvae.models.backbones:mlp", 5.4e6),
@@ -48,13 +52,24 @@ class Network(Section):
     """The networks of a run by name and size."""
 
     name: Annotated[Text, OneOf(BACKBONES)] = "conv4"
-    """`conv4`, `residual` (conv4 with residual blocks and GroupNorm) or `mlp`"""
+    """`components` (an MLP between principal components of the images), `conv4`, `residual` (conv4 with residual blocks
+    and GroupNorm) or `mlp`"""
 
     latents: Annotated[Whole, Range(1, 512)] = 10
     """the latent dimension"""
 
     width: Annotated[Whole, Range(4, 512)] = 32
-    """channels of the first layer; an `mlp` has 8 and 4 times as many units"""
+    """channels of the first layer; `components` has 8 times as many units, an `mlp` 8 and 4 times"""
+
+    components: Annotated[Whole, Range(2, 4096)] | None = None
+    """of `components`: how many the encoder is given; `null` for those whose signal has twice the variance of the noise
+    or more, and for 64 where no noise is known"""
 
     second: Annotated[Whole, Range(1, 4096)] = 256
     """units per layer of a second network (discriminator, critics, learned prior)"""
+
+    def faults(self) -> Iterator[Fault]:
+        """A number of components for a network that has none."""
+        if self.components is not None and not BACKBONES[self.name].on_components:
+            allowed = f"{self.name} reads pixels, not components"
+            yield Fault(".components", self.components, allowed, "write null, or take it away")

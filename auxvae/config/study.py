@@ -20,7 +20,7 @@ from foundation.declare import read_despite
 from foundation.faults import Fault, Refused, Words, listed, suggest
 
 T = TypeVar("T")
-EVALUATION_SECONDS = 15  # a run, on one core: its pictures, sensitivities and the suite of metrics
+EVALUATION_SECONDS = 5  # a run, on one core: its pictures, sensitivities and the suite of metrics
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,9 @@ class Study:
     runs: tuple[Run, ...]
     fleets: tuple[Fleet, ...]
 
-    def run(self, identity: str) -> Run:
-        """The run of that id; the first, if none is named."""
-        return self.runs[0] if not identity else _named(identity, {run.id: run for run in self.runs}, "--run")
-
     def fleet(self, identity: str) -> Fleet:
         """The fleet of that id; the first, if none is named."""
         return self.fleets[0] if not identity else _named(identity, {f.id: f for f in self.fleets}, "--fleet")
-
-    def fleet_of(self, identity: str) -> Fleet:
-        """The fleet that trains the run of that id."""
-        return next(fleet for fleet in self.fleets if any(run.id == identity for run in fleet.runs))
 
     def store_bytes(self) -> float:
         """Disk that the simulated data sets take."""

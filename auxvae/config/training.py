@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic.dataclasses import dataclass
 
-from foundation.fields import SECTION, Count, Positive, Range, Section, Whole
+from foundation.fields import SECTION, Count, Number, Positive, Range, Section, Whole
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -24,6 +24,9 @@ class Training(Section):
 
     second_learning_rate: Positive = 1e-3
     """of a second network (discriminator, critics, learned prior), on the same schedule"""
+
+    beta2: Annotated[Number, Range(0.5, 0.9999)] = 0.999
+    """decay of Adam's mean of squared gradients; the more the gradients change, the shorter it may remember"""
 
     schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
     """`one_cycle` (rises linearly over the first tenth, falls with a cosine), `cosine` (only falls), `constant`"""

@@ -10,7 +10,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from auxvae.config.run import Run
-from auxvae.data.likelihoods import Likelihood
 from auxvae.data.randomness import order
 from auxvae.data.store import Rows, Scaling
 
@@ -38,11 +37,11 @@ class Batch(NamedTuple):
         return Batch(*(each.to(device) for each in self))
 
 
-def whole_split(run: Run, rows: Rows, scaling: Scaling, kind: Likelihood) -> Batch:
-    """All rows of a split as one batch on the CPU."""
+def whole_split(run: Run, rows: Rows, scaling: Scaling, images: Tensor) -> Batch:
+    """All rows of a split as one batch on the CPU, with their images on the likelihood's scale."""
     aux = rows.aux(run.aux, scaling)
     context = torch.zeros(len(aux), dtype=torch.long)
-    return Batch(kind.to_scale(rows.images), aux, torch.ones_like(aux), context, torch.from_numpy(rows.numbers))
+    return Batch(images, aux, torch.ones_like(aux), context, torch.from_numpy(rows.numbers))
 
 
 class Loader:

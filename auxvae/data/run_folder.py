@@ -3,6 +3,7 @@
     results/<study>/runs/<run-id>/
         model.safetensors  weights kept for the scores       last.safetensors   weights of the last epoch
         spec.json          the run, its scaling, where it comes from, SHA-256 of the other files
+        scaling.safetensors  mean image and components of the training rows
         history.parquet    one row per epoch: every term on training and validation rows, metrics of validation codes
 
 While a run is unfinished its state lies in results/<study>/work/<run-id>/ (training.checkpoint).
@@ -13,7 +14,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,14 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from auxvae.config.run import Run
+from auxvae.data.components import Components
 from auxvae.data.store import Scaling
 from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file, flush, full_disk_as_fault, read_json, write_json
 from foundation.provenance import code_hash, versions
 
 History = list[dict[str, float]]
+TENSORS = "scaling.safetensors"
 RETRAIN = "delete the folder and start again: it is trained anew"
 
 
@@ -65,7 +68,27 @@ def load(folder: Path, run: Run) -> Trained:
     damage = list(_damage(folder, spec))
     if damage:
         raise Refused(damage)
-    return Trained(run, Scaling(**spec["scaling"]), load_file(folder / "model.safetensors"))
+    return Trained(run, _read_scaling(folder, spec["scaling"]), load_file(folder / "model.safetensors"))
+
+
+def _read_scaling(folder: Path, constants: dict[str, Any]) -> Scaling:
+    """The constants: numbers from spec.json, tensors from their file."""
+    tensors = load_file(folder / TENSORS)
+    mean_image, numbers = tensors.pop("mean_image"), constants.pop("components")
+    components = Components(**tensors, **numbers) if numbers else None  # type: ignore[arg-type]
+    return Scaling(**constants, mean_image=mean_image, components=components)
+
+
+def _write_scaling(folder: Path, scaling: Scaling) -> dict[str, Any]:
+    """Write the tensors of the constants, and return the numbers for spec.json."""
+    numbers, tensors = dict(vars(scaling)), {"mean_image": scaling.mean_image}
+    components = numbers["components"]
+    if components is not None:
+        tensors |= {name: getattr(components, name) for name in ("mean", "directions", "variances")}
+        numbers["components"] = {name: getattr(components, name) for name in ("inputs", "bounded")}
+    del numbers["mean_image"]
+    (folder / TENSORS).write_bytes(save({name: each.contiguous() for name, each in tensors.items()}))
+    return numbers
 
 
 def _damage(folder: Path, spec: dict[str, Any]) -> Iterator[Fault]:
@@ -92,12 +115,13 @@ def finish(
     with full_disk_as_fault(folder):
         (new / "model.safetensors").write_bytes(save(kept))
         (new / "last.safetensors").write_bytes(save(last))
+        constants = _write_scaling(new, scaling)
         pd.DataFrame(rows).to_parquet(new / "history.parquet", index=False)
         for file in new.iterdir():
             flush(file)
         origin = {"code": training_code(run), "versions": versions("torch", "numpy", "xarray", "zarr")}
         files = {file.name: digest_file(file) for file in sorted(new.iterdir())}
-        write_json(new / "spec.json", {"run": run.record(), "scaling": asdict(scaling), **origin, "files": files})
+        write_json(new / "spec.json", {"run": run.record(), "scaling": constants, **origin, "files": files})
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(work / "replaced", ignore_errors=True)
         if folder.exists():

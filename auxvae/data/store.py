@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auxvae.config.run import Run, Source
-from auxvae.data.likelihoods import Likelihood, likelihood
+from auxvae.config.run import Source
+from auxvae.data.components import Components
 from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file, read_json
 
@@ -31,7 +31,10 @@ SMALL = 1_000_000  # files up to this size are hashed at every opening
 
 @dataclass(frozen=True)
 class Scaling:
-    """Constants from the training rows: of the images (photons per pixel), of what the network sees, of the factors."""
+    """Constants from the training rows: of the images (photons per pixel), of what the network sees, of the factors.
+
+    mean_image (C, H, W): in photons per pixel. components: of the images, where the network is made of them.
+    """
 
     count_low: float
     count_high: float
@@ -39,9 +42,11 @@ class Scaling:
     std: float
     factor_low: dict[str, float]
     factor_high: dict[str, float]
+    mean_image: Tensor
+    components: Components | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Some rows of a store: images (N, C, H, W) in photons, factors (N,) in their units, row numbers (N,)."""
 
@@ -116,6 +121,12 @@ class Store:
             raise Refused(Fault(place, value, "every chunk must match its checksum", "make the store again")) from None
 
 
+@lru_cache(1)
+def open_store(path: Path, source: Source) -> Store:
+    """A store, verified and opened once for all runs of a process."""
+    return Store(path, source)
+
+
 def _verify(path: Path, source: Source) -> None:
     if not (path / "seal.json").is_file():
         raise Refused(Fault(str(path), Words("no seal"), "an unfinished store is not read", "finish the simulation"))
@@ -139,27 +150,3 @@ def _fits(path: Path, image_bytes: int) -> None:
         text = f"they are held in memory twice, and the machine has {memory / 1e9:.3g} GB"
         value = Words(f"{image_bytes / 1e9:.3g} GB of images")
         raise Refused(Fault(str(path), value, text, "train on a larger machine or simulate fewer galaxies"))
-
-
-def run_likelihood(run: Run, store: Store, rows: Rows, extremes: tuple[float, float]) -> Likelihood:
-    """The likelihood of a run for some rows of its store."""
-    return likelihood(run.settings.likelihood, run.settings.sigma, store.noise, rows.noise_std, extremes)
-
-
-def scaling(run: Run, store: Store, train: Rows) -> Scaling:
-    """The constants of a run, from its training rows."""
-    extremes = (float(train.images.min()), float(train.images.max()))
-    kind = run_likelihood(run, store, train, extremes)
-    scaled = kind.to_scale(train.images)
-    mean, std = (0.0, 1.0) if kind.bounded else (float(scaled.mean()), float(scaled.std()))
-    low = {name: float(values.min()) for name, values in train.factors.items()}
-    high = {name: float(values.max()) for name, values in train.factors.items()}
-    _vary(run, low, high)
-    return Scaling(*extremes, mean, std, low, high)
-
-
-def _vary(run: Run, low: dict[str, float], high: dict[str, float]) -> None:
-    for name in run.aux:
-        if not low[name] < high[name]:
-            text = "an auxiliary variable must vary over the training rows"
-            raise Refused(Fault(f"{run.dataset.name}.{name}", low[name], text, "take it out of the coverage"))

@@ -38,7 +38,7 @@ class AutoencoderModel(Model):
         """Build the network, and the prior of the residual latents, which is refused if its samples are faulty."""
         self.run, self.device = run, device
         scaling = data.scaling
-        self.network = build(run, scaling.mean, scaling.std, data.likelihood.bounded).to(device)
+        self.network = build(run, scaling.mean, scaling.std, data.likelihood.bounded, scaling.components).to(device)
         self.aux_rows = data.aux.cpu()
         self.prior, variance = residual_prior(run, data.factors)
         self.prior_variance = variance.to(device)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from auxvae.metrics import alignment, pairs, prior_match
+from auxvae.metrics import alignment, covariance, information, pairs, predictability, prior_match, readout, votes
 from auxvae.metrics.attributes import tad
 from auxvae.metrics.importance import dci
 from auxvae.metrics.metric import Measure
@@ -46,6 +46,17 @@ def fitted(measure: Callable[..., Score], discrete_only: bool = False) -> Measur
         return measure(z, classes, z_test, classes_test, resamples)
 
     return measured
+
+
+lds, lds_corrected = of_factors(alignment.lds), of_factors(alignment.lds, corrected=True)
+explicitness, sap = of_factors(alignment.explicitness), of_factors(alignment.sap)
+mig, modularity = of_bins(information.mig), of_bins(information.modularity)
+beta_vae, factor_vae = of_classes(votes.beta_vae), of_classes(votes.factor_vae)
+sap_discrete, explicitness_auc = fitted(readout.sap_discrete, True), fitted(readout.explicitness_auc)
+total_correlation, covariance_ratio = of_codes(covariance.total_correlation), of_codes(covariance.covariance_ratio)
+wasserstein_correlation = of_codes(covariance.wasserstein_correlation)
+lps, lps_ridge = of_codes(predictability.lps), of_codes(predictability.lps_ridge)
+lps_trees = of_codes(predictability.lps_trees)
 
 
 def dci_forests(inputs: Representation, resamples: int) -> dict[str, Score]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from auxvae.metrics.representation import Representation
-from auxvae.metrics.score import Score
+if TYPE_CHECKING:
+    from auxvae.metrics.representation import Representation
+    from auxvae.metrics.score import Score
 
-Measure = Callable[[Representation, int], Score | dict[str, Score]]  # of a representation and a number of resamples
+Measure: TypeAlias = "Callable[[Representation, int], Score | dict[str, Score]]"  # of a representation and resamples
 Needs = Literal[
     "codes", "factors", "two factors", "discrete", "binary", "prior", "films", "posterior", "seeds", "images"
 ]
@@ -53,9 +55,10 @@ class Metric:
 
     columns: its scores by name, in the order of the report. of: what a study scores, posterior means, samples of the
     posterior, the posterior itself, or reconstructions. needs: what it is computed from. citation: its paper, "" for a
-    metric of this package. question: what it asks. blind: what it cannot see. measure: the function of a
-    representation; None if auxvae.analysis computes it from a run. by_coverage: a study computes it for the coverage of
-    the run instead (auxvae.metrics.alignment). boosted: slow, so that it is left out unless named or asked for.
+    metric of this package. question: what it asks. blind: what it cannot see. measure: dotted name of the
+    function of a representation; empty if auxvae.analysis computes it from a run. by_coverage: a study computes it for
+    the coverage of the run instead (auxvae.metrics.alignment). boosted: slow, so that it is left out unless named or
+    asked for.
     """
 
     columns: Mapping[str, Column]
@@ -64,6 +67,11 @@ class Metric:
     citation: str
     question: str
     blind: str = ""
-    measure: Measure | None = None
+    measure: str = ""
     by_coverage: bool = False
     boosted: bool = False
+
+    def function(self) -> Measure:
+        """The function that `measure` names."""
+        function: Measure = pkgutil.resolve_name(self.measure)
+        return function

@@ -20,7 +20,7 @@ images do not converge. For images against their truth, over those where both co
 from __future__ import annotations
 
 import math
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -80,18 +80,27 @@ def _valid(state: Float[ndarray, "N 5"], sides: tuple[int, int]) -> NDArray[np.b
 
 def _weighted(images: Float[ndarray, "N H W"], state: Float[ndarray, "N 5"]) -> tuple[Array, Array]:
     """Centre and twice the moments under the weight of a state, (N, 5), and the flux, (N,)."""
-    x0, y0, xx, xy, yy = (column[:, None, None] for column in state.T)
-    x, y = np.arange(images.shape[2])[None, None] - x0, np.arange(images.shape[1])[None, :, None] - y0
-    weighted = images * np.exp(-0.5 * (yy * x * x - 2 * xy * x * y + xx * y * y) / (xx * yy - xy * xy))
-    total = weighted.sum((1, 2))
-    dx, dy, *moments = ((weighted * power).sum((1, 2)) / total for power in (x, y, x * x, x * y, y * y))
-    second = [2 * (raw - shift) for raw, shift in zip(moments, (dx * dx, dx * dy, dy * dy), strict=True)]
-    return np.stack([state[:, 0] + 2 * dx, state[:, 1] + 2 * dy, *second], 1), 2 * total
+    x0, y0, xx, xy, yy = state.T
+    powers = _powers(*images.shape[1:])
+    a, b, c = (each / (xx * yy - xy * xy) for each in (yy, xy, xx))  # of the inverse matrix (a, -b; -b, c)
+    constant = a * x0 * x0 - 2 * b * x0 * y0 + c * y0 * y0
+    form = np.stack([constant, 2 * (b * y0 - a * x0), 2 * (b * x0 - c * y0), a, -2 * b, c], 1)
+    weighted = images.reshape(len(images), -1) * np.exp(-0.5 * (form @ powers))
+    total, x, y, *moments = (weighted @ powers.T).T
+    x, y = x / total, y / total
+    second = [2 * (raw / total - shift) for raw, shift in zip(moments, (x * x, x * y, y * y), strict=True)]
+    return np.stack([2 * x - x0, 2 * y - y0, *second], 1), 2 * total
 
 
-def shape_scores(images: Float[ndarray, "N H W"], truth: Float[ndarray, "N H W"]) -> dict[str, Score]:
-    """Biases and scatters of images (N, H, W) against their truth, and the share of pairs that converge."""
-    measured, true = shapes(images), shapes(truth)
+@lru_cache(4)
+def _powers(height: int, width: int) -> Float[ndarray, "6 P"]:
+    """1, x, y, x^2, x y and y^2 of every pixel."""
+    y, x = (each.ravel().astype(np.float64) for each in np.indices((height, width)))
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y])
+
+
+def shape_scores(measured: Shapes, true: Shapes) -> dict[str, Score]:
+    """Biases and scatters of the moments of images against those of their truth, and the share that converges."""
     both = np.isfinite(measured.size) & np.isfinite(true.size)
     scores = {"moments_converged": mean_score(both.astype(np.float64))}
     if both.sum() < 2:

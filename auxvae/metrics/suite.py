@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 def measured() -> dict[str, Metric]:
     """The metrics that are functions of a representation; the others need a trained run."""
-    return {name: metric for name, metric in METRICS.items() if metric.measure is not None}
+    return {name: metric for name, metric in METRICS.items() if metric.measure}
 
 
 def named(score: str) -> str | None:
@@ -55,8 +55,8 @@ def suite(
     wanted = set(only) if only is not None else {name for name, m in metrics.items() if reference or not m.boosted}
     scores: dict[str, Score] = {}
     for name, metric in metrics.items():
-        if metric.measure and wanted & {name, *metric.columns} and not lacks(name, inputs):
-            result = metric.measure(inputs, resamples)
+        if wanted & {name, *metric.columns} and not lacks(name, inputs):
+            result = metric.function()(inputs, resamples)
             by_name = {name: result} if isinstance(result, Score) else result
             scores |= {key: score for key, score in by_name.items() if wanted & {name, key}}
     return scores

@@ -2,19 +2,14 @@
 
 Adding a metric is one entry here. The suite, the command `score`, what a study computes, tables, figures, contrasts,
 captions and docs/metrics.md read this table; the columns of a table of the report stand in the order of the entries.
+Functions stand here by dotted name, as no report needs torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from auxvae.metrics import alignment, covariance, measures, predictability
-from auxvae.metrics.information import mig, modularity
-from auxvae.metrics.measures import fitted, of_bins, of_classes, of_codes, of_factors
 from auxvae.metrics.metric import EACH_FACTOR, Column, Metric
-from auxvae.metrics.prior_match import DISTANCES
-from auxvae.metrics.readout import explicitness_auc, sap_discrete
-from auxvae.metrics.votes import beta_vae, factor_vae
 
 AUX, MMD = "arXiv:2507.00298", "arXiv:2510.11953"
 KUMAR, RIDGEWAY = "Kumar et al., arXiv:1711.00848", "Ridgeway & Mozer, arXiv:1802.05312"
@@ -23,6 +18,8 @@ PRIOR = "Bonneel et al., JMIV 2015, and Gretton et al., JMLR 2012"
 WANG, MOMENTS = "Wang et al., IEEE TIP 2004", "Hirata & Seljak, MNRAS 2003"
 TWICE = "0 for a code that holds every factor twice"
 LINE = "nonlinear dependence"
+MEASURES = "auxvae.metrics.measures:"
+PRIOR_SCORES = ("prior_distance", "prior_marginals", "prior_mmd", "prior_ks")
 DCI = ("dci_disentanglement", "dci_completeness", "dci_informativeness")
 ONE, NONE = Column("1"), Column("0")
 IN_SUITE, IN_AGGREGATE, IN_IMAGES = Column("1", "suite"), Column("", "aggregate"), Column("", "images")
@@ -43,17 +40,17 @@ METRICS: dict[str, Metric] = {
         "means", "factors", AUX,
         "is one latent alone correlated with each factor? In a study: each auxiliary variable",
         f"{LINE}; how much is explained",
-        of_factors(alignment.lds), by_coverage=True,
+        MEASURES + "lds", by_coverage=True,
     ),
     "lds_ceiling": Metric(
         {"lds_ceiling": Column("1", "alignment")}, "means", "factors", "",
         "the expected LDS of a perfect code on N rows, by chance a little more or less",
-        measure=measures.ceiling, by_coverage=True,
+        measure=MEASURES + "ceiling", by_coverage=True,
     ),
     "lds_corrected": Metric(
         {"lds_corrected": Column("1", "alignment", contrasted=True)}, "means", "factors", "",
         "LDS without the correlations that chance explains", f"{LINE}; how much is explained",
-        of_factors(alignment.lds, corrected=True), by_coverage=True,
+        MEASURES + "lds_corrected", by_coverage=True,
     ),
     "lds_all": Metric(
         {
@@ -117,101 +114,101 @@ METRICS: dict[str, Metric] = {
     "explicitness": Metric(
         {"explicitness": IN_SUITE}, "means", "factors", AUX,
         "how strongly does the best latent correlate with each factor, in powers up to 3?", "several latents together",
-        of_factors(alignment.explicitness),
+        MEASURES + "explicitness",
     ),
     "sap": Metric(
         {"sap": IN_SUITE}, "means", "factors", KUMAR,
         "lead of the best latent over the second, by squared correlation", f"{LINE}; {TWICE}",
-        of_factors(alignment.sap),
+        MEASURES + "sap",
     ),
     "sap_discrete": Metric(
         {"sap_discrete": Column("1 - 1/classes", "suite")}, "means", "discrete", KUMAR,
         "lead of the best latent over the second, by the accuracy of a linear SVM on one latent",
-        "classes in the middle; depends on the scale of the codes", fitted(sap_discrete, True),
+        "classes in the middle; depends on the scale of the codes", MEASURES + "sap_discrete",
     ),
     "mig": Metric(
         {"mig": IN_SUITE}, "means", "factors", "Chen et al., arXiv:1802.04942",
-        "lead of the best latent over the second, by mutual information in 20 bins", TWICE, of_bins(mig),
+        "lead of the best latent over the second, by mutual information in 20 bins", TWICE, MEASURES + "mig",
     ),
     "modularity": Metric(
         {"modularity": IN_SUITE}, "means", "two factors", RIDGEWAY,
         "is each latent informative about one factor only?", "whether any latent is informative enough",
-        of_bins(modularity),
+        MEASURES + "modularity",
     ),
     "explicitness_auc": Metric(
         {"explicitness_auc": IN_SUITE}, "means", "factors", RIDGEWAY,
         "does a logistic regression on all latents separate the classes?", "axes: a rotation scores the same",
-        fitted(explicitness_auc),
+        MEASURES + "explicitness_auc",
     ),
     "dci": Metric(
         dict.fromkeys(DCI, IN_SUITE), "means", "factors", EASTWOOD,
         "importances of an ensemble of trees: one factor per latent, one latent per factor, how well is it predicted?",
-        "what the capacity of the trees cannot resolve", measures.dci_forests,
+        "what the capacity of the trees cannot resolve", MEASURES + "dci_forests",
     ),
     "dci_reference": Metric(
         dict.fromkeys((f"{name}_reference" for name in DCI), ONE), "means", "factors", EASTWOOD,
         "disentanglement, completeness and informativeness by gradient boosting, as in disentanglement_lib",
-        "minutes for 10,000 rows", measures.dci_boosted,
+        "minutes for 10,000 rows", MEASURES + "dci_boosted",
         boosted=True,
     ),
     "beta_vae": Metric(
         {"beta_vae": IN_SUITE}, "means", "two factors", "Higgins et al., ICLR 2017",
         "which factor is constant in a batch, by a regression on mean distances", "1 for some rotations, too",
-        of_classes(beta_vae),
+        MEASURES + "beta_vae",
     ),
     "factor_vae": Metric(
         {"factor_vae": IN_SUITE}, "means", "two factors", "Kim & Mnih, arXiv:1802.05983",
         "which factor is constant in a batch, by the vote of the latent that varies least", "1 for some rotations, too",
-        of_classes(factor_vae),
+        MEASURES + "factor_vae",
     ),
     "irs": Metric(
         {"irs": IN_SUITE}, "means", "factors", "Suter et al., ICML 2019",
-        "is a latent constant while other factors vary?", "higher with few rows per value", measures.robustness,
+        "is a latent constant while other factors vary?", "higher with few rows per value", MEASURES + "robustness",
     ),
     "tad": Metric(
         {"tad": Column("(attributes kept) / 2", "suite")}, "means", "binary", "Yeats et al., ECCV 2022",
         "lead of the best latent for binary attributes, by AUC", "a sum: grows with the number of attributes",
-        measures.attributes,
+        MEASURES + "attributes",
     ),
     "prior": Metric(
-        _floored(DISTANCES, unshown=("prior_mmd",), compared="prior_distance"), "samples", "prior", PRIOR,
+        _floored(PRIOR_SCORES, unshown=("prior_mmd",), compared="prior_distance"), "samples", "prior", PRIOR,
         "are the codes distributed as their prior? In random directions, by latent, by MMD, by Kolmogorov-Smirnov",
-        measure=measures.match_with_prior,
+        measure=MEASURES + "match_with_prior",
     ),
     "total_correlation": Metric(
         {"total_correlation": Column("0", "aggregate")}, "samples", "codes", STANDARD,
-        "are the latents correlated? In nats, as of a Gaussian", LINE, of_codes(covariance.total_correlation),
+        "are the latents correlated? In nats, as of a Gaussian", LINE, MEASURES + "total_correlation",
     ),
     "wasserstein_correlation": Metric(
         {"wasserstein_correlation": Column("0", "aggregate")}, "samples", "codes", STANDARD,
         "are the latents correlated? Squared Wasserstein distance from uncorrelated ones, in their squared unit",
-        LINE, of_codes(covariance.wasserstein_correlation),
+        LINE, MEASURES + "wasserstein_correlation",
     ),
     "covariance_ratio": Metric(
         {"covariance_ratio": Column("1", "aggregate")}, "samples", "codes", MMD,
         "are the latents correlated? Share of the diagonal in the squared entries of their covariance",
-        LINE, of_codes(covariance.covariance_ratio),
+        LINE, MEASURES + "covariance_ratio",
     ),
     "pair_dependence": Metric(
         _floored(["pair_dependence"], compared="pair_dependence"), "samples", "codes",
         "Szekely et al., Ann. Stat. 2007",
         "mean distance correlation of two latents; sees any dependence of two", "dependence of three only",
-        measures.dependence_of_pairs,
+        MEASURES + "dependence_of_pairs",
     ),
     "lps": Metric(
         {"lps": Column("0", "aggregate")}, "means", "codes", MMD,
         "how well are latents predicted from the others, by networks?", "rotated uniforms, circles",
-        of_codes(predictability.lps),
+        MEASURES + "lps",
     ),
     "lps_ridge": Metric(
         {"lps_ridge": Column("0", "aggregate")}, "means", "codes", MMD,
         "how well are latents predicted from the others, linearly?", LINE,
-        of_codes(predictability.lps_ridge),
+        MEASURES + "lps_ridge",
     ),
     "lps_trees": Metric(
         {"lps_trees": NONE}, "means", "codes", MMD,
         "how well are latents predicted from the others, by gradient boosted trees?", "rotated uniforms, circles",
-        of_codes(predictability.lps_trees), boosted=True,
+        MEASURES + "lps_trees", boosted=True,
     ),
     "udr": Metric(
         {"udr": Column("1", "aggregate")}, "means", "seeds", "Duan et al., ICLR 2020",
@@ -223,6 +220,6 @@ METRICS: dict[str, Metric] = {
     ),
     "straightness": Metric(
         {"straightness": ONE, "curvature": NONE}, "means", "films", "Henaff et al., Nat. Neurosci. 2019",
-        "do the codes of a film lie on a straight line?", measure=measures.straightness_of_films,
+        "do the codes of a film lie on a straight line?", measure=MEASURES + "straightness_of_films",
     ),
 }  # fmt: skip

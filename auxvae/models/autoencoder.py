@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from auxvae.config.networks import BACKBONES, COMPANIONS
 from auxvae.config.run import Run
 from auxvae.config.terms import TERMS
+from auxvae.data.components import Components
 from auxvae.data.randomness import generator
 from auxvae.models.backbones import ACTIVATIONS, Backbone, Shape, uniform_weights
 from auxvae.models.model import POINT, Posterior
@@ -29,12 +30,13 @@ WITH_FACTORS = 256  # units of the layer that joins features and factors
 class Autoencoder(nn.Module):
     """The networks of a run: encoder, decoder, and the companion network where its method has one."""
 
-    def __init__(self, run: Run, mean: float, std: float) -> None:
+    def __init__(self, run: Run, mean: float, std: float, components: Components | None) -> None:
         """`mean` and `std` standardise the images; a std of 0 stands for images in [0, 1] and a sigmoid output."""
         super().__init__()
-        shape = Shape(run.dataset.channels, run.dataset.stamp, run.network.latents, run.network.width)
+        size = run.network
+        shape = Shape(run.dataset.channels, run.dataset.stamp, size.latents, size.width, components)
         act, method = ACTIVATIONS[run.settings.activation], run.composition
-        backbone: Backbone = pkgutil.resolve_name(BACKBONES[run.network.name].maker)(shape, act)
+        backbone: Backbone = pkgutil.resolve_name(BACKBONES[size.name].maker)(shape, act)
         self.encoder = backbone.encoder
         self.deterministic, self.detached_decoder = run.encoder == "deterministic", method.decoder_apart
         self.encoder_sees_aux = method.encoder_sees_aux
@@ -91,11 +93,12 @@ def _companion(run: Run) -> nn.Module | None:
     return built
 
 
-def build(run: Run, mean: float, std: float, bounded: bool) -> Autoencoder:
+def build(run: Run, mean: float, std: float, bounded: bool, components: Components | None = None) -> Autoencoder:
     """The networks of a run, with weights that depend on the run's seed alone."""
-    with torch.device("meta"):
-        network = Autoencoder(run, mean, 0.0 if bounded else std)
-    network = network.to_empty(device="cpu")
+    if components is not None:
+        mean, std = 0.0, 1.0  # the network centres and scales each component
+    with torch.random.fork_rng(devices=()):  # torch's own initial weights are replaced here
+        network = Autoencoder(run, mean, 0.0 if bounded else std, components)
     uniform_weights(network, generator(run.seed, "weights"))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network

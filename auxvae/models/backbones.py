@@ -19,6 +19,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from auxvae.data.components import Components
+
 ACTIVATIONS = {"silu": nn.SiLU, "gelu": nn.GELU, "relu": nn.ReLU}
 Activation = type[nn.Module]
 
@@ -32,12 +34,13 @@ class Backbone(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What a backbone is built for: channels C, stamp S, latents d_Z, width w."""
+    """What a backbone is built for: channels C, stamp S, latents d_Z, width w, components of the training images."""
 
     channels: int
     stamp: int
     latents: int
     width: int
+    components: Components | None = None
 
 
 class Residual(nn.Module):
@@ -75,7 +78,7 @@ def _convolutions(shape: Shape, act: Activation, after: Callable[[int], list[nn.
 
 
 def _up(shape: Shape, after: Callable[[int], list[nn.Module]]) -> list[nn.Module]:
-    channels, stamp, latents, w = shape
+    channels, stamp, latents, w = shape[:4]
     first = max(2, round(stamp / 16))
     stride = stamp // (4 * first)
     kernel = stamp - (4 * first - 1) * stride

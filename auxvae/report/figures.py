@@ -39,16 +39,18 @@ STYLE: dict[Any, Any] = {
 
 def save(figure: Figure, path: Path) -> None:
     """The figure as path.pdf and path.png, without dates, so that equal data give equal files."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # the layout is solved once, not for each file
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
         with atomic_write(path.with_suffix(suffix)) as part:
-            figure.savefig(part, metadata=metadata, bbox_inches="tight")
+            figure.savefig(part, metadata=metadata)
     plt.close(figure)
 
 
 def empty_figure(sentence: str) -> Figure:
     """A panel with a sentence, where there is nothing to draw."""
     with plt.rc_context(STYLE):
-        figure, ax = plt.subplots(figsize=(4.2, 1.0))
+        figure, ax = plt.subplots(figsize=(4.2, 1.0), layout="constrained")
         ax.axis("off")
         ax.text(0.5, 0.5, "\n".join(textwrap.wrap(sentence, 60)), ha="center", va="center")
     return figure
@@ -190,7 +192,7 @@ def history_figure(histories: dict[str, pd.DataFrame]) -> Figure:
     if not histories:
         return empty_figure("No run of this study decodes: there is no reconstruction to follow.")
     with plt.rc_context(STYLE):
-        figure, ax = plt.subplots(figsize=(4.2, 2.8))
+        figure, ax = plt.subplots(figsize=(4.2, 2.8), layout="constrained")
         for i, (name, history) in enumerate(histories.items()):
             ax.plot(history["epoch"], history["validation_reconstruction"], color=f"C{i}", label=name)
             ax.plot(history["epoch"], history["train_reconstruction"], ":", color=f"C{i}", lw=0.8)

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from auxvae.report.figures import STYLE, empty_figure
 
 SOFTENING = 10  # photons
+Stamps = NDArray[np.floating[Any]]
 
 
 def traversal_figure(pictures: xr.Dataset, title: str) -> Figure:
     """Images along each latent, one row per latent; a sentence for a run that does not decode."""
     if "image" not in pictures:
         return empty_figure(f"{title} does not decode: it has no traversals.")
+    images, values = pictures["image"].isel(start=0).values, pictures["value"].values
+    side = images.shape[2]
     with plt.rc_context(STYLE):
-        images = np.arcsinh(pictures["image"].isel(start=0).values / SOFTENING)
-        latents, steps = images.shape[:2]
-        size = (0.62 * steps + 1.2, 0.62 * latents + 0.4)
-        figure, axes = plt.subplots(latents, steps, figsize=size, squeeze=False)
-        for (j, step), ax in np.ndenumerate(axes):
-            _stamp(ax, images[j, step], float(images.max()))
-            ax.set_xlabel(f"{float(pictures['value'][j, step]):.2g}", size=5, labelpad=1)
-        for name, ax in zip(pictures["latent"].values, axes[:, 0], strict=True):
-            ax.set_ylabel(str(name), rotation=0, ha="right", va="center")
+        figure = _mosaic(dict(zip(pictures["latent"].values, images, strict=True)), size=0.62, gap=side // 4)
+        for (row, step), value in np.ndenumerate(values):
+            x, y = (step + 0.5) * (side + 1), row * (side + side // 4) + side + side // 8
+            figure.axes[0].text(x, y, f"{value:.2g}", size=5, ha="center", va="center")
         figure.suptitle(f"{title}: each latent from its 1 % to its 99 % quantile")
     return figure
 
@@ -37,17 +36,22 @@ def reconstruction_figure(images: dict[str, xr.DataArray]) -> Figure:
     if not images:
         return empty_figure("No run of this study decodes: there are no images to show.")
     with plt.rc_context(STYLE):
-        count = len(next(iter(images.values())))
-        figure, axes = plt.subplots(len(images), count, figsize=(0.9 * count + 1.2, 0.9 * len(images)), squeeze=False)
-        top = max(float(np.arcsinh(each / SOFTENING).max()) for each in images.values())
-        for row, (name, stamps) in zip(axes, images.items(), strict=True):
-            row[0].set_ylabel(name, rotation=0, ha="right", va="center")
-            for ax, stamp in zip(row, stamps.values, strict=True):
-                _stamp(ax, np.arcsinh(stamp / SOFTENING), top)
+        return _mosaic({name: each.values for name, each in images.items()}, size=0.9, gap=2)
+
+
+def _mosaic(rows: dict[str, Stamps], size: float, gap: int) -> Figure:
+    """Rows of images (N, y, x) in photons as one picture, since a panel for each would take seconds to draw.
+
+    size: of an image, in inches. gap: pixels below a row; one pixel stands between two images.
+    """
+    count, height, _ = np.shape(next(iter(rows.values())))
+    shape = (size * count + 1.2, (size * (1 + gap / height)) * len(rows) + 0.4)
+    figure, ax = plt.subplots(figsize=shape, layout="constrained")
+    stamps = np.arcsinh(np.stack(list(rows.values())) / SOFTENING)
+    apart = np.pad(stamps, ((0, 0), (0, 0), (0, gap), (0, 1)), constant_values=np.nan).swapaxes(1, 2)
+    ax.imshow(apart.reshape(len(rows) * (height + gap), -1), cmap="magma", vmin=0)
+    ax.set_yticks(np.arange(len(rows)) * (height + gap) + height / 2, [str(name) for name in rows])
+    ax.set_xticks([])
+    ax.tick_params("y", length=0)
+    ax.spines[:].set_visible(False)
     return figure
-
-
-def _stamp(ax: Axes, image: NDArray[np.floating], top: float) -> None:
-    ax.imshow(image, cmap="magma", vmin=0, vmax=top)
-    ax.set_xticks([], [])
-    ax.set_yticks([], [])

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from auxvae.config.run import Run
 from auxvae.data.loader import Batch, Loader, whole_split
+from auxvae.data.preparation import prepare
 from auxvae.data.run_folder import finish
-from auxvae.data.store import Scaling, Store, run_likelihood, scaling
+from auxvae.data.store import Store, open_store
 from auxvae.models.model import Model, TrainingData, draws_at, make_model
 from auxvae.training.checkpoint import resume, save_checkpoint
 from auxvae.training.optimiser import adam, rate, set_rate
@@ -46,7 +47,7 @@ def train_run(run: Run, store: Path, results: Path, device: torch.device, observ
         torch.set_num_threads(1)  # sums depend on the order of their parts, and so on the number of threads
     work = results / "work" / run.id
     with locked(work / "lock", run.id):
-        trainer = Trainer(run, Store(store, run.dataset), work, device, observer)
+        trainer = Trainer(run, open_store(store, run.dataset), work, device, observer)
         trainer.train()
         state, last = trainer.state, weights(trainer.model)
         kept = state.best if run.training.keep == "best" else last
@@ -61,16 +62,13 @@ class Trainer:
     ) -> None:
         """Read the data, build the model and take up the checkpoint, if there is one."""
         self.run, self.work, self.device = run, work, device
-        train, validation = store.read("train"), store.read("validation")
-        self.scaling: Scaling = scaling(run, store, train)
-        extremes = (self.scaling.count_low, self.scaling.count_high)
-        kinds = [run_likelihood(run, store, rows, extremes) for rows in (train, validation)]
-        splits = [whole_split(run, r, self.scaling, k) for r, k in zip((train, validation), kinds, strict=True)]
+        self.scaling, train, validation = prepare(run, store)
+        splits = [whole_split(run, each.rows, self.scaling, each.images) for each in (train, validation)]
         self.loader, self.validation = (Loader(split.to(device), run.training.batch) for split in splits)
-        data = TrainingData(kinds[0], self.scaling, store.columns("train"), splits[0].aux)
+        data = TrainingData(train.likelihood, self.scaling, store.columns("train"), splits[0].aux)
         self.model: Model = make_model(run, data, device)
         self.weights = torch.tensor([run.weights[name] for name in run.terms], device=device)
-        self.follow = observer(validation.factors, device)
+        self.follow = observer(validation.rows.factors, device)
         self.state = self._new_state()
         if resume(work, run, self.state):
             log.info(f"{run.title}: resumes at step {self.state.step}")

@@ -24,6 +24,7 @@ def adam(model: Model, training: Training, fused: bool = True) -> torch.optim.Ad
     companion = model.companion_parameters()
     apart = {id(parameter) for parameter in companion}
     groups = [_group([p for p in model.network.parameters() if id(p) not in apart], training.learning_rate)]
+    groups[0]["betas"] = (0.9, training.beta2)
     if companion:
         groups.append(_group(companion, training.second_learning_rate) | {"betas": COMPANION_BETAS})
     return torch.optim.Adam(groups, lr=training.learning_rate, fused=fused)

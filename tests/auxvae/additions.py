@@ -1,8 +1,10 @@
-"""What test_additions adds: a loss term, a prior and a backbone, each the one function or class that it takes."""
+"""What test_additions adds: a term, a prior, a backbone and metrics, each the one function or class that it takes."""
 
+import numpy as np
 import torch
 from torch import nn
 
+from auxvae.metrics.score import exact
 from auxvae.models.backbones import Backbone
 from auxvae.models.priors import Prior
 
@@ -25,3 +27,13 @@ def shallow(shape, act):
     pixels = shape.channels * shape.stamp**2
     image = nn.Unflatten(1, (shape.channels, shape.stamp, shape.stamp))
     return Backbone(nn.Flatten(), nn.Sequential(nn.Linear(shape.latents, pixels), image), pixels)
+
+
+def size(inputs, resamples):
+    """A metric: the mean absolute code."""
+    return exact(float(np.abs(inputs.codes).mean()), len(inputs.codes))
+
+
+def spread(inputs, resamples):
+    """A metric: the standard deviation of all codes."""
+    return exact(float(inputs.codes.std()), len(inputs.codes))

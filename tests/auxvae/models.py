@@ -1,8 +1,12 @@
 """Models of any run without a store: random factors and images in place of a simulation."""
 
+import math
+
 import torch
 
 from auxvae.config.methods import METHODS
+from auxvae.config.networks import BACKBONES
+from auxvae.data.components import Components
 from auxvae.data.likelihoods import Poisson
 from auxvae.data.loader import Batch
 from auxvae.data.store import Scaling
@@ -26,7 +30,22 @@ def any_data(run, mean=3.0, std=5.0):
     factors = {name: torch.rand(ROWS, generator=g) for name in run.dataset.factors}
     low, high = dict.fromkeys(factors, 0.0), dict.fromkeys(factors, 1.0)
     aux = torch.rand(ROWS, len(run.aux), generator=g)
-    return TrainingData(Poisson(0.0), Scaling(0.0, 100.0, mean, std, low, high), factors, aux)
+    scaling = Scaling(0.0, 100.0, mean, std, low, high, torch.full(stamp_of(run), 10.0), components_of(run))
+    return TrainingData(Poisson(0.0), scaling, factors, aux)
+
+
+def components_of(run, bounded=False):
+    """Components of 4 directions for a network that is made of them; None for the others."""
+    if not BACKBONES[run.network.name].on_components:
+        return None
+    pixels = math.prod(stamp_of(run))
+    directions = torch.linalg.qr(torch.randn(pixels, 4, generator=torch.Generator().manual_seed(4)))[0].T
+    return Components(torch.full((pixels,), 0.5), directions, torch.tensor([9.0, 4.0, 2.0, 1.0]), 3, bounded)
+
+
+def stamp_of(run):
+    """Channels, height and width of the run's images."""
+    return (run.dataset.channels, run.dataset.stamp, run.dataset.stamp)
 
 
 def model_of(run, device=CPU, **scaling):
@@ -37,7 +56,7 @@ def model_of(run, device=CPU, **scaling):
 def any_batch(run, rows, seed=3):
     """Random images and auxiliary variables of the run's shapes."""
     g = torch.Generator().manual_seed(seed)
-    shape = (rows, run.dataset.channels, run.dataset.stamp, run.dataset.stamp)
+    shape = (rows, *stamp_of(run))
     aux = torch.rand(rows, len(run.aux), generator=g)
     images = 20 * torch.rand(shape, generator=g)
     return Batch(images, aux, torch.ones_like(aux), torch.zeros(rows, dtype=torch.long), torch.arange(rows))

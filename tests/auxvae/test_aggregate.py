@@ -2,14 +2,18 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.integrate import quad
-from scipy.stats import norm, sem
+from scipy.stats import norm, sem, wasserstein_distance
 
+from auxvae.config.latents import Mmd
+from auxvae.losses.mmd import joint
+from auxvae.losses.queue import empty_queue
 from auxvae.metrics.alignment import informative_scores
 from auxvae.metrics.covariance import covariance_ratio, total_correlation, wasserstein_correlation
 from auxvae.metrics.pairs import pair_dependence, pair_dependence_floor
 from auxvae.metrics.posterior import divergence, informative_latents
-from auxvae.metrics.prior_match import marginal_wasserstein, match_scores, sliced_wasserstein
+from auxvae.metrics.prior_match import marginal_wasserstein, match_scores, prior_mmd, sliced_wasserstein
 from auxvae.metrics.score import BLOCKS, jackknife
 
 G = np.random.default_rng(0)
@@ -139,3 +143,14 @@ def test_inactive_latents_do_not_count_in_the_lds_of_informative_ones():
     scores = informative_scores(codes, {"f": factor}, informative, 20)
     assert (scores["lds_all_live"].value, scores["latents_live"].value) == (1, 1)
     assert informative_scores(codes, {"f": factor}, np.array([False, False]), 20)["lds_all_live"].value == 0
+
+
+@pytest.mark.parametrize("rows", [(50, 70), (64, 64), (1201, 1800)])
+def test_distances_of_sets_of_any_size_are_those_of_scipy_and_of_the_loss(rows):
+    g = np.random.default_rng(0)
+    one, two = g.standard_normal((rows[0], 3)), 1.3 * g.standard_normal((rows[1], 3))
+    expected = np.mean([wasserstein_distance(a, b) for a, b in zip(one.T, two.T, strict=True)])
+    assert marginal_wasserstein(one, two) == pytest.approx(expected, rel=1e-12)
+    z, y = (torch.from_numpy(each[:1000]) for each in (one, two))
+    loss = joint(z, empty_queue(0, 3), y[: len(z)], torch.from_numpy(two.var(0)), Mmd())
+    assert prior_mmd(one, two) == pytest.approx(float(loss), abs=1e-12)

@@ -1,5 +1,8 @@
 """What is computed from a trained run: labelled, repeatable, and right where the answer is known."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +10,7 @@ import torch
 import xarray as xr
 from torch.distributions import Normal, kl_divergence
 
+from auxvae.analysis import analyse as analyse_module
 from auxvae.analysis.agreement import seeds_of_a_method
 from auxvae.analysis.analyse import analyse
 from auxvae.analysis.collect import _agreement_rows, collect
@@ -42,6 +46,34 @@ def model(tiny, tiny_store, results):
     run = tiny.runs[2]
     store = Store(tiny_store, run.dataset)
     return run, TrainedModel(results / "runs" / run.id, run, store, store.read("test", truth=True), torch.device("cpu"))
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The runs that are analysed, in order."""
+    analysed, bare = [], analyse_module.analyse
+    monkeypatch.setattr(analyse_module, "analyse", lambda run, **more: analysed.append(run.id) or bare(run, **more))
+    return analysed
+
+
+def test_a_fleet_is_analysed_again_only_where_something_changed(tiny, tiny_store, results, tmp_path, counted):
+    """Another file, other weights or other analyses: those runs alone; nothing is repeated otherwise."""
+    shutil.copytree(results, tmp_path / "r")
+    first, second, third = (run.id for run in tiny.runs)
+    arguments = ("cpu", tiny_store, tmp_path / "r", 1)
+
+    def again(analyses=tiny.config.analyses):
+        counted.clear()
+        analyse_module.analyse_fleet(tiny.fleets[0], analyses, *arguments)
+        return counted
+
+    assert again() == []
+    assert (tmp_path / "r" / "fleets" / f"{tiny.fleets[0].id}-scores.json").is_file()
+    (tmp_path / "r" / "runs" / second / "codes.nc").unlink()
+    assert again() == [second]
+    (tmp_path / "r" / "runs" / first / "analysis.json").write_text("{}")
+    assert again() == [first]
+    assert again(replace(tiny.config.analyses, bootstrap=21)) == [first, second, third]
 
 
 def test_every_score_has_its_number_of_rows(tiny, results):

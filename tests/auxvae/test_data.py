@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from auxvae.data.store import Store, scaling
+from auxvae.data.preparation import prepare
+from auxvae.data.store import Store
 from foundation.faults import Refused
 
 
@@ -60,7 +61,7 @@ def test_a_store_of_another_study_is_refused(tiny_store, run):
 def test_constants_come_from_the_training_rows_alone(tiny_store, run):
     store = Store(tiny_store, run.dataset)
     train = store.read("train")
-    constants = scaling(run, store, train)
+    constants, _, _ = prepare(run, store)
     whole = xr.open_zarr(tiny_store)
     rows = whole["split"].values == 0
     assert constants.factor_low["flux"] == whole["flux"].values[rows].min()

@@ -35,12 +35,13 @@ CHANGED = {
     "activation": "gelu",
 }
 CHANGED_MMD = {"kernel": "rbf", "bandwidth": 2.0, "scales": (3.0,), "block": 16, "queue": 32, "width": 0.3, "pairs": 3}
-CHANGED_NETWORK = {"name": "mlp", "latents": 8, "width": 8, "second": 16}
+CHANGED_NETWORK = {"name": "mlp", "latents": 8, "width": 8, "components": 9, "second": 16}
 CHANGED_TRAINING = {
     "epochs": 3,
     "batch": 16,
     "learning_rate": 0.1,
     "second_learning_rate": 0.1,
+    "beta2": 0.99,
     "schedule": "cosine",
     "clip": 3.0,
     "patience": 3,
@@ -62,6 +63,11 @@ def by_method():
     return {run.method: run for run in runs_of(*groups)}
 
 
+def with_network(run, **value):
+    """Every key of the section is read by a network on components."""
+    return replace(run, network=replace(run.network, **{"name": "components", **value}))
+
+
 def with_mmd(run, **value):
     return replace(run, settings=replace(run.settings, mmd=replace(run.mmd, **{"queue": 0, **value})))
 
@@ -74,7 +80,7 @@ def test_the_id_changes_with_each_value_that_the_method_reads_and_with_no_other(
     sections = {
         "": (settings, lambda **value: replace(run, settings=replace(run.settings, **value))),
         "mmd.": (CHANGED_MMD, lambda **value: with_mmd(run, **value)),
-        "network.": (CHANGED_NETWORK, lambda **value: replace(run, network=replace(run.network, **value))),
+        "network.": (CHANGED_NETWORK, lambda **value: with_network(run, **value)),
         "training.": (CHANGED_TRAINING, lambda **value: replace(run, training=replace(run.training, **value))),
     }
     for section, (changes, changed) in sections.items():

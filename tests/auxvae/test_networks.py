@@ -9,6 +9,7 @@ from auxvae.config.methods import METHODS
 from auxvae.config.networks import BACKBONES
 from auxvae.models.autoencoder import build
 from auxvae.models.backbones import ACTIVATIONS
+from tests.auxvae.models import components_of
 
 
 def network_of(run, name="conv4", channels=1, stamp=33, activation="silu", bounded=False):
@@ -16,7 +17,8 @@ def network_of(run, name="conv4", channels=1, stamp=33, activation="silu", bound
     shaped = replace(run.dataset, channels=channels, stamp=stamp)
     narrow = replace(run.network, name=name, width=8, latents=6)
     settings = replace(run.settings, activation=activation)
-    return build(replace(run, dataset=shaped, network=narrow, settings=settings), 0.0, 1.0, bounded)
+    run = replace(run, dataset=shaped, network=narrow, settings=settings)
+    return build(run, 0.0, 1.0, bounded, components_of(run, bounded))
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -76,7 +78,9 @@ def test_weights_follow_the_seed_and_leave_the_global_generator_alone(method, na
     run = replace(
         tiny.runs[1], method=method, weights=weights, network=replace(tiny.runs[0].network, name=name, width=8)
     )
-    one, two, other = (build(r, 0.0, 1.0, False).state_dict() for r in (run, run, replace(run, seed=1)))
+    one, two, other = (
+        build(r, 0.0, 1.0, False, components_of(r)).state_dict() for r in (run, run, replace(run, seed=1))
+    )
     assert torch.equal(torch.get_rng_state(), before)
     for key, values in one.items():
         assert torch.isfinite(values).all()

@@ -83,6 +83,8 @@ BAD = {
     "too few latents": (spoil(("network",), {"latents": 3}), "needs a latent for each of its 5 factors"),
     "no latents": (spoil(("network",), {"latents": 0}), "it must be at least 1"),
     "a stamp that is too small": (spoil((*GALAXIES, "scene"), {"radius": "scale", "stamp": 14}), "write 17 or more"),
+    "components for another network": (spoil(("network",), {"name": "conv4", "components": 9}), "reads pixels"),
+    "more components than pixels": (spoil(("network",), {"name": "components", "components": 2000}), "1089 pixels"),
     "a stamp beyond the network": (spoil((*GALAXIES, "scene"), {"radius": "scale", "stamp": 130}), "28 to 128 pixels"),
     "duplicate runs": (spoil(("runs", 0, "seeds"), [1, 1]), "every run stands once"),
     "zero galaxies": (spoil((*GALAXIES, "galaxies"), 0), "it must be at least 1"),

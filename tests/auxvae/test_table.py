@@ -14,7 +14,6 @@ from auxvae.metrics.alignment import alignment_scores
 from auxvae.metrics.columns import citations, column, columns, compared, contrasted, metric_of, shown_in
 from auxvae.metrics.metric import NEEDS, Column, Metric
 from auxvae.metrics.representation import representation
-from auxvae.metrics.score import exact
 from auxvae.metrics.suite import study_scores, suite
 from auxvae.metrics.table import METRICS
 from auxvae.report.catalogue import DOCS, metrics_table, with_table
@@ -60,7 +59,7 @@ def spread(monkeypatch):
     entry = Metric(
         {"spread": Column("1", "suite", compared=True, contrasted=True)},
         "samples", "factors", "Nobody, arXiv:0000.00000",
-        "how far codes spread", measure=lambda inputs, resamples: exact(float(inputs.codes.std()), len(inputs.codes)),
+        "how far codes spread", measure="tests.auxvae.additions:spread",
     )  # fmt: skip
     monkeypatch.setitem(METRICS, "spread", entry)
     return entry

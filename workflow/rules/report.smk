@@ -18,12 +18,7 @@ WHOLE = canonical({"config": dict(config), "facts": DECLARED.to_json()})
 
 rule collect:
     input:
-        expand(
-            "{results}/runs/{run}/{file}",
-            results=RESULTS,
-            run=[run.id for run in STUDY.runs],
-            file=["scores.json", "codes.nc", "sensitivity.nc"],
-        ),
+        expand("{results}/fleets/{fleet}-scores.json", results=RESULTS, fleet=FLEETS),
     output:
         f"{RESULTS}/scores.parquet",
         f"{RESULTS}/analysis.nc",
@@ -47,7 +42,6 @@ rule collect:
 rule report:
     input:
         rules.collect.output,
-        expand("{results}/runs/{run}/pictures.nc", results=RESULTS, run=SHOWN),
     output:
         report(f"{RESULTS}/report.html", category="Study", caption="../report/page.rst"),
         [

@@ -65,20 +65,17 @@ def fleet_minutes(wildcards, threads):
     return 15 + math.ceil(3 * 60 * STUDY.core_hours() * share / threads)
 
 
+def fleet_spec(fleet, **more):
+    """A fleet and its device as the programs take them, with what else they need."""
+    return canonical({**FLEETS[fleet].to_json(), "device": DEVICE, **more})
+
+
 def training_code(fleet):
     """Hash of the code that decides the bytes of a fleet's runs: the loop, and the terms and networks that they use."""
     apart = ("auxvae.config", "foundation")
     return code_hash("auxvae.training.loop", *fleet.modules, without=apart)
 
 
-def run_inputs(wildcards):
-    """The fleet that trains a run and the store it is scored on."""
-    fleet = STUDY.fleet_of(wildcards.run)
-    dataset = STUDY.run(wildcards.run).dataset.name
-    return {"fleet": f"{RESULTS}/fleets/{fleet.id}.json", "seal": seal_of(dataset)}
-
-
 wildcard_constraints:
     dataset="[A-Za-z][A-Za-z0-9_]*",
-    fleet="[A-Za-z0-9_-]+",
-    run="[A-Za-z0-9_-]+",
+    fleet="[A-Za-z0-9_-]+-[0-9a-f]{8}",

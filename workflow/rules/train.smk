@@ -1,8 +1,10 @@
-"""Fleets are trained, runs are evaluated. A fleet's declared output is its manifest, written when all its runs are
-finished: Snakemake deletes the declared outputs of a failed job, and finished runs are not to be lost with it.
+"""Fleets are trained and evaluated. The declared output of either is a manifest, written when all runs are finished:
+Snakemake deletes the declared outputs of a failed job, and finished runs are not to be lost with it.
 """
 
 from dataclasses import asdict
+
+ANALYSES = asdict(STUDY.config.analyses)
 
 
 rule train:
@@ -21,7 +23,7 @@ rule train:
         mem_mb=lambda w, threads: 800 + 900 * threads,
         runtime=fleet_minutes,
     params:
-        spec=lambda w: canonical({**FLEETS[w.fleet].to_json(), "device": DEVICE}),
+        spec=lambda w: fleet_spec(w.fleet),
         store=lambda w: store_of(FLEETS[w.fleet].runs[0].dataset.name),
         results=lambda w, output: str(Path(output[0]).parents[1]),
         code=lambda w: training_code(FLEETS[w.fleet]),
@@ -33,33 +35,26 @@ rule train:
 
 rule evaluate:
     input:
-        unpack(run_inputs),
+        seal=lambda w: seal_of(FLEETS[w.fleet].runs[0].dataset.name),
+        fleet=f"{RESULTS}/fleets/{{fleet}}.json",
     output:
-        scores=f"{RESULTS}/runs/{{run}}/scores.json",
-        codes=f"{RESULTS}/runs/{{run}}/codes.nc",
-        sensitivity=f"{RESULTS}/runs/{{run}}/sensitivity.nc",
-        pictures=f"{RESULTS}/runs/{{run}}/pictures.nc",
+        f"{RESULTS}/fleets/{{fleet}}-scores.json",
     log:
-        f"{RESULTS}/logs/evaluate-{{run}}.log",
+        f"{RESULTS}/logs/evaluate-{{fleet}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/evaluate-{{run}}.tsv"
+        f"{RESULTS}/benchmarks/evaluate-{{fleet}}.tsv"
     conda:
         "../../envs/train.yaml"
+    threads: lambda w: len(FLEETS[w.fleet].runs)
     resources:
-        mem_mb=1500,
-        runtime=30,
+        mem_mb=lambda w, threads: 600 + 900 * threads,
+        runtime=lambda w, threads: 10 + len(FLEETS[w.fleet].runs) // threads,
     params:
-        spec=lambda w: canonical(
-            {
-                "run": asdict(STUDY.run(w.run)),
-                "analyses": asdict(STUDY.config.analyses),
-                "device": DEVICE,
-            }
-        ),
-        store=lambda w: store_of(STUDY.run(w.run).dataset.name),
-        results=lambda w, output: str(Path(output[0]).parents[2]),
+        spec=lambda w: fleet_spec(w.fleet, analyses=ANALYSES),
+        store=lambda w: store_of(FLEETS[w.fleet].runs[0].dataset.name),
+        results=lambda w, output: str(Path(output[0]).parents[1]),
         code=code_hash("auxvae.analysis.analyse"),
     message:
-        "evaluate {wildcards.run}"
+        "evaluate {wildcards.fleet}, {threads} runs at a time without a GPU"
     shell:
-        "python -m auxvae evaluate {params.spec:q} {params.store:q} {params.results:q} --log {log:q}"
+        "python -m auxvae evaluate {params.spec:q} {params.store:q} {params.results:q} --workers {threads} --log {log:q}"
