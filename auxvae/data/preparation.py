@@ -46,7 +46,7 @@ def prepare(run: Run, store: Store) -> tuple[Scaling, Prepared, Prepared]:
 
 @lru_cache(1)
 def _prepare(store: Store, view: View) -> tuple[Scaling, Prepared, Prepared]:
-    train, validation = store.read("train"), store.read("validation")
+    train, validation = store.read_splits("train", "validation")
     extremes = (float(train.images.min()), float(train.images.max()))
     kinds = [likelihood(view.likelihood, view.sigma, store.noise, r.noise_std, extremes) for r in (train, validation)]
     splits = [Prepared(r, k, k.to_scale(r.images)) for r, k in zip((train, validation), kinds, strict=True)]

@@ -88,15 +88,28 @@ class Store:
 
     def read(self, name: str, truth: bool = False) -> Rows:
         """Training, validation or test rows; on request with the noise-free images, if the store has them."""
-        rows = np.flatnonzero(self.split == SPLITS[name])
+        return self.read_splits(name, truth=truth)[0]
+
+    def read_splits(self, *names: str, truth: bool = False) -> list[Rows]:
+        """The rows of several splits, for which every variable is read once."""
         variables = self.dataset.variables
-        return Rows(
-            numbers=rows,
-            images=self._images("image", rows),
-            factors={n: self._values(n)[rows] for n in self.source.factors},
-            truth=self._images("image_true", rows) if truth and "image_true" in variables else None,
-            noise_std=torch.tensor(self._values("noise_std")[rows]) if "noise_std" in variables else None,
+        images, true = (
+            self._values("image"),
+            self._values("image_true") if truth and "image_true" in variables else None,
         )
+        noise_std = self._values("noise_std") if "noise_std" in variables else None
+        factors = {name: self._values(name) for name in self.source.factors}
+        splits = [np.flatnonzero(self.split == SPLITS[name]) for name in names]
+        return [
+            Rows(
+                numbers=rows,
+                images=_with_channels(images[rows]),
+                factors={name: values[rows] for name, values in factors.items()},
+                truth=None if true is None else _with_channels(true[rows]),
+                noise_std=None if noise_std is None else torch.tensor(noise_std[rows]),
+            )
+            for rows in splits
+        ]
 
     def aux(self, name: str, names: tuple[str, ...], scaling: Scaling) -> Tensor:
         """Auxiliary variables of training, validation or test rows, scaled to [0, 1], (N, names); no image is read."""
@@ -108,10 +121,6 @@ class Store:
         rows = np.flatnonzero(self.split == SPLITS[name])
         return {n: torch.tensor(self._values(n)[rows], dtype=torch.float32) for n in self.source.factors}
 
-    def _images(self, name: str, rows: NDArray[np.intp]) -> Tensor:
-        images = torch.from_numpy(self._values(name)[rows])
-        return images if images.ndim == 4 else images[:, None]
-
     def _values(self, name: str) -> NDArray[Any]:
         try:
             return np.asarray(self.dataset[name].values)
@@ -119,6 +128,11 @@ class Store:
             value = Words(f"unreadable bytes ({error})")
             place = f"{self.path}/{name}"
             raise Refused(Fault(place, value, "every chunk must match its checksum", "make the store again")) from None
+
+
+def _with_channels(images: NDArray[np.float32]) -> Tensor:
+    """Images (N, C, H, W) of (N, C, H, W) or (N, H, W)."""
+    return torch.from_numpy(images if images.ndim == 4 else images[:, None])
 
 
 @lru_cache(1)
