@@ -50,7 +50,7 @@ def main(path):
         with tempfile.TemporaryDirectory() as work:
             trainer = Trainer(run, Store(path, run.dataset), Path(work), torch.device("cpu"))
         batch = trainer.loader.data.take(torch.arange(run.training.batch))
-        draws = trainer._draws("latents", 0, STEPS, run.training.batch)
+        draws = trainer.draws("latents", 0, STEPS, run.training.batch)
         step = lambda i, t=trainer, b=batch, d=draws: t._step(b, draws_at(d, i), torch.tensor(0.5), i)  # noqa: E731
         whole, alone = milliseconds(step), milliseconds(bare(trainer, batch))
         speed = 1e3 * run.training.batch / whole

@@ -13,7 +13,7 @@ from typing import Any
 
 from auxvae.config.latents import Mmd, PriorSpec
 from auxvae.config.methods import Method
-from auxvae.config.networks import BACKBONES, COMPANIONS, FAMILIES, Network
+from auxvae.config.networks import BACKBONES, COMPANIONS, FAMILIES, STACKED_FAMILIES, Network
 from auxvae.config.priors import PRIORS
 from auxvae.config.settings import Settings, resolved
 from auxvae.config.terms import TERMS
@@ -82,11 +82,18 @@ def modules(method: Method, network: Network, prior: PriorSpec) -> tuple[str, ..
 def _programs(method: Method, network: Network, prior: PriorSpec) -> Iterator[str]:
     yield FAMILIES[method.family]
     yield BACKBONES[network.name].maker
+    if is_stacked(method, network):
+        yield "auxvae.training.stack"
     yield from (TERMS[name].function for name in method.weights)
     if method.companion:
         yield COMPANIONS[method.companion]
     if "prior" in settings_read(method):
         yield from (PRIORS[kind].maker for kind in prior.kinds())
+
+
+def is_stacked(method: Method, network: Network) -> bool:
+    """Whether runs of the method on that network are trained as one program (training.stack)."""
+    return BACKBONES[network.name].stacked and method.family in STACKED_FAMILIES
 
 
 def plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass
 from foundation.faults import Fault
 from foundation.fields import SECTION, OneOf, Range, Section, Text, Whole
 
+STACKED_FAMILIES = {"autoencoder"}  # whose models say which of their attributes vary between runs
 FAMILIES = {"autoencoder": "auxvae.losses.objective:AutoencoderModel"}
 
 
@@ -24,18 +25,20 @@ class Backbone:
 
     maker: dotted name of the function that makes it of a Shape. pixels_per_second: trained by one core, 33 x 33 pixels,
     width 32, on the machine of the README. on_components: it reads and writes principal components, not pixels.
+    stacked: runs are trained as one program (training.stack), which pays where a step is mostly overhead.
     """
 
     maker: str
     pixels_per_second: float
     on_components: bool = False
+    stacked: bool = False
 
 
 BACKBONES = {
-    "components": Backbone("auxvae.models.component_networks:components", 18e6, on_components=True),
+    "components": Backbone("auxvae.models.component_networks:components", 18e6, on_components=True, stacked=True),
     "conv4": Backbone("auxvae.models.backbones:conv4", 1.2e6),
     "residual": Backbone("auxvae.models.backbones:residual", 0.35e6),
-    "mlp": Backbone("auxvae.models.backbones:mlp", 5.4e6),
+    "mlp": Backbone("auxvae.models.backbones:mlp", 5.4e6, stacked=True),
 }
 
 # Networks that are trained beside the model: `companion` of a method.

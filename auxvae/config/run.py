@@ -116,6 +116,11 @@ class Run:
         return self.settings.mmd
 
     @property
+    def is_stacked(self) -> bool:
+        """Whether the run is trained in one program with others of its kind."""
+        return identity.is_stacked(self.composition, self.network)
+
+    @property
     def modules(self) -> tuple[str, ...]:
         """Dotted names of the modules whose code decides this run's bytes, beside the training loop."""
         return identity.modules(self.composition, self.network, self.prior)

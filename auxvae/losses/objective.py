@@ -33,6 +33,7 @@ class AutoencoderModel(Model):
     """A run of the autoencoder family: network, prior, terms and queue, on one device."""
 
     network: Autoencoder
+    varying = ("is_aux", "prior_variance", "prior_features", "scalars", "queue")
 
     def __init__(self, run: Run, data: TrainingData, device: torch.device) -> None:
         """Build the network, and the prior of the residual latents, which is refused if its samples are faulty."""

@@ -56,11 +56,13 @@ class Model(ABC):
     """The model of one run, made from (run, data, device), with weights that depend on the run's seed alone.
 
     network: the tensors that are saved with the run, parameters and buffers (a moving average of weights, say).
-    can_decode: whether `decode` and `sample` exist; analyses that need images leave a model without them out.
+    can_decode: whether `decode` and `sample` exist; analyses that need images leave a model without them out. varying:
+    attributes that differ between runs which may be stacked (training.stack), each a tensor or a NamedTuple of tensors.
     """
 
     network: nn.Module
     can_decode = True
+    varying: tuple[str, ...] = ()
 
     @abstractmethod
     def loss(self, batch: Batch, draws: Any, progress: Float[Tensor, ""]) -> Loss:

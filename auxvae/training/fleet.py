@@ -1,26 +1,32 @@
 """Runs trained together: how the runs of a fleet share the machine.
 
-The back-end here is the plain loop, the reference: on a GPU the runs of a fleet follow one another, on a CPU each core
-trains one run at a time with one thread. A run's bytes depend on its spec alone, never on the other runs of its fleet.
+Two back-ends: the plain loop, the reference, trains one run at a time; a stack (training.stack) trains runs of one
+composition as one program, where their network is small enough for that to pay. On a CPU each core trains one group at
+a time with one thread, on a GPU they follow one another. A run's bytes depend on its spec alone, never on the other
+runs of its fleet.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
 
 import torch
 
-from auxvae.config.run import Fleet
+from auxvae.config.run import Fleet, Run
 from auxvae.data.device import choose_device
 from auxvae.data.run_folder import is_finished
 from auxvae.data.store import Store
 from auxvae.models.prior_checks import prior_faults
 from auxvae.training.loop import Observer, follow_nothing, train_run
+from auxvae.training.stack import composition, train_stack
 from foundation.console import log
 from foundation.faults import Fault, Refused
 from foundation.files import write_json
 from foundation.workers import run_all
+
+LARGEST_STACK = 32  # runs; more gain nothing on a CPU and hold more memory
 
 
 def train_all(
@@ -46,11 +52,36 @@ def train(
     columns = cache(lambda source: Store(store, source).columns("train"))
     if wrong := prior_faults(fleet.runs, lambda run: columns(run.dataset) if run.prior.reads_factors() else {}):
         raise Refused(wrong)
-    task = partial(train_run, store=store, results=results, device=device, observer=observer)
+    task = partial(train_group, store=store, results=results, device=device, observer=observer)
     unfinished = [run for run in fleet.runs if not is_finished(results / "runs" / run.id, run)]
+    workers = workers if device.type == "cpu" else 1
     faults: list[Fault] = []
-    for run, refused in run_all(unfinished, task, workers if device.type == "cpu" else 1):
-        log.info(f"{run.title}: stopped" if refused else f"{run.title}: finished")
+    for group, refused in run_all(groups(unfinished, workers), task, workers):
         faults += refused.faults if refused else ()
+        for run in group:
+            finished = is_finished(results / "runs" / run.id, run)
+            log.info(f"{run.title}: finished" if finished else f"{run.title}: stopped")
     if faults:
         raise Refused(faults)
+
+
+def groups(runs: Sequence[Run], workers: int) -> list[tuple[Run, ...]]:
+    """Runs that one process trains at a time: stacks of one composition, a share for each worker; the others alone."""
+    stacks: dict[object, list[Run]] = {}
+    for run in runs:
+        stacks.setdefault(composition(run) if run.is_stacked else run.id, []).append(run)
+    parts = []
+    for stack in stacks.values():
+        size = min(LARGEST_STACK, -(-len(stack) // workers))
+        parts += [tuple(stack[start : start + size]) for start in range(0, len(stack), size)]
+    return parts
+
+
+def train_group(
+    runs: tuple[Run, ...], store: Path, results: Path, device: torch.device, observer: Observer = follow_nothing
+) -> None:
+    """Train a stack, or a run alone."""
+    if runs[0].is_stacked:
+        train_stack(runs, store, results, device, observer)
+    else:
+        train_run(runs[0], store, results, device, observer)

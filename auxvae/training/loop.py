@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,15 +44,24 @@ def follow_nothing(factors: Factors, device: torch.device) -> Follow:
 
 def train_run(run: Run, store: Path, results: Path, device: torch.device, observer: Observer = follow_nothing) -> None:
     """Train one run from its checkpoint, if any, and write its folder."""
+    with locked(results / "work" / run.id / "lock", run.id):
+        trainer = open_trainer(run, store, results, device, observer)
+        trainer.train()
+        write_run(trainer, results)
+
+
+def open_trainer(run: Run, store: Path, results: Path, device: torch.device, observer: Observer) -> Trainer:
+    """The trainer of a run, from its checkpoint if there is one."""
     if device.type == "cpu":
         torch.set_num_threads(1)  # sums depend on the order of their parts, and so on the number of threads
-    work = results / "work" / run.id
-    with locked(work / "lock", run.id):
-        trainer = Trainer(run, open_store(store, run.dataset), work, device, observer)
-        trainer.train()
-        state, last = trainer.state, weights(trainer.model)
-        kept = state.best if run.training.keep == "best" else last
-        finish(results / "runs" / run.id, work, run, trainer.scaling, kept, last, state.history)
+    return Trainer(run, open_store(store, run.dataset), results / "work" / run.id, device, observer)
+
+
+def write_run(trainer: Trainer, results: Path) -> None:
+    """Write the folder of a run whose training has ended."""
+    run, state, last = trainer.run, trainer.state, weights(trainer.model)
+    kept = state.best if run.training.keep == "best" else last
+    finish(results / "runs" / run.id, trainer.work, run, trainer.scaling, kept, last, state.history)
 
 
 class Trainer:
@@ -86,15 +96,18 @@ class Trainer:
         """Epoch after epoch, until the last or until patience ends."""
         self.saved = start = time.monotonic()
         first = self.state.step
-        while self.state.epoch < self.run.training.epochs and not self._patience_ended():
+        while not self.ended():
             self._epoch()
-            log.info(self._line(time.monotonic() - start, self.state.step - first))
+            log.info(self.line(time.monotonic() - start, self.state.step - first))
 
-    def _patience_ended(self) -> bool:
-        patience = self.run.training.patience
-        return patience is not None and self.state.epoch - self.state.best_epoch >= patience
+    def ended(self) -> bool:
+        """Whether the last epoch is done, or patience has ended the training before it."""
+        training, epoch = self.run.training, self.state.epoch
+        impatient = training.patience is not None and epoch - self.state.best_epoch >= training.patience
+        return epoch >= training.epochs or impatient
 
-    def _line(self, seconds: float, steps: int) -> str:
+    def line(self, seconds: float, steps: int) -> str:
+        """A message on the last epoch; so many steps took so many seconds."""
         row, epochs = self.state.history[-1], self.run.training.epochs
         terms = " ".join(f"{name} {row[f'train_{name}']:.4g}" for name in self.run.terms)
         head = f"{self.run.title}: epoch {self.state.epoch} of {epochs}, {terms}"
@@ -106,15 +119,20 @@ class Trainer:
         """The steps of an epoch that are not done yet, then one row of history."""
         epoch, steps = self.state.epoch, self.loader.steps
         plan = self.loader.plan(self.run.seed, epoch)
-        draws = self._draws("latents", epoch, steps, self.loader.size)
-        progress = ((epoch * steps + torch.arange(steps)) / self.total).float().to(self.device)
+        draws, progress = self.draws("latents", epoch, steps, self.loader.size), self.progress(epoch)
         for i in range(self.state.step - epoch * steps, steps):
             self._step(self.loader.data.take(plan[i]), draws_at(draws, i), progress[i], i)
             if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
-                self._checkpoint(i)
-        self._close_epoch()
+                self.checkpoint(i)
+        self.close_epoch()
 
-    def _draws(self, purpose: str, index: int, steps: int, rows: int) -> object:
+    def progress(self, epoch: int) -> Tensor:
+        """Share of the training that is done at each step of an epoch, (steps,)."""
+        steps = self.loader.steps
+        return ((epoch * steps + torch.arange(steps)) / self.total).float().to(self.device)
+
+    def draws(self, purpose: str, index: int, steps: int, rows: int) -> Any:
+        """The model's random numbers of so many steps, on the device."""
         draws = self.model.draw(self.run.seed, purpose, index, steps, rows)
         return draws._make(each.to(self.device) for each in draws) if draws else draws
 
@@ -135,12 +153,13 @@ class Trainer:
             self.model.after_step(loss.codes)
         state.step += 1
 
-    def _checkpoint(self, i: int) -> None:
+    def checkpoint(self, i: int) -> None:
+        """Save the state after step i of the epoch, unless a term is not finite."""
         self._refuse_infinite(self.state.values[: i + 1].cpu())
         save_checkpoint(self.work, self.run, self.state)
         self.saved = time.monotonic()
 
-    def _close_epoch(self) -> None:
+    def close_epoch(self) -> None:
         """Measure the validation rows, keep the weights if they are the best, add a row to the history."""
         values, state = self.state.values.cpu(), self.state
         terms, codes = self._validate()
@@ -156,7 +175,7 @@ class Trainer:
     @torch.no_grad()
     def _validate(self) -> tuple[Tensor, Tensor]:
         """Mean of every term over the validation rows, (terms,), on the CPU, and the posterior means, (N, d_Z)."""
-        draws = self._draws("validation", 0, self.validation.steps, self.validation.size)
+        draws = self.draws("validation", 0, self.validation.steps, self.validation.size)
         values, means, done = [], [], torch.ones((), device=self.device)
         for i, batch in enumerate(self.validation.in_order()):
             loss = self.model.loss(batch, draws_at(draws, i), done)

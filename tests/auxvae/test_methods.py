@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from auxvae.analysis.analyse import analyse
 from auxvae.analysis.model import TrainedModel
 from auxvae.config.methods import METHODS
+from auxvae.config.run import Fleet
 from auxvae.data.store import Store
 from auxvae.models.model import draws_at
 from auxvae.training import fleet, loop
@@ -44,7 +45,7 @@ def trained(study, tiny_store, tmp_path_factory):
 @pytest.mark.parametrize("method", METHODS)
 def test_alone_as_in_a_fleet(method, study, tiny_store, trained, tmp_path):
     run = next(run for run in study.runs if run.method == method)
-    loop.train_run(run, tiny_store, tmp_path, CPU)
+    fleet.train(Fleet((run,)), tiny_store, tmp_path, CPU, workers=1)
     assert bytes_of(tmp_path / "runs" / run.id) == bytes_of(trained / "runs" / run.id)
 
 

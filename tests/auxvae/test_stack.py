@@ -1,0 +1,121 @@
+"""A stack trains as the plain loop does, and a member's bytes depend neither on the others nor on a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+
+import pandas as pd
+import pytest
+import torch
+
+from auxvae.config.methods import METHODS
+from auxvae.training import fleet, loop, stack
+from foundation.faults import Refused
+from tests.auxvae.models import run_of
+from tests.auxvae.test_train import bytes_of
+from tests.conftest import ROOT
+
+CPU = torch.device("cpu")
+NETWORK = {"name": "components", "latents": 8, "width": 8}
+
+
+def small(method, config, **settings):
+    """A run of a method on components, two epochs."""
+    training = {"epochs": 2, "batch": 32}
+    return run_of(method, config, network=NETWORK, training=training, **settings)
+
+
+def seeds_of(run, count):
+    return [replace(run, seed=seed) for seed in range(count)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_stack_agrees_with_the_plain_loop(method, config, tiny_store, tmp_path):
+    """Every term of every epoch, to 1e-4 of its size."""
+    runs = seeds_of(small(method, config), 2)
+    stack.train_stack(runs, tiny_store, tmp_path / "stack", CPU)
+    for run in runs:
+        loop.train_run(run, tiny_store, tmp_path / "alone", CPU)
+        two, one = (
+            pd.read_parquet(tmp_path / each / "runs" / run.id / "history.parquet") for each in ("stack", "alone")
+        )
+        pd.testing.assert_frame_equal(two, one, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_members_bytes_do_not_depend_on_its_stack(method, config, tiny_store, tmp_path):
+    runs = seeds_of(small(method, config), 5)
+    for name, together in (("five", runs), ("two", runs[1:3]), ("one", runs[1:2])):
+        stack.train_stack(together, tiny_store, tmp_path / name, CPU)
+    five, two, one = (bytes_of(tmp_path / name / "runs" / runs[1].id) for name in ("five", "two", "one"))
+    assert five == two == one
+
+
+def test_coverages_and_weights_share_a_stack(tiny, config, tiny_store, tmp_path):
+    run = small("aux_vae", config)
+    other = replace(run, coverage="full", aux=tuple(run.dataset.factors), weights={**run.weights, "kl": 3.0})
+    assert stack.composition(run) == stack.composition(other) != stack.composition(small("vae", config))
+    stack.train_stack([run, other], tiny_store, tmp_path / "both", CPU)
+    stack.train_stack([other], tiny_store, tmp_path / "one", CPU)
+    both, one = (bytes_of(tmp_path / name / "runs" / other.id) for name in ("both", "one"))
+    assert both == one
+
+
+def test_a_run_that_diverges_leaves_its_stack(config, tiny_store, tmp_path):
+    run = small("vae", config)
+    broken = replace(run, weights={**run.weights, "reconstruction": 3e38}, seed=7)
+    with pytest.raises(Refused, match="every term must be finite"):
+        stack.train_stack([run, broken], tiny_store, tmp_path / "both", CPU)
+    assert not (tmp_path / "both" / "runs" / broken.id).exists()
+    stack.train_stack([run], tiny_store, tmp_path / "one", CPU)
+    both, one = (bytes_of(tmp_path / name / "runs" / run.id) for name in ("both", "one"))
+    assert both == one
+
+
+def test_patience_ends_each_run_by_itself(config, tiny_store, tmp_path):
+    run = run_of(
+        "vae", config, network=NETWORK, training={"epochs": 12, "batch": 32, "patience": 1, "learning_rate": 0.05}
+    )
+    runs = seeds_of(run, 4)
+    stack.train_stack(runs, tiny_store, tmp_path / "stack", CPU)
+    epochs = [len(pd.read_parquet(tmp_path / "stack" / "runs" / run.id / "history.parquet")) for run in runs]
+    assert len(set(epochs)) > 1 and min(epochs) < 12
+
+
+PROGRAM = """
+import json, sys; from pathlib import Path; import torch
+from auxvae.training import loop, stack; from auxvae.config.run import read_run
+loop.CHECKPOINT_SECONDS = 0.0
+runs = [read_run(run) for run in json.loads(sys.argv[1])]
+stack.train_stack(runs, Path(sys.argv[2]), Path(sys.argv[3]), torch.device("cpu"))
+"""
+
+
+def test_a_killed_stack_ends_in_the_same_bytes(config, tiny_store, tmp_path):
+    """The kill may come between the checkpoints of two members, so that they are resumed at different steps."""
+    runs = seeds_of(run_of("aux_mmd", config, network=NETWORK, training={"epochs": 6, "batch": 32}), 3)
+    arguments = [sys.executable, "-c", PROGRAM, json.dumps([asdict(run) for run in runs]), str(tiny_store)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    killed = subprocess.Popen([*arguments, str(tmp_path / "killed")], env=environment)
+    checkpoint = tmp_path / "killed" / "work" / runs[1].id / "checkpoint.safetensors"
+    until = time.monotonic() + 120
+    while not checkpoint.exists() and killed.poll() is None and time.monotonic() < until:
+        time.sleep(0.002)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert checkpoint.exists() and not (tmp_path / "killed" / "runs").exists()
+    for name in ("killed", "whole"):
+        subprocess.run([*arguments, str(tmp_path / name)], env=environment, check=True)
+    for run in runs:
+        killed_run, whole = (bytes_of(tmp_path / name / "runs" / run.id) for name in ("killed", "whole"))
+        assert killed_run == whole
+
+
+def test_a_fleet_is_cut_into_stacks_for_its_workers(tiny, config):
+    runs = [*seeds_of(small("vae", config), 5), tiny.runs[0], *seeds_of(small("aux_vae", config), 2)]
+    assert [len(group) for group in fleet.groups(runs, 2)] == [3, 2, 1, 1, 1]
+    assert [len(group) for group in fleet.groups(runs, 1)] == [5, 1, 2]
