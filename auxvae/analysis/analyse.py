@@ -21,6 +21,7 @@ from auxvae.config.analyses import Analyses
 from auxvae.config.run import Fleet, Run, Source
 from auxvae.data.device import choose_device
 from auxvae.data.store import Rows, Store, open_store
+from auxvae.metrics.table import measure_modules
 from foundation.console import log
 from foundation.faults import Refused
 from foundation.files import atomic_write, digest_file, digest_of, read_json, write_json
@@ -36,6 +37,7 @@ HEADLINE = ("nats", "ssim", "ssim_asinh", "lds_corrected")
 def analyse_fleet(fleet: Fleet, analyses: Analyses, device: str, path: Path, results: Path, workers: int) -> None:
     """Analyse the runs of a fleet that are not analysed yet, and write a manifest when all are."""
     task = partial(analyse, analyses=analyses, device=device, path=path, results=results)
+    workers = workers if choose_device(device).type == "cpu" else 1
     waiting = [run for run in fleet.runs if not is_analysed(results / "runs" / run.id, run, analyses)]
     faults = [f for _, refused in run_all(waiting, task, workers) if refused for f in refused.faults]
     if faults:
@@ -51,7 +53,7 @@ def is_analysed(folder: Path, run: Run, analyses: Analyses) -> bool:
 
 
 def _record(folder: Path, run: Run, analyses: Analyses) -> dict[str, Any]:
-    code = code_hash("auxvae.analysis.analyse", *run.modules)
+    code = code_hash("auxvae.analysis.analyse", *measure_modules(), *run.modules)
     return {"code": code, "run": digest_file(folder / "spec.json"), "analyses": digest_of(asdict(analyses))}
 
 

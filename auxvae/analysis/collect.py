@@ -24,6 +24,7 @@ from auxvae.analysis.controls import control_scores
 from auxvae.config.labels import variants
 from auxvae.config.run import Run
 from auxvae.metrics.score import Score
+from foundation.faults import Fault, Refused, Words
 from foundation.files import atomic_write, read_json
 
 Array = NDArray[np.float64]
@@ -33,6 +34,8 @@ Row = dict[str, Any]
 def collect(runs: tuple[Run, ...], results: Path, resamples: int) -> None:
     """Write scores.parquet and analysis.nc from the folders of the runs."""
     folders = {run.id: results / "runs" / run.id for run in runs}
+    if faults := [fault for folder in folders.values() for fault in _absent(folder, results)]:
+        raise Refused(faults)
     rows = [row for run in runs for row in _run_rows(run, folders[run.id])]
     rows += [row for seeds in seeds_of_a_method(runs) for row in _agreement_rows(seeds, folders)]
     rows += [row for run in _one_per_dataset(runs) for row in _control_rows(run, folders[run.id], resamples)]
@@ -42,6 +45,14 @@ def collect(runs: tuple[Run, ...], results: Path, resamples: int) -> None:
     matrices, drops = _gathered(folders, "codes.nc", ["rho"]), _gathered(folders, "sensitivity.nc", None)
     with atomic_write(results / "analysis.nc") as part:
         xr.merge([matrices, drops, contrasts(scores, variants(runs))], join="outer").to_netcdf(part)
+
+
+def _absent(folder: Path, results: Path) -> Iterator[Fault]:
+    """The files of a run that were deleted after it was evaluated."""
+    for name in ("scores.json", "codes.nc", "sensitivity.nc"):
+        if not (folder / name).is_file():
+            remedy = f"delete {results}/fleets/*-scores.json and start again: that run is evaluated again"
+            yield Fault(str(folder / name), Words("no file"), "every run of the study must be evaluated", remedy)
 
 
 def _run_rows(run: Run, folder: Path) -> Iterator[Row]:

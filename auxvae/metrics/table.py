@@ -223,3 +223,8 @@ METRICS: dict[str, Metric] = {
         "do the codes of a film lie on a straight line?", measure=MEASURES + "straightness_of_films",
     ),
 }  # fmt: skip
+
+
+def measure_modules() -> tuple[str, ...]:
+    """Dotted names of the modules whose functions the table names: the code of scores, which no import shows."""
+    return tuple(sorted({metric.measure.partition(":")[0] for metric in METRICS.values() if metric.measure}))

@@ -55,10 +55,13 @@ def train_stack(
     """
     faults: list[Fault] = []
     with ExitStack() as locks:
-        trainers = []
+        trainers: list[Trainer] = []
         for run in runs:
-            locks.enter_context(locked(results / "work" / run.id / "lock", run.id))
-            trainers.append(open_trainer(run, store, results, device, observer))
+            try:
+                locks.enter_context(locked(results / "work" / run.id / "lock", run.id))
+                trainers.append(open_trainer(run, store, results, device, observer))
+            except Refused as refused:
+                faults += refused.faults
         for step in sorted({trainer.state.step for trainer in trainers}):
             faults += _train([trainer for trainer in trainers if trainer.state.step == step])
         for trainer in trainers:

@@ -23,6 +23,7 @@ from auxvae.data.store import Store
 from auxvae.metrics.columns import metric_of
 from auxvae.report.page import draw, page, tabulate
 from auxvae.training import fleet
+from foundation.faults import Refused
 from foundation.files import read_json
 from tests.conftest import study_of
 
@@ -74,6 +75,13 @@ def test_a_fleet_is_analysed_again_only_where_something_changed(tiny, tiny_store
     (tmp_path / "r" / "runs" / first / "analysis.json").write_text("{}")
     assert again() == [first]
     assert again(replace(tiny.config.analyses, bootstrap=21)) == [first, second, third]
+
+
+def test_a_file_that_was_deleted_is_a_sentence_with_its_remedy(tiny, results, tmp_path):
+    shutil.copytree(results, tmp_path / "r")
+    (tmp_path / "r" / "runs" / tiny.runs[1].id / "codes.nc").unlink()
+    with pytest.raises(Refused, match=r"codes.nc: found no file, but every run .* delete .*-scores.json"):
+        collect(tiny.runs, tmp_path / "r", 20)
 
 
 def test_every_score_has_its_number_of_rows(tiny, results):

@@ -76,6 +76,19 @@ def test_a_run_that_diverges_leaves_its_stack(config, tiny_store, tmp_path):
     assert both == one
 
 
+def test_a_run_that_cannot_be_opened_leaves_its_stack(config, tiny_store, tmp_path):
+    """A broken checkpoint is refused; the other members train as if it were not there."""
+    runs = seeds_of(small("vae", config), 2)
+    checkpoint = tmp_path / "both" / "work" / runs[0].id / "checkpoint.safetensors"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"broken")
+    with pytest.raises(Refused, match="a broken checkpoint"):
+        stack.train_stack(runs, tiny_store, tmp_path / "both", CPU)
+    stack.train_stack(runs[1:], tiny_store, tmp_path / "one", CPU)
+    both, one = (bytes_of(tmp_path / name / "runs" / runs[1].id) for name in ("both", "one"))
+    assert both == one
+
+
 def test_patience_ends_each_run_by_itself(config, tiny_store, tmp_path):
     run = run_of(
         "vae", config, network=NETWORK, training={"epochs": 12, "batch": 32, "patience": 1, "learning_rate": 0.05}

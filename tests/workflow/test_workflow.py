@@ -80,6 +80,7 @@ def test_a_changed_setting_reruns_what_reads_it_and_no_more(smoke, tmp_path, cha
     [
         ("auxvae/report/figures.py", {"report"}),
         ("auxvae/metrics/score.py", {"evaluate", "collect", "report"}),
+        ("auxvae/metrics/readout.py", {"evaluate", "collect", "report"}),  # named in the table of metrics alone
         ("auxvae/losses/matching.py", set()),  # no method of this study has an MMD
         ("auxvae/losses/alignment.py", {"train", "evaluate", "collect", "report"}),
     ],

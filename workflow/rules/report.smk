@@ -34,7 +34,7 @@ rule collect:
     params:
         spec=WHOLE,
         results=lambda w, output: str(Path(output[0]).parent),
-        code=code_hash("auxvae.analysis.collect"),
+        code=code_hash("auxvae.analysis.collect", *measure_modules()),
     shell:
         "python -m auxvae collect {params.spec:q} {params.results:q} --log {log:q}"
 

@@ -10,6 +10,7 @@ ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT))
 
 from auxvae.config.study import read_study
+from auxvae.metrics.table import measure_modules
 from foundation.yaml_file import load_yaml
 from foundation.faults import Refused
 from foundation.files import canonical

@@ -53,7 +53,7 @@ rule evaluate:
         spec=lambda w: fleet_spec(w.fleet, analyses=ANALYSES),
         store=lambda w: store_of(FLEETS[w.fleet].runs[0].dataset.name),
         results=lambda w, output: str(Path(output[0]).parents[1]),
-        code=code_hash("auxvae.analysis.analyse"),
+        code=code_hash("auxvae.analysis.analyse", *measure_modules()),
     message:
         "evaluate {wildcards.fleet}, {threads} runs at a time without a GPU"
     shell:
