@@ -30,6 +30,8 @@ from auxvae.losses.kernels import bandwidth, kernel, squared_distances
 from auxvae.metrics.score import Rows, Score, exact, jackknife
 
 Array = NDArray[np.float64]
+Measure = Callable[[Rows], float]  # of some rows of the codes
+Distance = Callable[[Array, Array], Measure]  # made of codes and prior samples
 DIRECTIONS = 200
 MMD_ROWS = 1000
 
@@ -39,20 +41,22 @@ def match_scores(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> 
     sample, second_sample = prior[: len(prior) // 2], prior[len(prior) // 2 :]
     scores = {}
     for name, distance in DISTANCES.items():
-        scores[name] = _with_interval(distance, codes, sample)
-        scores[f"{name}_floor"] = exact(distance(second_sample, sample), len(codes))
+        scores[name] = jackknife(distance(codes, sample), len(codes))
+        scores[f"{name}_floor"] = exact(_of_all(distance, second_sample, sample), len(codes))
     return scores
 
 
-def _with_interval(distance: Callable[[Array, Array], float], codes: Array, sample: Array) -> Score:
-    if distance is prior_mmd:
-        return jackknife(_mmd_of_rows(codes, sample), min(len(codes), MMD_ROWS))
-    return jackknife(lambda rows: distance(codes[rows], sample), len(codes))
+def _of_all(distance: Distance, codes: Array, sample: Array) -> float:
+    return distance(codes, sample)(np.arange(len(codes)))
 
 
 def sliced_wasserstein(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:
     """Mean 1-Wasserstein distance over random directions."""
-    return marginal_wasserstein(projected(codes), projected(prior))
+    return _of_all(_sliced, codes, prior)
+
+
+def _sliced(codes: Array, prior: Array) -> Measure:
+    return _marginal(projected(codes), projected(prior))
 
 
 def projected(rows: Float[ndarray, "N D"]) -> Float[ndarray, "N P"]:
@@ -69,13 +73,17 @@ def marginal_wasserstein(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M 
     return float((np.abs(a - b) @ np.diff(ends, prepend=0)).mean() / (n * m))
 
 
+def _marginal(codes: Array, prior: Array) -> Measure:
+    return lambda rows: marginal_wasserstein(codes[rows], prior)
+
+
 def prior_mmd(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:
     """Unbiased MMD^2 with the mixture of IMQ kernels, of at most 1,000 rows each."""
-    return _mmd_of_rows(codes, prior)(np.arange(min(len(codes), MMD_ROWS)))
+    return _of_all(_mmd, codes, prior)
 
 
-def _mmd_of_rows(codes: Array, prior: Array) -> Callable[[Rows], float]:
-    """MMD^2 of some of the codes, from kernels between all of them and the prior samples, computed once."""
+def _mmd(codes: Array, prior: Array) -> Measure:
+    """MMD^2 of some of the codes, those among the first 1,000, from kernels that are computed once."""
     z, y = (torch.from_numpy(rows[:MMD_ROWS]) for rows in (codes, prior))
     mmd, variance = Mmd(), torch.from_numpy(prior.var(0))
     zz, zy, yy = (
@@ -84,6 +92,7 @@ def _mmd_of_rows(codes: Array, prior: Array) -> Callable[[Rows], float]:
     )
 
     def measure(rows: Rows) -> float:
+        rows = rows[rows < len(z)]
         return _mean_of_others(zz[np.ix_(rows, rows)]) + _mean_of_others(yy) - 2 * float(zy[rows].mean())
 
     return measure
@@ -100,9 +109,13 @@ def marginal_ks(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> f
     return float(np.mean([ks_2samp(a, b, method="asymp").statistic for a, b in columns]))
 
 
-DISTANCES: dict[str, Callable[[Array, Array], float]] = {
-    "prior_distance": sliced_wasserstein,
-    "prior_marginals": marginal_wasserstein,
-    "prior_mmd": prior_mmd,
-    "prior_ks": marginal_ks,
+def _ks(codes: Array, prior: Array) -> Measure:
+    return lambda rows: marginal_ks(codes[rows], prior)
+
+
+DISTANCES: dict[str, Distance] = {
+    "prior_distance": _sliced,
+    "prior_marginals": _marginal,
+    "prior_mmd": _mmd,
+    "prior_ks": _ks,
 }
