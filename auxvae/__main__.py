@@ -94,8 +94,7 @@ def collect(spec: Spec, results: Results, log_to: Log = None) -> None:
     from auxvae.analysis.collect import collect as collect_runs
     from auxvae.config.reading import study_of
 
-    study = study_of(spec)
-    collect_runs(study.runs, results, study.config.analyses.bootstrap)
+    collect_runs(study_of(spec).runs, results)
 
 
 @app.command()

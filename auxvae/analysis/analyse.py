@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache, partial
 from pathlib import Path
@@ -13,7 +14,9 @@ import xarray as xr
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from auxvae.analysis.controls import are_scored, write_controls
 from auxvae.analysis.evaluate import evaluate
+from auxvae.analysis.files import CODES, PICTURES, RECORD, SCORES, SENSITIVITY
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.sensitivity import sensitivity
 from auxvae.analysis.traversal import traversal
@@ -29,25 +32,36 @@ from foundation.provenance import code_hash
 from foundation.workers import run_all
 
 EXAMPLES = 8
-FILES = ("sensitivity.nc", "pictures.nc", "codes.nc", "scores.json")
-RECORD = "analysis.json"
+Job = Callable[[], None]
 HEADLINE = ("nats", "ssim", "ssim_asinh", "lds_corrected")
 
 
 def analyse_fleet(fleet: Fleet, analyses: Analyses, device: str, path: Path, results: Path, workers: int) -> None:
     """Analyse the runs of a fleet that are not analysed yet, and write a manifest when all are."""
-    task = partial(analyse, analyses=analyses, device=device, path=path, results=results)
     workers = workers if choose_device(device).type == "cpu" else 1
     waiting = [run for run in fleet.runs if not is_analysed(results / "runs" / run.id, run, analyses)]
-    faults = [f for _, refused in run_all(waiting, task, workers) if refused for f in refused.faults]
+    jobs: list[Job] = [partial(analyse, run, analyses, device, path, results) for run in waiting]
+    if not are_scored(fleet.runs[0], results, analyses.bootstrap):
+        jobs.insert(0, partial(_score_controls, fleet.runs[0], path, results, analyses.bootstrap))
+    faults = [f for _, refused in run_all(jobs, _do, workers) if refused for f in refused.faults]
     if faults:
         raise Refused(faults)
     write_json(results / "fleets" / f"{fleet.id}-scores.json", {"runs": [run.id for run in fleet.runs]})
 
 
+def _do(job: Job) -> None:
+    job()
+
+
+def _score_controls(run: Run, path: Path, results: Path, resamples: int) -> None:
+    """Score the controls of a run's data set."""
+    _use_one_core()
+    write_controls(run, _test_rows(path, run.dataset)[1].factors, results, resamples)
+
+
 def is_analysed(folder: Path, run: Run, analyses: Analyses) -> bool:
     """Whether the folder holds all that this code computes from these very weights with these settings."""
-    if not all((folder / name).is_file() for name in (*FILES, RECORD)):
+    if not all((folder / name).is_file() for name in (SENSITIVITY, PICTURES, CODES, SCORES, RECORD)):
         return False
     return bool(read_json(folder / RECORD, "the record of an analysis") == _record(folder, run, analyses))
 
@@ -60,18 +74,23 @@ def _record(folder: Path, run: Run, analyses: Analyses) -> dict[str, Any]:
 def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path) -> None:
     """Write sensitivity.nc, pictures.nc, codes.nc and scores.json of a run and, last, the record of what made them."""
     chosen = choose_device(device)
-    if chosen.type == "cpu":  # sums depend on the order of their parts, and runs share the cores
-        torch.set_num_threads(1)
-        threadpool_limits(1)
+    if chosen.type == "cpu":
+        _use_one_core()
     folder, (store, rows) = results / "runs" / run.id, _test_rows(path, run.dataset)
     model = TrainedModel(folder, run, store, rows, chosen)
     codes, _ = model.encode()
-    _write(sensitivity(run, model, codes, analyses.sensitivity), folder / "sensitivity.nc")
+    _write(sensitivity(run, model, codes, analyses.sensitivity), folder / SENSITIVITY)
     pictures = traversal(run, model, codes, analyses.traversal).merge(examples(model, codes))
-    _write(pictures, folder / "pictures.nc")
+    _write(pictures, folder / PICTURES)
     evaluate(run, store, model, folder, analyses.bootstrap)
     write_json(folder / RECORD, _record(folder, run, analyses))
     log.info(f"{run.title}: {_headline(folder)}")
+
+
+def _use_one_core() -> None:
+    """Sums depend on the order of their parts, and runs share the cores."""
+    torch.set_num_threads(1)
+    threadpool_limits(1)
 
 
 @lru_cache(1)
@@ -104,5 +123,5 @@ def _write(dataset: xr.Dataset, path: Path) -> None:
 
 
 def _headline(folder: Path) -> str:
-    scores = read_json(folder / "scores.json", "the scores of a run")
+    scores = read_json(folder / SCORES, "the scores of a run")
     return ", ".join(f"{name} {scores[name]['value']:.4g}" for name in HEADLINE if name in scores)

@@ -4,12 +4,12 @@
     analysis.nc     rho (run, latent, factor), drop (run, block, scale, measure, bound), contrast (pair, metric, bound)
 
 Controls are rows of the method `control`. What a run lacks is absent: a model that does not decode has no `drop`.
-Nothing is computed here: auxvae.analysis.controls, agreement and contrasts do.
+Nothing is computed here: the evaluation, auxvae.analysis.agreement and contrasts do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from auxvae.analysis.agreement import agreement_of_seeds, seeds_of_a_method
 from auxvae.analysis.contrasts import contrasts
-from auxvae.analysis.controls import control_scores
+from auxvae.analysis.files import CODES, SCORES, SENSITIVITY, controls_file
 from auxvae.config.labels import variants
 from auxvae.config.run import Run
 from auxvae.metrics.score import Score
@@ -31,33 +31,35 @@ Array = NDArray[np.float64]
 Row = dict[str, Any]
 
 
-def collect(runs: tuple[Run, ...], results: Path, resamples: int) -> None:
-    """Write scores.parquet and analysis.nc from the folders of the runs."""
+def collect(runs: tuple[Run, ...], results: Path) -> None:
+    """Write scores.parquet and analysis.nc from the folders of the runs and the controls of their data sets."""
     folders = {run.id: results / "runs" / run.id for run in runs}
-    if faults := [fault for folder in folders.values() for fault in _absent(folder, results)]:
+    controls = {run.dataset.name: controls_file(results, run) for run in runs}
+    if faults := list(_absent(folders.values(), controls.values(), results)):
         raise Refused(faults)
     rows = [row for run in runs for row in _run_rows(run, folders[run.id])]
     rows += [row for seeds in seeds_of_a_method(runs) for row in _agreement_rows(seeds, folders)]
-    rows += [row for run in _one_per_dataset(runs) for row in _control_rows(run, folders[run.id], resamples)]
+    rows += [row for item in controls.items() for row in _control_rows(*item)]
     scores = pd.DataFrame(rows)
     with atomic_write(results / "scores.parquet") as part:
         scores.to_parquet(part, index=False)
-    matrices, drops = _gathered(folders, "codes.nc", ["rho"]), _gathered(folders, "sensitivity.nc", None)
+    matrices, drops = _gathered(folders, CODES, ["rho"]), _gathered(folders, SENSITIVITY, None)
     with atomic_write(results / "analysis.nc") as part:
         xr.merge([matrices, drops, contrasts(scores, variants(runs))], join="outer").to_netcdf(part)
 
 
-def _absent(folder: Path, results: Path) -> Iterator[Fault]:
-    """The files of a run that were deleted after it was evaluated."""
-    for name in ("scores.json", "codes.nc", "sensitivity.nc"):
-        if not (folder / name).is_file():
-            remedy = f"delete {results}/fleets/*-scores.json and start again: that run is evaluated again"
-            yield Fault(str(folder / name), Words("no file"), "every run of the study must be evaluated", remedy)
+def _absent(folders: Iterable[Path], controls: Iterable[Path], results: Path) -> Iterator[Fault]:
+    """Files that were deleted after the evaluation."""
+    of_runs = [folder / name for folder in folders for name in (SCORES, CODES, SENSITIVITY)]
+    for file in (*of_runs, *controls):
+        if not file.is_file():
+            remedy = f"delete {results}/fleets/*-scores.json and start again: what is missing is computed again"
+            yield Fault(str(file), Words("no file"), "every run of the study must be evaluated", remedy)
 
 
 def _run_rows(run: Run, folder: Path) -> Iterator[Row]:
     head = _head(run)
-    for metric, score in read_json(folder / "scores.json", "the scores of a run").items():
+    for metric, score in read_json(folder / SCORES, "the scores of a run").items():
         yield _row(head, metric, score)
 
 
@@ -77,24 +79,16 @@ def _agreement_rows(seeds: list[Run], folders: dict[str, Path]) -> Iterator[Row]
 
 def _posterior(folder: Path) -> tuple[Array, Array]:
     """Posterior means and log variances of the test rows, (N, D) each."""
-    with xr.open_dataset(folder / "codes.nc") as codes:
+    with xr.open_dataset(folder / CODES) as codes:
         mean, log_variance = (codes[name].values.astype(np.float64) for name in ("mean", "log_variance"))
     return mean, log_variance
 
 
-def _one_per_dataset(runs: tuple[Run, ...]) -> list[Run]:
-    return list({run.dataset.name: run for run in runs}.values())
-
-
-def _control_rows(run: Run, folder: Path, resamples: int) -> Iterator[Row]:
-    """The controls of a data set, on the test rows of a run of it and with as many latents."""
-    with xr.open_dataset(folder / "codes.nc") as codes:
-        names, latents = [str(name) for name in codes["factor"].values], codes.sizes["latent"]
-        factors = dict(zip(names, codes["factors"].values.T, strict=True))
-    for control, scores in control_scores(factors, latents, resamples).items():
-        head = {"run": f"control-{control}", "method": "control", "coverage": control, "seed": 0}
-        head["dataset"] = run.dataset.name
-        yield from (_row(head, metric, score.to_json()) for metric, score in scores.items())
+def _control_rows(dataset: str, file: Path) -> Iterator[Row]:
+    """The controls of a data set, on its test rows and with as many latents as its last run has."""
+    for control, scores in read_json(file, "the scores of controls")["scores"].items():
+        head = {"run": f"control-{control}", "dataset": dataset, "method": "control", "coverage": control, "seed": 0}
+        yield from (_row(head, metric, score) for metric, score in scores.items())
 
 
 def _gathered(folders: dict[str, Path], file: str, variables: list[str] | None) -> xr.Dataset:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
+from scipy.special import stdtrit
 
 from auxvae.metrics.columns import contrasted
 
@@ -37,7 +37,7 @@ def _difference(paired: pd.DataFrame) -> tuple[float, float, float]:
     differences = (paired["value_one"] - paired["value_two"]).to_numpy()
     mean, n = float(np.mean(differences)), len(differences)
     if n > 1:
-        half = float(stats.t.ppf(0.975, n - 1) * np.std(differences, ddof=1) / np.sqrt(n))
+        half = float(stdtrit(n - 1, 0.975) * np.std(differences, ddof=1) / np.sqrt(n))
     else:
         spans = [(paired[f"high_{k}"] - paired[f"low_{k}"]).to_numpy() / 2 for k in ("one", "two")]
         half = float(np.hypot(*spans)[0])

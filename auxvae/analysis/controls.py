@@ -1,15 +1,48 @@
-"""Controls: codes whose scores are known in advance, scored like those of a run on the same test rows."""
+"""Controls: codes whose scores are known in advance, scored like those of a run on the same test rows.
+
+One JSON file for each data set and number of latents holds the scores of every control, and the record of what made
+them. The evaluation of a fleet writes it, unless it is there already.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auxvae.metrics.alignment import alignment_scores, standard
+from auxvae.analysis.files import controls_file
+from auxvae.config.run import Run
+from auxvae.metrics.alignment import alignment_scores
 from auxvae.metrics.score import Score
+from auxvae.metrics.standardise import standard
 from auxvae.metrics.suite import study_scores
+from auxvae.metrics.table import measure_modules
+from foundation.files import read_json, write_json
+from foundation.provenance import code_hash
 
 Array = NDArray[np.float64]
+
+
+def are_scored(run: Run, results: Path, resamples: int) -> bool:
+    """Whether the controls of a run's data set are there, made by this code and with so many resamples."""
+    file = controls_file(results, run)
+    return file.is_file() and read_json(file, "the scores of controls").get("record") == _record(run, resamples)
+
+
+def write_controls(run: Run, factors: dict[str, Array], results: Path, resamples: int) -> None:
+    """Score the controls of a run's data set, given the factors (N,) of its test rows by name, and write their file."""
+    scores = {
+        control: {metric: score._replace(matrix=None).to_json() for metric, score in measured.items()}
+        for control, measured in control_scores(factors, run.network.latents, resamples).items()
+    }
+    write_json(controls_file(results, run), {"record": _record(run, resamples), "scores": scores})
+
+
+def _record(run: Run, resamples: int) -> dict[str, Any]:
+    code = code_hash("auxvae.analysis.controls", *measure_modules())
+    return {"code": code, "data": run.dataset.digest, "resamples": resamples}
 
 
 def control_codes(factors: Array, latents: int) -> dict[str, Array]:

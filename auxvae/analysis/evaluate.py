@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from auxvae.analysis.files import CODES, SCORES
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.reconstructions import image_scores
 from auxvae.config.labels import latent_names
@@ -40,9 +41,9 @@ def evaluate(run: Run, store: Store, model: TrainedModel, folder: Path, resample
     mean, log_variance = model.encode()
     scores = image_scores(store, model, mean) if model.can_decode else {}
     scores |= code_scores(run, model, mean, log_variance, resamples)
-    with atomic_write(folder / "codes.nc") as part:
+    with atomic_write(folder / CODES) as part:
         codes_dataset(run, model, mean, log_variance).to_netcdf(part)
-    write_json(folder / "scores.json", {name: score.to_json() for name, score in scores.items()})
+    write_json(folder / SCORES, {name: score.to_json() for name, score in scores.items()})
 
 
 def code_scores(run: Run, model: TrainedModel, mean: Codes, log_variance: Codes, resamples: int) -> dict[str, Score]:

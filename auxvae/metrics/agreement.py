@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.linear_model import Lasso
 
-from auxvae.metrics.alignment import standard
 from auxvae.metrics.score import Score
+from auxvae.metrics.standardise import standard
 
 Array = NDArray[np.float64]
 ALPHA = 0.1

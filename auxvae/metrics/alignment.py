@@ -37,6 +37,7 @@ from torch import Tensor
 from auxvae.metrics.information import gap
 from auxvae.metrics.moments import correlations, covariances
 from auxvae.metrics.score import RESAMPLES, Score, Table, exact, interval, labelled
+from auxvae.metrics.standardise import standard
 
 Array = NDArray[np.float64]
 CONSTANT = 1e-12  # variance below which SAP takes a latent as constant
@@ -105,13 +106,6 @@ def _rho_of_powers(codes: Table, factors: Table, degree: int, resamples: int) ->
 
 def _powers(columns: Array, degree: int) -> Array:
     return np.hstack([standard(columns) ** power for power in range(1, degree + 1)])
-
-
-def standard(columns: Array) -> Array:
-    """Columns of mean 0 and variance 1; constant columns are 0."""
-    centred = (columns - columns.mean(0)) * (np.ptp(columns, axis=0) > 0)
-    spread = np.sqrt(np.mean(centred**2, 0))
-    return np.asarray(np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0))
 
 
 def alignment_scores(codes: Array, factors: dict[str, Array], aux: tuple[str, ...], resamples: int) -> dict[str, Score]:

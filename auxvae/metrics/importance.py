@@ -109,7 +109,7 @@ def _informativeness(predicted: Array, factors: Array, discrete: NDArray[Any], r
     """Mean accuracy or R2 over the factors, with the bootstrap over groups of rows."""
     error = np.where(discrete, predicted != factors, (predicted - factors) ** 2)
     spread = np.where(discrete, 1.0, (factors - factors.mean(0)) ** 2)
-    group, weights = group_of_rows(len(predicted)), group_weights(len(predicted), resamples).numpy()
+    group, weights = group_of_rows(len(predicted)), group_weights(len(predicted), resamples)
     residual, total = (weights @ np.stack([np.bincount(group, c) for c in each.T], 1) for each in (error, spread))
     value = (1 - residual / total).mean(1)
     return interval(value, len(predicted), least=-np.inf)

@@ -100,7 +100,7 @@ def joint_shares(
     """Joint distribution of the a bins of a latent and the b classes of each factor, (..., 1 + resamples, F, a, b)."""
     rows, factors = classes.shape
     shape = (factors, int(latent.max()) + 1, int(classes.max()) + 1)
-    weights = group_weights(rows, resamples).to(latent.device) if resamples else latent.new_ones(1, 1).double()
+    weights = torch.from_numpy(group_weights(rows, resamples) if resamples else np.ones((1, 1))).to(latent.device)
     group = torch.from_numpy(group_of_rows(rows)).to(latent.device) if resamples else latent.new_zeros(rows)
     runs = torch.arange(latent.numel() // rows, device=latent.device)[:, None]
     head = (runs * weights.shape[1] + group) * factors

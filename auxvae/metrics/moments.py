@@ -18,7 +18,7 @@ from auxvae.metrics.score import group_of_rows, group_weights
 
 def covariances(x: Float[Tensor, "*R N C"], resamples: int = 0) -> Float[Tensor, "*R S C C"]:
     """Covariance matrices (..., 1 + resamples, C, C), the first of all rows, from columns (..., N, C)."""
-    weights = group_weights(x.shape[-2], resamples).to(x.device)
+    weights = torch.from_numpy(group_weights(x.shape[-2], resamples)).to(x.device)
     varies = x.amax(-2, keepdim=True) > x.amin(-2, keepdim=True)
     grouped = _in_groups((x.double() - x.double().mean(-2, keepdim=True)) * varies)
     sums = torch.cat([grouped.transpose(-1, -2) @ grouped, grouped.sum(-2)[..., None]], -1)

@@ -30,8 +30,8 @@ from numpy import ndarray
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auxvae.metrics.alignment import standard
 from auxvae.metrics.score import RESAMPLES, Score, Table, group_of_rows, group_weights, interval, names
+from auxvae.metrics.standardise import standard
 
 Array = NDArray[np.float64]
 Folds = Int[ndarray, " N"]
@@ -72,7 +72,7 @@ def _explained(z: Array, predicted: Array, resamples: int) -> Array:
     """R2 of every column, (1 + resamples, D), the first of all rows."""
     group = group_of_rows(len(z))
     sums = [np.stack([np.bincount(group, column) for column in each.T], 1) for each in ((z - predicted) ** 2, z**2)]
-    weights = group_weights(len(z), resamples).numpy()
+    weights = group_weights(len(z), resamples)
     return np.asarray(1 - (weights @ sums[0]) / (weights @ sums[1]))
 
 

@@ -40,7 +40,7 @@ def sap_discrete(
     u, u_test = np.asarray(classes), np.asarray(classes_test)
     hits = torch.stack([_hits(z, u[:, k], z_test, u_test[:, k]) for k in range(u.shape[1])], -1)
     group = torch.from_numpy(group_of_rows(len(u_test)))
-    weights = group_weights(len(u_test), resamples)
+    weights = torch.from_numpy(group_weights(len(u_test), resamples))
     summed = torch.zeros(weights.shape[1], *hits.shape[1:]).double().index_add_(0, group, hits.double())
     accuracy = torch.einsum("sg,gdf->sdf", weights, summed) / len(u_test)
     value = gap(accuracy)
@@ -130,7 +130,7 @@ def auc(score: Float[ndarray, " N"], positive: NDArray[np.bool_], resamples: int
 
     Pairs are counted between groups of rows, A_gh, so that a bootstrap sample is w' A w over its number of pairs.
     """
-    group, weights = group_of_rows(len(score)), group_weights(len(score), resamples).numpy()
+    group, weights = group_of_rows(len(score)), group_weights(len(score), resamples)
     level, groups = np.unique(score, return_inverse=True)[1], weights.shape[1]
     counts = np.bincount(level[~positive] * groups + group[~positive], minlength=(level.max() + 1) * groups)
     negatives = counts.reshape(-1, groups).astype(np.float64)

@@ -20,12 +20,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 import xarray as xr
 from jaxtyping import Float, Int
 from numpy import ndarray
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -109,12 +107,12 @@ def group_of_rows(rows: int) -> Int[ndarray, " N"]:
 
 
 @lru_cache(64)
-def group_weights(rows: int, resamples: int) -> Float[Tensor, "S G"]:
+def group_weights(rows: int, resamples: int) -> Float[ndarray, "S G"]:
     """How often each bootstrap sample draws each group, (1 + resamples, G), doubles; ones in the first row."""
     groups = min(GROUPS, rows)
     source = np.random.Generator(np.random.Philox(key=(rows, 1)))
     drawn = source.multinomial(groups, np.full(groups, 1 / groups), size=resamples)
-    return torch.from_numpy(np.vstack([np.ones((1, groups)), drawn])).double()
+    return np.vstack([np.ones((1, groups)), drawn])
 
 
 def labelled(matrix: ArrayLike, codes: object, factors: object) -> xr.DataArray:

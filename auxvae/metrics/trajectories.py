@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from auxvae.metrics.alignment import standard
 from auxvae.metrics.score import Score, mean_score
+from auxvae.metrics.standardise import standard
 
 
 def straightness(films: Float[ndarray, "B T D"]) -> Score:

@@ -105,7 +105,7 @@ def _vote_counts(latent: NDArray[np.intp], factor: NDArray[np.intp], latents: in
 
 
 def _share(right: NDArray[np.bool_], resamples: int) -> Score:
-    weights = group_weights(len(right), resamples).numpy()[:, group_of_rows(len(right))]
+    weights = group_weights(len(right), resamples)[:, group_of_rows(len(right))]
     value = weights @ right / weights.sum(1)
     return interval(value, len(right))
 

@@ -13,6 +13,7 @@ import jinja2
 import pandas as pd
 import xarray as xr
 
+from auxvae.analysis.files import PICTURES
 from auxvae.config.labels import first_of_label, labels
 from auxvae.config.study import Study
 from auxvae.metrics.columns import compared, shown_in
@@ -41,7 +42,7 @@ def draw(study: Study, results: Path) -> None:
     figures.save(pictures.reconstruction_figure(_examples(results, titles)), folder / "reconstructions")
     figures.save(pictures.reconstruction_figure(_samples(results, titles)), folder / "samples")
     for run, label in titles.items():
-        with xr.open_dataset(results / "runs" / run / "pictures.nc") as file:
+        with xr.open_dataset(results / "runs" / run / PICTURES) as file:
             figures.save(pictures.traversal_figure(file, label), folder / f"traversal-{run}")
 
 
@@ -49,7 +50,7 @@ def _examples(results: Path, titles: dict[str, str]) -> dict[str, xr.DataArray]:
     """The same test images, their truth, and the reconstruction of each run that decodes."""
     stamps: dict[str, xr.DataArray] = {}
     for run, label in titles.items():
-        with xr.open_dataset(results / "runs" / run / "pictures.nc") as file:
+        with xr.open_dataset(results / "runs" / run / PICTURES) as file:
             if "example_reconstruction" in file:
                 for name in ("example_image", "example_truth"):
                     if name in file:
@@ -62,7 +63,7 @@ def _samples(results: Path, titles: dict[str, str]) -> dict[str, xr.DataArray]:
     """Images sampled from every run that decodes."""
     stamps: dict[str, xr.DataArray] = {}
     for run, label in titles.items():
-        with xr.open_dataset(results / "runs" / run / "pictures.nc") as file:
+        with xr.open_dataset(results / "runs" / run / PICTURES) as file:
             if "sampled_image" in file:
                 stamps[label] = file["sampled_image"].load()
     return stamps

@@ -12,9 +12,11 @@ from torch.distributions import Normal, kl_divergence
 
 from auxvae.analysis import analyse as analyse_module
 from auxvae.analysis.agreement import seeds_of_a_method
-from auxvae.analysis.analyse import analyse
+from auxvae.analysis.analyse import analyse, analyse_fleet
 from auxvae.analysis.collect import _agreement_rows, collect
 from auxvae.analysis.contrasts import contrasts
+from auxvae.analysis.controls import are_scored, write_controls
+from auxvae.analysis.files import controls_file
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.sensitivity import sensitivity
 from auxvae.config.analyses import Sensitivity
@@ -36,9 +38,8 @@ FITTED = {"dci_informativeness": 10, "explicitness_auc": 10, "dci_disentanglemen
 def results(tiny, tiny_store, tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     fleet.train(tiny.fleets[0], tiny_store, folder, torch.device("cpu"), workers=2)
-    for run in tiny.runs:
-        analyse(run, tiny.config.analyses, "cpu", tiny_store, folder)
-    collect(tiny.runs, folder, 20)
+    analyse_fleet(tiny.fleets[0], tiny.config.analyses, "cpu", tiny_store, folder, workers=1)
+    collect(tiny.runs, folder)
     return folder
 
 
@@ -53,7 +54,7 @@ def model(tiny, tiny_store, results):
 def counted(monkeypatch):
     """The runs that are analysed, in order."""
     analysed, bare = [], analyse_module.analyse
-    monkeypatch.setattr(analyse_module, "analyse", lambda run, **more: analysed.append(run.id) or bare(run, **more))
+    monkeypatch.setattr(analyse_module, "analyse", lambda run, *more: analysed.append(run.id) or bare(run, *more))
     return analysed
 
 
@@ -77,11 +78,25 @@ def test_a_fleet_is_analysed_again_only_where_something_changed(tiny, tiny_store
     assert again(replace(tiny.config.analyses, bootstrap=21)) == [first, second, third]
 
 
-def test_a_file_that_was_deleted_is_a_sentence_with_its_remedy(tiny, results, tmp_path):
+@pytest.mark.parametrize("deleted", ["codes.nc", "galaxies-10.json"])
+def test_a_file_that_was_deleted_is_a_sentence_with_its_remedy(tiny, results, tmp_path, deleted):
     shutil.copytree(results, tmp_path / "r")
-    (tmp_path / "r" / "runs" / tiny.runs[1].id / "codes.nc").unlink()
-    with pytest.raises(Refused, match=r"codes.nc: found no file, but every run .* delete .*-scores.json"):
-        collect(tiny.runs, tmp_path / "r", 20)
+    next((tmp_path / "r").rglob(deleted)).unlink()
+    with pytest.raises(Refused, match=rf"{deleted}: found no file, but every run .* delete .*-scores.json"):
+        collect(tiny.runs, tmp_path / "r")
+
+
+def test_controls_are_scored_again_only_for_other_data_or_settings(tiny, tiny_store, results, tmp_path):
+    run, file = tiny.runs[0], controls_file(tmp_path, tiny.runs[0])
+    shutil.copytree(results / "controls", tmp_path / "controls")
+    assert are_scored(run, tmp_path, tiny.config.analyses.bootstrap)
+    assert not are_scored(run, tmp_path, tiny.config.analyses.bootstrap + 1)
+    assert not are_scored(replace(run, dataset=replace(run.dataset, digest="0" * 64)), tmp_path, 20)
+    before = file.read_bytes()
+    file.write_text("{}")
+    assert not are_scored(run, tmp_path, tiny.config.analyses.bootstrap)
+    write_controls(run, Store(tiny_store, run.dataset).read("test").factors, tmp_path, tiny.config.analyses.bootstrap)
+    assert file.read_bytes() == before
 
 
 def test_every_score_has_its_number_of_rows(tiny, results):

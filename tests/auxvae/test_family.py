@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 from safetensors.torch import load_file
 
-from auxvae.analysis.analyse import analyse
+from auxvae.analysis.analyse import analyse_fleet
 from auxvae.analysis.collect import collect
 from auxvae.report.page import draw, page, tabulate
 from auxvae.training import fleet
@@ -36,9 +36,8 @@ def study():
 def results(study, tiny_store, tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     fleet.train(study.fleets[0], tiny_store, folder, CPU, workers=1)
-    for run in study.runs:
-        analyse(run, study.config.analyses, "cpu", tiny_store, folder)
-    collect(study.runs, folder, 20)
+    analyse_fleet(study.fleets[0], study.config.analyses, "cpu", tiny_store, folder, workers=1)
+    collect(study.runs, folder)
     return folder
 
 
@@ -80,8 +79,8 @@ def test_a_study_in_which_nothing_decodes_has_a_report(study, tiny_store, tmp_pa
     config["runs"] = [{"method": "linear", "coverages": ["two"], "training": {"epochs": 1}}]
     alone = study_of(config)[1]
     fleet.train(alone.fleets[0], tiny_store, tmp_path, CPU, workers=1)
-    analyse(alone.runs[0], alone.config.analyses, "cpu", tiny_store, tmp_path)
-    collect(alone.runs, tmp_path, 20)
+    analyse_fleet(alone.fleets[0], alone.config.analyses, "cpu", tiny_store, tmp_path, workers=1)
+    collect(alone.runs, tmp_path)
     tabulate(alone, tmp_path)
     draw(alone, tmp_path)
     page(alone, tmp_path)

@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 from auxvae.analysis.collect import collect
+from auxvae.analysis.controls import write_controls
 from auxvae.config.labels import first_of_label, labels
 from auxvae.report.page import TABLES, draw, page, tabulate
 from auxvae.report.tables import read
@@ -59,7 +60,9 @@ def report_of(study, results, decodes):
     """The report of the study where the runs of these methods and coverages decode."""
     for run in study.runs:
         write_run(run, results / "runs" / run.id, labels(study.runs)[run.id] in decodes)
-    collect(study.runs, results, 2)
+    factors = {name: G.random(ROWS) for name in FACTORS}
+    write_controls(study.runs[0], factors, results, 2)
+    collect(study.runs, results)
     tabulate(study, results)
     draw(study, results)
     page(study, results)

@@ -220,7 +220,7 @@ def test_covariances_and_correlations_are_those_of_numpy():
 
 def test_groups_scatter_as_rows_do():
     """The spread of a resampled mean is its standard error, on average over data, and group sizes differ by one row."""
-    group, weights = group_of_rows(5037), group_weights(5037, 2000).numpy()[1:]
+    group, weights = group_of_rows(5037), group_weights(5037, 2000)[1:]
     x = G.standard_normal((100, 5037))
     means = np.stack([(weights @ np.bincount(group, each)) / (weights @ np.bincount(group)) for each in x])
     assert means.std(1).mean() == pytest.approx(1 / np.sqrt(5037), rel=0.03)

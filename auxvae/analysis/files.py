@@ -1,0 +1,15 @@
+"""Where the evaluation of a study lies in its results folder; auxvae.data.run_folder tells the other files of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from auxvae.config.run import Run
+
+SENSITIVITY, PICTURES, CODES, SCORES = "sensitivity.nc", "pictures.nc", "codes.nc", "scores.json"
+RECORD = "analysis.json"  # of what made them, written last
+
+
+def controls_file(results: Path, run: Run) -> Path:
+    """The scores of the controls of a run's data set, with as many latents as the run has."""
+    return results / "controls" / f"{run.dataset.name}-{run.network.latents}.json"
