@@ -6,7 +6,9 @@ With c_jk = |rho(z_j, u_k)| over N rows, d_Z latents and d factors:
     ceiling   = 1 / (1 + (d_Z - 1) sqrt(2 / (pi N)))                     expected score of a perfect code on N rows: the
                                                                          other d_Z - 1 latents correlate by chance
     corrected = LDS with c_jk = 0 wherever c_jk < 1.96 / sqrt(N)         correlations within the 95 % range of chance
-                                                                         are set to 0
+                                                                         are set to 0; a perfect code is expected at
+                1 / (1 + (d_Z - 1) 0.117 / sqrt(N))                      since 5 % of those by chance are beyond: 0.977
+                                                                         of 2,048 rows and 10 latents
     lds_all_live = LDS corrected over all factors, of the informative latents only (auxvae.metrics.posterior): rho does
                    not know the scale, so that an inactive latent would count as much as an informative one.
                    latents_live is their number.

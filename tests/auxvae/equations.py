@@ -217,7 +217,8 @@ def reference_dependence(name, fixed, u, is_aux, mu, z):
     else:
         powers = lambda a, k: [unit(a) ** p for p in range(1, k + 1)]  # noqa: E731
         r0 = lambda a, b, k: fold([abs(rho(p, q)) for p in powers(a, k) for q in powers(b, k)])  # noqa: E731
-        r1 = lambda a, b, k: fold([1 - rho(p, q) for p, q in zip(powers(a, k), powers(b, k), strict=True)])  # noqa: E731
+        pairs = lambda a, b, k: zip(powers(a, k), powers(b, k), strict=True)  # noqa: E731
+        r1 = lambda a, b, k: fold([1 - rho(p, q) for p, q in pairs(a, b, k)])  # noqa: E731
     if name == "explicitness":
         return sum(r1(z[:, j], u[:, j], fixed.settings.aux_degree) for j in aux)
     if name == "intra":

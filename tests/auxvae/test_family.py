@@ -50,7 +50,7 @@ def test_its_loss_falls_and_its_hook_ran(study, results):
 
 def test_killed_and_resumed_it_ends_in_the_same_bytes(study, tiny_store, tmp_path):
     registers = "from tests.auxvae import linear; linear.register()"
-    killed, whole = killed_and_whole(study.runs[0], tiny_store, tmp_path, registers)
+    killed, whole = killed_and_whole(study.runs[:1], tiny_store, tmp_path, preparation=registers)
     assert killed == whole
 
 

@@ -85,7 +85,7 @@ def test_killed_with_a_companion_network_or_a_queue_it_ends_in_the_same_bytes(me
         "runs": [group(method, **settings)],
     }
     run = study_of(config)[1].runs[0]
-    killed, whole = killed_and_whole(run, tiny_store, tmp_path)
+    killed, whole = killed_and_whole([run], tiny_store, tmp_path)
     assert killed == whole
 
 

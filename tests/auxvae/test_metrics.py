@@ -38,13 +38,17 @@ def test_correlations_are_those_of_numpy_and_zero_for_a_constant():
 @pytest.mark.parametrize("rows", [1000, 2000, 10000])
 @pytest.mark.parametrize("latents", [5, 10, 20])
 def test_a_perfect_code_scores_the_ceiling(rows, latents):
+    """Raw and corrected: chance correlations beyond the threshold remain in the corrected score, 5 % of them."""
     values = []
-    for seed in range(6):
+    for seed in range(12):
         g = np.random.default_rng(seed)
         factors = g.random((rows, 5))
         codes = np.hstack([factors, g.normal(size=(rows, latents - 5))])
-        values.append(lds(codes, factors).value)
-    assert np.mean(values) == pytest.approx(lds_ceiling(rows, latents), abs=0.012)
+        values.append([lds(codes, factors, chance, 0).value for chance in (False, True)])
+    beyond = 2 * np.exp(-(1.96**2) / 2) / np.sqrt(2 * np.pi * rows)  # E |r| where it is beyond the threshold, else 0
+    raw, corrected = np.mean(values, 0)
+    assert raw == pytest.approx(lds_ceiling(rows, latents), abs=0.012)
+    assert corrected == pytest.approx(1 / (1 + (latents - 1) * beyond), abs=0.015)  # of twelve draws
 
 
 def test_controls_score_what_they_must():

@@ -1,12 +1,6 @@
 """A stack trains as the plain loop does, and a member's bytes depend neither on the others nor on a kill."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -16,8 +10,7 @@ from auxvae.config.methods import METHODS
 from auxvae.training import fleet, loop, stack
 from foundation.faults import Refused
 from tests.auxvae.models import run_of
-from tests.auxvae.test_train import bytes_of
-from tests.conftest import ROOT
+from tests.auxvae.test_train import STACKED, bytes_of, killed_and_whole
 
 CPU = torch.device("cpu")
 NETWORK = {"name": "components", "latents": 8, "width": 8}
@@ -99,33 +92,11 @@ def test_patience_ends_each_run_by_itself(config, tiny_store, tmp_path):
     assert len(set(epochs)) > 1 and min(epochs) < 12
 
 
-PROGRAM = """
-import json, sys; from pathlib import Path; import torch
-from auxvae.training import loop, stack; from auxvae.config.run import read_run
-loop.CHECKPOINT_SECONDS = 0.0
-runs = [read_run(run) for run in json.loads(sys.argv[1])]
-stack.train_stack(runs, Path(sys.argv[2]), Path(sys.argv[3]), torch.device("cpu"))
-"""
-
-
 def test_a_killed_stack_ends_in_the_same_bytes(config, tiny_store, tmp_path):
     """The kill may come between the checkpoints of two members, so that they are resumed at different steps."""
     runs = seeds_of(run_of("aux_mmd", config, network=NETWORK, training={"epochs": 6, "batch": 32}), 3)
-    arguments = [sys.executable, "-c", PROGRAM, json.dumps([asdict(run) for run in runs]), str(tiny_store)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    killed = subprocess.Popen([*arguments, str(tmp_path / "killed")], env=environment)
-    checkpoint = tmp_path / "killed" / "work" / runs[1].id / "checkpoint.safetensors"
-    until = time.monotonic() + 120
-    while not checkpoint.exists() and killed.poll() is None and time.monotonic() < until:
-        time.sleep(0.002)
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.wait()
-    assert checkpoint.exists() and not (tmp_path / "killed" / "runs").exists()
-    for name in ("killed", "whole"):
-        subprocess.run([*arguments, str(tmp_path / name)], env=environment, check=True)
-    for run in runs:
-        killed_run, whole = (bytes_of(tmp_path / name / "runs" / run.id) for name in ("killed", "whole"))
-        assert killed_run == whole
+    killed, whole = killed_and_whole(runs, tiny_store, tmp_path, STACKED)
+    assert killed == whole
 
 
 def test_a_fleet_is_cut_into_stacks_for_its_workers(tiny, config):

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,19 +59,20 @@ def test_a_run_in_a_fleet_equals_the_run_alone(tiny, tiny_store, trained, tmp_pa
 
 PROGRAM = """
 import json, sys; from pathlib import Path; import torch
-from auxvae.training import loop; from auxvae.config.run import read_run
+from auxvae.training import loop, stack; from auxvae.config.run import read_run
 loop.CHECKPOINT_SECONDS = 0.0
-loop.train_run(read_run(json.loads(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]), torch.device("cpu"))
+runs = [read_run(run) for run in json.loads(sys.argv[1])]
+place = Path(sys.argv[2]), Path(sys.argv[3]), torch.device("cpu")
 """
+ALONE, STACKED = "loop.train_run(runs[0], *place)", "stack.train_stack(runs, *place)"
 
 
-def killed_and_whole(run, store, folder, preparation=""):
-    """The bytes of a run that was killed after an epoch and started again, and of one that was not."""
-    from dataclasses import asdict
-
-    arguments = [sys.executable, "-c", preparation + PROGRAM, json.dumps(asdict(run)), str(store)]
+def killed_and_whole(runs, store, folder, train=ALONE, preparation=""):
+    """The bytes of runs that were killed when the one in the middle had a checkpoint, and of runs that were not."""
+    program = preparation + PROGRAM + train
+    arguments = [sys.executable, "-c", program, json.dumps([asdict(run) for run in runs]), str(store)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    checkpoint = folder / "killed" / "work" / run.id / "checkpoint.safetensors"
+    checkpoint = folder / "killed" / "work" / runs[len(runs) // 2].id / "checkpoint.safetensors"
     killed = subprocess.Popen([*arguments, str(folder / "killed")], env=environment)
     until = time.monotonic() + 120
     while not checkpoint.exists() and killed.poll() is None and time.monotonic() < until:
@@ -81,12 +82,12 @@ def killed_and_whole(run, store, folder, preparation=""):
     assert checkpoint.exists() and not (folder / "killed" / "runs").exists()
     for name in ("killed", "whole"):
         subprocess.run([*arguments, str(folder / name)], env=environment, check=True)
-    assert not (folder / "killed" / "work" / run.id).exists()
-    return tuple(bytes_of(folder / name / "runs" / run.id) for name in ("killed", "whole"))
+    assert not any((folder / "killed" / "work" / run.id).exists() for run in runs)
+    return tuple([bytes_of(folder / name / "runs" / run.id) for run in runs] for name in ("killed", "whole"))
 
 
 def test_killed_and_started_again_it_ends_in_the_same_bytes(tiny, tiny_store, tmp_path):
-    killed, whole = killed_and_whole(fresh(tiny.runs[1], epochs=6), tiny_store, tmp_path)
+    killed, whole = killed_and_whole([fresh(tiny.runs[1], epochs=6)], tiny_store, tmp_path)
     assert killed == whole
 
 

@@ -57,4 +57,5 @@ rule evaluate:
     message:
         "evaluate {wildcards.fleet}, {threads} runs at a time without a GPU"
     shell:
-        "python -m auxvae evaluate {params.spec:q} {params.store:q} {params.results:q} --workers {threads} --log {log:q}"
+        "python -m auxvae evaluate {params.spec:q} {params.store:q} {params.results:q} --workers {threads}"
+        " --log {log:q}"
