@@ -28,6 +28,7 @@ class ProductConvolution(nn.Module):
     def __init__(self, layer: nn.Conv2d) -> None:
         """Square kernels, strides and paddings."""
         super().__init__()
+        assert layer.bias is not None, "a layer without a bias is none of our networks'"
         self.weight, self.bias = layer.weight, layer.bias
         self.kernel, self.stride, self.padding = layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
 
@@ -47,6 +48,7 @@ class ProductTransposed(nn.Module):
     def __init__(self, layer: nn.ConvTranspose2d) -> None:
         """Square kernels, strides and paddings."""
         super().__init__()
+        assert layer.bias is not None, "a layer without a bias is none of our networks'"
         self.weight, self.bias = layer.weight, layer.bias
         self.kernel, self.stride, self.padding = layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
 
