@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import reduce
 
 import torch
@@ -108,3 +108,19 @@ def stackable(network: nn.Module, products: frozenset[str] = frozenset()) -> nn.
         elif name in products:
             setattr(network.get_submodule(parent), last, PRODUCTS[type(layer)](layer))
     return network
+
+
+def in_bfloat16(network: nn.Module, device: str) -> nn.Module:
+    """The network with encoder and decoder computed in bfloat16 where torch.autocast does so; all else is float32."""
+    for part in map(network.get_submodule, ("encoder", "decoder")):
+        part.forward = _lower(part.forward, device)  # type: ignore[method-assign, assignment]
+    return network
+
+
+def _lower(forward: Callable[[Tensor], Tensor], device: str) -> Callable[[Tensor], Tensor]:
+    def lower(x: Tensor) -> Tensor:
+        with torch.autocast(device, torch.bfloat16, cache_enabled=False):  # a cache would outlive a CUDA graph's step
+            outputs = forward(x)
+        return outputs.float()
+
+    return lower

@@ -17,7 +17,7 @@ import torch
 
 from auxvae.config.networks import STACKED_FAMILIES
 from auxvae.config.run import Fleet, Run
-from auxvae.data.device import choose_device
+from auxvae.data.device import choose_device, set_precision
 from auxvae.data.run_folder import is_finished
 from auxvae.data.store import Store
 from auxvae.models.prior_checks import prior_faults
@@ -60,6 +60,7 @@ def train(
     unfinished = [run for run in fleet.runs if not is_finished(results / "runs" / run.id, run)]
     workers = workers if device.type == "cpu" else 1
     memory = free_memory(device) / workers
+    set_precision(device, fleet.runs[0].training.gpu_precision)
     task = partial(train_group, store=store, results=results, device=device, observer=observer, memory=memory)
     faults: list[Fault] = []
     for group, refused in run_all(groups(unfinished, workers, device), task, workers):

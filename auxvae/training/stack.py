@@ -164,12 +164,17 @@ def _train(trainers: list[Trainer], workshop: Workshop) -> list[Fault]:
     going = [trainer for trainer in trainers if not trainer.ended()]
     while going:
         stack = Stack(going, workshop.write)
-        least = KEPT * len(going) if workshop.device.type == "cuda" else len(going)
-        while len(stack.going) >= max(1, least):
+        least = max(1, least_share(workshop.device) * len(going))
+        while len(stack.going) >= least:
             stack.epoch()
         faults += stack.faults
         going = stack.going
     return faults
+
+
+def least_share(device: torch.device) -> float:
+    """Share of a stack below which it is stacked anew: on a CPU each run costs time, on a GPU recording a step does."""
+    return KEPT if device.type == "cuda" else 1.0
 
 
 class Stack:

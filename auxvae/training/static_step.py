@@ -21,7 +21,8 @@ from torch.func import functional_call, vmap
 
 from auxvae.data.loader import Batch
 from auxvae.models.model import Loss, Model, Posterior
-from auxvae.models.stacked_layers import stackable
+from auxvae.models.stacked_layers import in_bfloat16, stackable
+from auxvae.training.convolution_choice import chosen_products
 from auxvae.training.loop import Trainer
 from auxvae.training.optimiser import rate
 from auxvae.training.stacked_tensors import (
@@ -59,7 +60,9 @@ class StackedModel:
         """Stack their tensors, which become views of the stack's."""
         models = [trainer.model for trainer in trainers]
         self.model, self.terms = copy.copy(models[0]), trainers[0].run.terms
-        self.model.network = stackable(models[0].network)
+        lower = trainers[0].run.training.gpu_precision == "bfloat16" and trainers[0].device.type != "cpu"
+        network = stackable(models[0].network, chosen_products(trainers))
+        self.model.network = in_bfloat16(network, trainers[0].device.type) if lower else network
         self.parameters, self.buffers = bind_network([model.network for model in models])
         self.varying = {name: bind_attribute(models, name) for name in self.model.varying}
 

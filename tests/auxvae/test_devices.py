@@ -5,6 +5,8 @@ an operation on tensors of two devices raises FakeTensorDeviceMismatchError, as 
 """
 
 import copy
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -14,12 +16,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from auxvae.config.methods import METHODS
 from auxvae.config.networks import BACKBONES
+from auxvae.data.device import choose_device
 from auxvae.models.model import draws_at
 from auxvae.models.priors import Prior
 from auxvae.training.loop import follow_nothing, open_trainer
 from auxvae.training.optimiser import adam
 from auxvae.training.static_step import StackedModel, TrainingStep
+from foundation.faults import Refused
 from tests.auxvae.models import any_batch, model_of, run_of
+from tests.conftest import ROOT
 
 ROWS = 32
 NETWORK = {"latents": 6, "width": 8}
@@ -194,6 +199,15 @@ def test_a_copy_between_devices_is_noticed(pretend):
         constant = mode.from_tensor(torch.ones(6))
         with pytest.raises(AssertionError, match="a copy from cpu to pretend"), NoCopies():
             constant.to(pretend)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the machine has a CUDA GPU")
+def test_a_gpu_that_is_not_there_is_said():
+    with pytest.raises(Refused, match="device: found 'cuda', but torch sees no CUDA GPU on this machine; write cpu"):
+        choose_device("cuda")
+    assert choose_device("auto") == choose_device("cpu") == torch.device("cpu")
+    ended = subprocess.run([sys.executable, ROOT / "benchmarks" / "gpu.py"], capture_output=True, text=True)
+    assert ended.returncode == 2 and "sees no CUDA GPU" in ended.stderr and ended.stderr.count("\n") == 1
 
 
 def test_a_tensor_left_on_the_cpu_is_found(config, pretend, monkeypatch):

@@ -111,6 +111,24 @@ def test_patience_ends_each_run_by_itself(config, tiny_store, tmp_path):
     assert len(set(epochs)) > 1 and min(epochs) < 12
 
 
+def test_runs_that_have_ended_may_stay_in_a_stack(config, tiny_store, tmp_path, monkeypatch):
+    """As on a GPU, where stacking anew is dear: what a stack goes on to do to them changes nothing of theirs."""
+    training = {"epochs": 12, "batch": 32, "patience": 1, "learning_rate": 0.05}
+    runs = seeds_of(run_of("aux_mmd", config, network=NETWORK, training=training), 4)
+    broken = replace(runs[0], weights={**runs[0].weights, "reconstruction": 3e38}, seed=7)
+    stacks = []
+    monkeypatch.setattr(stack, "Stack", lambda *arguments, new=stack.Stack: stacks.append(1) or new(*arguments))
+    for name, share in (("anew", 1.0), ("kept", 0.0)):
+        monkeypatch.setattr(stack, "least_share", lambda device, share=share: share)
+        with pytest.raises(Refused, match="every term must be finite"):
+            stack.train_stack([broken, *runs], tiny_store, tmp_path / name, CPU)
+        stacks.append(0)
+    assert stacks[-2:] == [1, 0] and sum(stacks) > 3
+    for run in runs:
+        anew, kept = (bytes_of(tmp_path / name / "runs" / run.id) for name in ("anew", "kept"))
+        assert anew == kept
+
+
 PROGRAM = """
 import json, sys; from pathlib import Path; import torch
 from auxvae.training import loop, stack; from auxvae.config.run import read_run
