@@ -48,9 +48,13 @@ def plain_step(trainer):
 
 def stacked_step(stack):
     """A step of all runs of a stack."""
-    plans = [trainer.loader.plan(trainer.run.seed, 0) for trainer in stack.trainers]
-    draws, progress = stack.draws(0), torch.tensor(0.5)
-    return lambda i: stack._step(stack._batch(plans, i), draws_at(draws, i), progress, i)
+    stack.training.load(0, 0)
+
+    def step(i):
+        stack.training.step.fill_(i)
+        stack.training()
+
+    return step
 
 
 def main(path):
@@ -62,7 +66,7 @@ def main(path):
     alone = plain_step(trainer_of(run, 0, path))
     print("| runs | plain, ms | stacked, ms | ratio |\n|---|---|---|---|")
     for count in (1, 2, 4, 8, 16, 32):
-        together = stacked_step(Stack([trainer_of(run, seed, path) for seed in range(count)]))
+        together = stacked_step(Stack([trainer_of(run, seed, path) for seed in range(count)], lambda trainer: None))
         turns = [(milliseconds(alone, 1), milliseconds(together, count)) for _ in range(ROUNDS)]
         plain, stacked = (statistics.median(each) for each in zip(*turns, strict=True))
         print(

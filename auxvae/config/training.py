@@ -39,3 +39,7 @@ class Training(Section):
 
     keep: Literal["best", "last"] = "best"
     """weights that are scored: of the best validation epoch, or of the last"""
+
+    gpu_precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    """of matrix products and convolutions on a GPU; `bfloat16`: of encoder and decoder, the loss in float32. Other than
+    `float32` it is not known to leave the scores where they are: benchmarks/gpu.py measures it"""

@@ -14,3 +14,11 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise Refused(Fault("device", name, "torch sees no CUDA GPU on this machine", "write cpu or auto"))
     return torch.device(name)
+
+
+def set_precision(device: torch.device, name: str) -> None:
+    """Products of float32 matrices on a GPU in TF32 or in full; torch's own default has TF32 for convolutions."""
+    if device.type == "cuda":
+        kind = "tf32" if name == "tf32" else "ieee"
+        torch.backends.cuda.matmul.fp32_precision = kind
+        torch.backends.cudnn.conv.fp32_precision = kind  # type: ignore[attr-defined]

@@ -26,7 +26,7 @@ class Queue(NamedTuple):
         latest = codes[-size:] if size else codes[:0]
         first = self.pushed + len(codes) - len(latest)
         rows = (first + torch.arange(len(latest), device=codes.device)) % max(size, 1)
-        self.codes.index_copy_(0, rows, latest)
+        self.codes[rows] = latest
         self.pushed.add_(len(codes))
 
 

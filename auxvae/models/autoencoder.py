@@ -65,7 +65,7 @@ class Autoencoder(nn.Module):
         mean, log_variance = outputs.chunk(2, dim=1)
         if self.copied:
             residual = torch.arange(mean.shape[1], device=mean.device) >= self.copied
-            mean, log_variance = torch.where(residual, mean, u), torch.where(residual, log_variance, 0.0)
+            mean, log_variance = torch.where(residual, mean, u), log_variance.masked_fill(~residual, 0.0)
         return mean, log_variance.clamp(*self.range)
 
     def decode(self, latents: Float[Tensor, "B d"]) -> Float[Tensor, "B C S S"]:

@@ -90,8 +90,8 @@ class Mixture(Prior):
         """Centres at equal steps from -2 to 2, each of width `std`, before the rescaling."""
         super().__init__(dimensions)
         centres = torch.linspace(-2, 2, components)
-        scale = float((centres.square().mean() + std**2).sqrt())
-        self.centres, self.std = centres / scale, std / scale
+        self.scale = float((centres.square().mean() + std**2).sqrt())
+        self.centres, self.std = centres / self.scale, std / self.scale
 
     def sample(self, u: Tensor, source: torch.Generator) -> Tensor:
         shape = (len(u), self.dimensions)
@@ -99,7 +99,9 @@ class Mixture(Prior):
         return self.centres[chosen] + self.std * torch.randn(shape, generator=source)
 
     def log_prob(self, z: Tensor) -> Tensor:
-        away = (z[..., None] - self.centres.to(z)) / self.std
+        # computed where z is: a CUDA graph can hold no copy from the CPU (training.replay)
+        centres = torch.linspace(-2, 2, len(self.centres), dtype=z.dtype, device=z.device) / self.scale
+        away = (z[..., None] - centres) / self.std
         each = -0.5 * away.square() - math.log(self.std * math.sqrt(2 * math.pi) * len(self.centres))
         return each.logsumexp(-1).sum(1)
 

@@ -1,32 +1,37 @@
 """Runs trained together: how the runs of a fleet share the machine.
 
 Two back-ends: the plain loop, the reference, trains one run at a time; a stack (training.stack) trains runs of one
-composition as one program, where their network is small enough for that to pay. On a CPU each core trains one group at
-a time with one thread, on a GPU they follow one another. A run's bytes depend on its spec alone, never on the other
-runs of its fleet.
+composition as one program: on a CPU where their network is small enough for that to pay, on a GPU always. On a CPU each
+core trains one group at a time with one thread, and a run's bytes depend on its spec alone, never on the other runs of
+its fleet; on a GPU the groups follow one another.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
 
 import torch
 
+from auxvae.config.networks import STACKED_FAMILIES
 from auxvae.config.run import Fleet, Run
-from auxvae.data.device import choose_device
+from auxvae.data.device import choose_device, set_precision
 from auxvae.data.run_folder import is_finished
 from auxvae.data.store import Store
 from auxvae.models.prior_checks import prior_faults
 from auxvae.training.loop import Observer, follow_nothing, train_run
 from auxvae.training.stack import composition, train_stack
+from auxvae.training.stack_size import free_memory
 from foundation.console import log
 from foundation.faults import Fault, Refused
 from foundation.files import write_json
 from foundation.workers import run_all
 
+CPU = torch.device("cpu")
 LARGEST_STACK = 32  # runs; more gain nothing on a CPU and hold more memory
+LARGEST_ON_GPU = 256  # runs, where the memory of the GPU does not allow fewer
 
 
 def train_all(
@@ -52,11 +57,13 @@ def train(
     columns = cache(lambda source: Store(store, source).columns("train"))
     if wrong := prior_faults(fleet.runs, lambda run: columns(run.dataset) if run.prior.reads_factors() else {}):
         raise Refused(wrong)
-    task = partial(train_group, store=store, results=results, device=device, observer=observer)
     unfinished = [run for run in fleet.runs if not is_finished(results / "runs" / run.id, run)]
     workers = workers if device.type == "cpu" else 1
+    memory = free_memory(device) / workers
+    set_precision(device, fleet.runs[0].training.gpu_precision)
+    task = partial(train_group, store=store, results=results, device=device, observer=observer, memory=memory)
     faults: list[Fault] = []
-    for group, refused in run_all(groups(unfinished, workers), task, workers):
+    for group, refused in run_all(groups(unfinished, workers, device), task, workers):
         faults += refused.faults if refused else ()
         for run in group:
             finished = is_finished(results / "runs" / run.id, run)
@@ -65,23 +72,34 @@ def train(
         raise Refused(faults)
 
 
-def groups(runs: Sequence[Run], workers: int) -> list[tuple[Run, ...]]:
+def groups(runs: Sequence[Run], workers: int, device: torch.device = CPU) -> list[tuple[Run, ...]]:
     """Runs that one process trains at a time: stacks of one composition, a share for each worker; the others alone."""
     stacks: dict[object, list[Run]] = {}
     for run in runs:
-        stacks.setdefault(composition(run) if run.is_stacked else run.id, []).append(run)
+        stacks.setdefault(composition(run) if is_stacked(run, device) else run.id, []).append(run)
+    largest = LARGEST_STACK if device.type == "cpu" else LARGEST_ON_GPU
     parts = []
     for stack in stacks.values():
-        size = min(LARGEST_STACK, -(-len(stack) // workers))
+        size = min(largest, -(-len(stack) // workers))
         parts += [tuple(stack[start : start + size]) for start in range(0, len(stack), size)]
     return parts
 
 
+def is_stacked(run: Run, device: torch.device) -> bool:
+    """Whether a run is trained in one program with others of its kind: on a GPU whatever its network."""
+    return run.is_stacked or (device.type != "cpu" and run.composition.family in STACKED_FAMILIES)
+
+
 def train_group(
-    runs: tuple[Run, ...], store: Path, results: Path, device: torch.device, observer: Observer = follow_nothing
+    runs: tuple[Run, ...],
+    store: Path,
+    results: Path,
+    device: torch.device,
+    observer: Observer = follow_nothing,
+    memory: float = math.inf,
 ) -> None:
-    """Train a stack, or a run alone."""
-    if runs[0].is_stacked:
-        train_stack(runs, store, results, device, observer)
+    """Train a stack in so many bytes, or a run alone."""
+    if is_stacked(runs[0], device):
+        train_stack(runs, store, results, device, observer, memory)
     else:
         train_run(runs[0], store, results, device, observer)

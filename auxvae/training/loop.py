@@ -159,10 +159,10 @@ class Trainer:
         save_checkpoint(self.work, self.run, self.state)
         self.saved = time.monotonic()
 
-    def close_epoch(self) -> None:
-        """Measure the validation rows, keep the weights if they are the best, add a row to the history."""
+    def close_epoch(self, validated: tuple[Tensor, Tensor] | None = None) -> None:
+        """Measure the validation rows (or take what a stack did), keep the best weights, add a row to the history."""
         values, state = self.state.values.cpu(), self.state
-        terms, codes = self._validate()
+        terms, codes = validated or self._validate()
         self._refuse_infinite(torch.cat([values, terms[None]]))
         loss = float(terms @ self.weights.cpu())
         if loss < state.best_loss:

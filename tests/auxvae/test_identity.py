@@ -46,6 +46,7 @@ CHANGED_TRAINING = {
     "clip": 3.0,
     "patience": 3,
     "keep": "last",
+    "gpu_precision": "tf32",
 }
 
 

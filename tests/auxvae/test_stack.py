@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from auxvae.config.methods import METHODS
+from auxvae.config.networks import BACKBONES
 from auxvae.training import fleet, loop, stack
 from foundation.faults import Refused
 from tests.auxvae.models import run_of
@@ -28,8 +29,11 @@ def seeds_of(run, count):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_stack_agrees_with_the_plain_loop(method, config, tiny_store, tmp_path):
+    agree_with_the_plain_loop(seeds_of(small(method, config), 2), tiny_store, tmp_path)
+
+
+def agree_with_the_plain_loop(runs, tiny_store, tmp_path):
     """Every term of every epoch, to 1e-4 of its size."""
-    runs = seeds_of(small(method, config), 2)
     stack.train_stack(runs, tiny_store, tmp_path / "stack", CPU)
     for run in runs:
         loop.train_run(run, tiny_store, tmp_path / "alone", CPU)
@@ -37,6 +41,14 @@ def test_a_stack_agrees_with_the_plain_loop(method, config, tiny_store, tmp_path
             pd.read_parquet(tmp_path / each / "runs" / run.id / "history.parquet") for each in ("stack", "alone")
         )
         pd.testing.assert_frame_equal(two, one, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["aux_mmd", "factor_vae"])
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_network_can_be_stacked(name, method, config, tiny_store, tmp_path):
+    """As on a GPU, where convolutions are stacked, too."""
+    run = run_of(method, config, network={**NETWORK, "name": name}, training={"epochs": 1, "batch": 32})
+    agree_with_the_plain_loop(seeds_of(run, 2), tiny_store, tmp_path)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -92,6 +104,24 @@ def test_patience_ends_each_run_by_itself(config, tiny_store, tmp_path):
     assert len(set(epochs)) > 1 and min(epochs) < 12
 
 
+def test_runs_that_have_ended_may_stay_in_a_stack(config, tiny_store, tmp_path, monkeypatch):
+    """As on a GPU, where stacking anew is dear: what a stack goes on to do to them changes nothing of theirs."""
+    training = {"epochs": 12, "batch": 32, "patience": 1, "learning_rate": 0.05}
+    runs = seeds_of(run_of("aux_mmd", config, network=NETWORK, training=training), 4)
+    broken = replace(runs[0], weights={**runs[0].weights, "reconstruction": 3e38}, seed=7)
+    stacks = []
+    monkeypatch.setattr(stack, "Stack", lambda *arguments, new=stack.Stack: stacks.append(1) or new(*arguments))
+    for name, share in (("anew", 1.0), ("kept", 0.0)):
+        monkeypatch.setattr(stack, "least_share", lambda device, share=share: share)
+        with pytest.raises(Refused, match="every term must be finite"):
+            stack.train_stack([broken, *runs], tiny_store, tmp_path / name, CPU)
+        stacks.append(0)
+    assert stacks[-2:] == [1, 0] and sum(stacks) > 3
+    for run in runs:
+        anew, kept = (bytes_of(tmp_path / name / "runs" / run.id) for name in ("anew", "kept"))
+        assert anew == kept
+
+
 def test_a_killed_stack_ends_in_the_same_bytes(config, tiny_store, tmp_path):
     """The kill may come between the checkpoints of two members, so that they are resumed at different steps."""
     runs = seeds_of(run_of("aux_mmd", config, network=NETWORK, training={"epochs": 6, "batch": 32}), 3)
@@ -103,3 +133,11 @@ def test_a_fleet_is_cut_into_stacks_for_its_workers(tiny, config):
     runs = [*seeds_of(small("vae", config), 5), tiny.runs[0], *seeds_of(small("aux_vae", config), 2)]
     assert [len(group) for group in fleet.groups(runs, 2)] == [3, 2, 1, 1, 1]
     assert [len(group) for group in fleet.groups(runs, 1)] == [5, 1, 2]
+
+
+def test_on_a_gpu_every_network_is_stacked(tiny, config, monkeypatch):
+    """tiny's runs are on conv4: two of one method, given other factors, stand in one stack there."""
+    monkeypatch.setattr(fleet, "LARGEST_ON_GPU", 3)
+    runs = [*seeds_of(tiny.runs[1], 4), *seeds_of(small("vae", config), 2)]
+    assert [len(group) for group in fleet.groups(runs, 1)] == [1, 1, 1, 1, 2]
+    assert [len(group) for group in fleet.groups(runs, 1, torch.device("cuda"))] == [3, 1, 2]

@@ -1,0 +1,85 @@
+"""How many runs fit into the memory of a device.
+
+    bytes of a run = 16 P + 2 A + D        P parameters (weight, gradient and two moments of 4 bytes each)
+                                           A bytes that one batch keeps for the backward pass, D its random numbers of
+                                           an epoch; 2 A stands for the gradients that pass through, too
+
+A is counted in one forward pass of the first run. It is an estimate: where it is too low, the device says so with an
+out-of-memory error, and the stack is halved (training.stack).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from auxvae.models.model import draws_at
+from auxvae.training.loop import Trainer
+
+USED = 0.8  # share of the free memory that stacks may take
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes that stacks may take on a device."""
+    if device.type == "cuda":
+        return USED * torch.cuda.mem_get_info(device)[0]
+    return USED * _available_on_host()
+
+
+def _available_on_host() -> float:
+    """Bytes that Linux can hand out without swapping; elsewhere, half of the machine's memory."""
+    table = Path("/proc/meminfo")
+    if table.exists():
+        lines = dict(line.split(":", 1) for line in table.read_text().splitlines())
+        if "MemAvailable" in lines:
+            return 1024.0 * int(lines["MemAvailable"].split()[0])
+    return 0.5 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def most_runs(trainer: Trainer, memory: float) -> int:
+    """How many runs like this one fit into so many bytes, at least one."""
+    return max(1, int(memory // run_bytes(trainer)))
+
+
+def run_bytes(trainer: Trainer) -> int:
+    """Estimated bytes that one run takes in a stack."""
+    loader = trainer.loader
+    draws = trainer.draws("latents", 0, 1, loader.size)
+    parameters = sum(each.numel() for each in trainer.model.network.parameters())
+    columns = 2 * len(loader.data.images) * trainer.run.network.latents * 4
+    of_epoch: int = loader.steps * sum(each.numel() * each.element_size() for each in draws)
+    return 16 * parameters + 2 * _kept_for_backward(trainer, draws_at(draws, 0)) + of_epoch + columns
+
+
+def _kept_for_backward(trainer: Trainer, draws: object) -> int:
+    """Bytes that a forward pass of one batch keeps for the backward pass, the parameters left out."""
+    storages: dict[int, int] = {}
+
+    def count(tensor: Tensor) -> Tensor:
+        if not isinstance(tensor, torch.nn.Parameter):
+            storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    rows = torch.arange(trainer.loader.size, device=trainer.device)
+    batch, done = trainer.loader.data.take(rows), torch.ones((), device=trainer.device)
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        loss = trainer.model.loss(batch, draws, done)
+        total = sum(loss.terms.values())
+    del total
+    return sum(storages.values())
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that the memory of the device does not suffice; a CPU's allocator says so in words."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+
+
+def release(device: torch.device) -> None:
+    """Give back what nothing refers to any more."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
