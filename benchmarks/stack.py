@@ -50,7 +50,12 @@ def stacked_step(stack):
     """A step of all runs of a stack."""
     plans = [trainer.loader.plan(trainer.run.seed, 0) for trainer in stack.trainers]
     draws, progress = stack.draws(0), torch.tensor(0.5)
-    return lambda i: stack._step(stack._batch(plans, i), draws_at(draws, i), progress, i)
+
+    def step(i):
+        batches = [trainer.loader.data.take(plan[i]) for trainer, plan in zip(stack.trainers, plans, strict=True)]
+        stack._step(stack._joined(batches), draws_at(draws, i), progress, i)
+
+    return step
 
 
 def main(path):

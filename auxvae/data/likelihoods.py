@@ -15,8 +15,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy
 
@@ -38,6 +40,10 @@ class Likelihood(ABC):
     @abstractmethod
     def to_counts(self, scaled: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The inverse of `to_scale`."""
+
+    def of(self, rows: slice | NDArray[np.intp]) -> Likelihood:
+        """The likelihood of some of the rows: the same, unless each image has a scale of its own."""
+        return self
 
     def nats(self, images: Float[Tensor, "B C H W"], reconstruction: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
         """-log p(images | reconstruction) per image, shape (B,), from two of shape (B, C, H, W) on the scale."""
@@ -74,6 +80,10 @@ class Gaussian(Likelihood):
     def to_counts(self, scaled: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Back to photons."""
         return scaled * self.sigma
+
+    def of(self, rows: slice | NDArray[np.intp]) -> Gaussian:
+        """With the standard deviations of these rows."""
+        return Gaussian(self.sigma[rows]) if isinstance(self.sigma, Tensor) else self
 
 
 class Log10(Likelihood):

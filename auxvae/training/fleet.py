@@ -27,6 +27,7 @@ from foundation.files import write_json
 from foundation.workers import run_all
 
 LARGEST_STACK = 32  # runs; more gain nothing on a CPU and hold more memory
+LARGEST_STREAMED = 4  # runs in the order of shards, each of which holds two windows of its own (data.stream)
 
 
 def train_all(
@@ -72,7 +73,8 @@ def groups(runs: Sequence[Run], workers: int) -> list[tuple[Run, ...]]:
         stacks.setdefault(composition(run) if run.is_stacked else run.id, []).append(run)
     parts = []
     for stack in stacks.values():
-        size = min(LARGEST_STACK, -(-len(stack) // workers))
+        largest = LARGEST_STREAMED if stack[0].training.order == "shards" else LARGEST_STACK
+        size = min(largest, -(-len(stack) // workers))
         parts += [tuple(stack[start : start + size]) for start in range(0, len(stack), size)]
     return parts
 

@@ -133,11 +133,11 @@ class Stack:
     def epoch(self) -> list[bool]:
         """Do the steps of an epoch that are not done yet; whether each run goes on after it."""
         first, epoch = self.first, self.first.state.epoch
-        steps = first.loader.steps
-        plans = [trainer.loader.plan(trainer.run.seed, epoch) for trainer in self.trainers]
+        start = first.state.step - epoch * first.loader.steps
+        sources = [trainer.loader.batches(trainer.run.seed, epoch, start) for trainer in self.trainers]
         draws, progress = self.draws(epoch), first.progress(epoch)
-        for i in range(first.state.step - epoch * steps, steps):
-            self._step(self._batch(plans, i), draws_at(draws, i), progress[i], i)
+        for i, batches in enumerate(zip(*sources, strict=True), start):
+            self._step(self._joined(batches), draws_at(draws, i), progress[i], i)
             if time.monotonic() - first.saved > loop.CHECKPOINT_SECONDS:
                 self._each(partial(Trainer.checkpoint, i=i))
                 first.saved = time.monotonic()
@@ -150,9 +150,8 @@ class Stack:
         draws = [trainer.draws("latents", epoch, steps, size) for trainer in self.trainers]
         return type(draws[0])(*(_stacked(each, 1) for each in zip(*draws, strict=True)))
 
-    def _batch(self, plans: list[Tensor], i: int) -> Batch:
-        """The batches of step i, auxiliary variables with a column for every latent."""
-        batches = [trainer.loader.data.take(plan[i]) for trainer, plan in zip(self.trainers, plans, strict=True)]
+    def _joined(self, batches: Sequence[Batch]) -> Batch:
+        """The batches of a step as one, auxiliary variables with a column for every latent."""
         width = self.first.run.network.latents
         wide = [b._replace(aux=_padded(b.aux, width), observed=_padded(b.observed, width)) for b in batches]
         return Batch(*(_stacked(each) for each in zip(*wide, strict=True)))
