@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -45,6 +45,7 @@ class Components(NamedTuple):
     bounded: bool
 
 
+@runtime_checkable
 class Images(Protocol):
     """Images that are visited in blocks: a tensor (n, C, H, W), or those of a store."""
 
