@@ -7,6 +7,7 @@ are compared first.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ from foundation.memory import memory_limit
 
 SPLITS = {"train": 0, "validation": 1, "test": 2}
 SMALL = 1_000_000  # files up to this size are hashed at every opening
+BLOCK_BYTES = (
+    8e6  # of images that are read together: memory of this size is reused, while larger blocks are mapped anew
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,12 @@ class Store:
         array = self._array("image")
         return int((array.shards or array.chunks)[0])
 
+    @cached_property
+    def block(self) -> int:
+        """Rows of images that are read together: whole chunks, about BLOCK_BYTES."""
+        chunk = int(self._array("image").chunks[0])
+        return chunk * max(1, round(BLOCK_BYTES / (4 * chunk * math.prod(self.image_shape))))
+
     def read(self, name: str, truth: bool = False) -> Rows:
         """Training, validation or test rows; on request with the noise-free images, if the store has them."""
         return self.read_splits(name, truth=truth)[0]
@@ -126,12 +136,12 @@ class Store:
         ]
 
     def images(self, variable: str, *several: NDArray[np.intp]) -> list[Tensor]:
-        """Images (N, C, H, W) in photons of several sets of rows, each ascending; every shard is read at most once."""
-        array, shard = self._array(variable), self.shard
+        """Images (N, C, H, W) in photons of several sets of rows, each ascending; nothing is read twice."""
+        array, size = self._array(variable), self.block
         images = [np.empty((len(rows), *array.shape[1:]), dtype=np.float32) for rows in several]
-        touched = np.unique(np.concatenate([rows // shard for rows in several]))
-        for start in (touched * shard).tolist():
-            inside = [slice(*np.searchsorted(rows, (start, start + shard))) for rows in several]
+        touched = np.unique(np.concatenate([rows // size for rows in several]))
+        for start in (touched * size).tolist():
+            inside = [slice(*np.searchsorted(rows, (start, start + size))) for rows in several]
             ends = [rows[at][[0, -1]] for rows, at in zip(several, inside, strict=True) if at.start < at.stop]
             first, last = int(np.min(ends)), int(np.max(ends))
             with self._refusing_damage(variable):

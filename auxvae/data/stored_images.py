@@ -35,8 +35,12 @@ class StoredImages:
 
     def shards(self) -> list[slice]:
         """The positions that lie in each shard of the store, of those shards that hold any."""
-        starts = np.flatnonzero(np.diff(self.numbers // self.store.shard, prepend=-1))
-        return [slice(*ends) for ends in pairwise([*starts.tolist(), len(self.numbers)])]
+        return self._together(slice(0, len(self.numbers)), self.store.shard)
+
+    def _together(self, positions: slice, size: int) -> list[slice]:
+        """The positions cut where their row numbers pass a multiple of the size."""
+        cuts = positions.start + np.flatnonzero(np.diff(self.numbers[positions] // size, prepend=-1))
+        return [slice(*ends) for ends in pairwise([*cuts.tolist(), positions.stop])]
 
     def counts(self, positions: slice) -> Float[Tensor, "n C H W"]:
         """Images in photons."""
@@ -46,7 +50,7 @@ class StoredImages:
         """The images at several ranges of positions, one after the other."""
         images = torch.empty(sum(each.stop - each.start for each in several), *self.shape[1:])
         start = 0
-        for each in several:
+        for each in (block for positions in several for block in self._together(positions, self.store.block)):
             scaled = self.likelihood.of(each).to_scale(self.counts(each))
             images[start : start + len(scaled)] = scaled
             start += len(scaled)
