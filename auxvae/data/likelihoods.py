@@ -59,7 +59,7 @@ class Poisson(Likelihood):
 
     def to_scale(self, counts: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Anscombe's square root."""
-        return 2 * ((counts + self.sky).clamp(min=0) + 0.375).sqrt()
+        return (counts + self.sky).clamp_(min=0).add_(0.375).sqrt_().mul_(2)  # in place: no further memory
 
     def to_counts(self, scaled: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The algebraic inverse, no less than no photon."""
