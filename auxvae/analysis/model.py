@@ -11,7 +11,7 @@ from torch import Tensor
 
 from auxvae.config.run import Run
 from auxvae.data import run_folder
-from auxvae.data.likelihoods import Gaussian, Likelihood
+from auxvae.data.likelihoods import Likelihood
 from auxvae.data.loader import whole_split
 from auxvae.data.preparation import run_likelihood
 from auxvae.data.randomness import generator
@@ -81,7 +81,4 @@ class TrainedModel:
         return self._counts(images, np.arange(count))
 
     def _counts(self, scaled: Tensor, images: NDArray[np.intp]) -> Array:
-        kind = self.likelihood
-        if isinstance(kind, Gaussian) and isinstance(kind.sigma, Tensor):
-            kind = Gaussian(kind.sigma[images])
-        return np.asarray(kind.to_counts(scaled).numpy())
+        return np.asarray(self.likelihood.of(images).to_counts(scaled).numpy())

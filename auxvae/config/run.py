@@ -117,8 +117,8 @@ class Run:
 
     @property
     def is_stacked(self) -> bool:
-        """Whether the run is trained in one program with others of its kind."""
-        return identity.is_stacked(self.composition, self.network)
+        """Whether the run is trained in one program with others of its kind; never where it reads shard by shard."""
+        return self.training.order == "rows" and identity.is_stacked(self.composition, self.network)
 
     @property
     def modules(self) -> tuple[str, ...]:

@@ -19,6 +19,10 @@ class Training(Section):
     batch: Annotated[Whole, Range(2)] = 64
     """images per step"""
 
+    order: Literal["rows", "shards"] = "rows"
+    """order of the rows in an epoch: `rows`, any row may follow any other, and all images are held in memory; `shards`,
+    for stores larger than memory, the rows of a few shards of the store at a time"""
+
     learning_rate: Positive = 5e-3
     """the largest of the schedule"""
 

@@ -17,7 +17,8 @@ scikit-learn) in the memory of one block of rows. The sign of v_j is that for wh
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -44,25 +45,43 @@ class Components(NamedTuple):
     bounded: bool
 
 
-def principal_components(images: Float[Tensor, "n C H W"], bounded: bool, inputs: int | None, where: str) -> Components:
+@runtime_checkable
+class Images(Protocol):
+    """Images that are visited in blocks: a tensor (n, C, H, W), or those of a store."""
+
+    @property
+    def shape(self) -> torch.Size:
+        """(n, C, H, W)."""
+
+    def split(self, size: int, /) -> Iterable[Tensor]:
+        """Blocks of so many images in order, the last one smaller."""
+
+
+def principal_components(
+    images: Images, mean: Float[Tensor, " P"], bounded: bool, inputs: int | None, where: str
+) -> Components:
     """The components of the training images on the likelihood's scale; `inputs` replaces the rule for the encoder.
 
     Refused are images that do not vary, and more inputs than the rows or pixels of the data set `where` allow.
     """
-    flat = images.flatten(1)
-    most = min(len(flat) - 1, flat.shape[1])
+    rows, pixels = images.shape[0], len(mean)
+    most = min(rows - 1, pixels)
     if inputs is not None and inputs > most:
-        allowed = f"{len(flat)} training rows of {flat.shape[1]} pixels have {most} components at most"
+        allowed = f"{rows} training rows of {pixels} pixels have {most} components at most"
         raise Refused(Fault("network.components", inputs, allowed, f"lower it, or leave it out ({where})"))
-    mean = flat.mean(0)
-    if not bool((flat != flat[0]).any()):
+    if not _vary(images):
         allowed = "a network on components needs images that vary over the training rows"
         raise Refused(Fault(where, Words("images that are all the same"), allowed, "take another data set"))
     kept = min(max(KEPT, inputs or 0), most)
-    variances, directions = _exact(flat, mean, kept) if flat.shape[1] <= EXACT else _incremental(flat, kept)
+    variances, directions = _exact(images, mean, kept) if pixels <= EXACT else _incremental(images, kept)
     if inputs is None:
-        inputs = kept if bounded else max(1, int((variances >= _eigenvalue(flat.shape[1] / len(flat))).sum()))
+        inputs = kept if bounded else max(1, int((variances >= _eigenvalue(pixels / rows)).sum()))
     return Components(mean, _signed(directions), variances, inputs, bounded)
+
+
+def _vary(images: Images) -> bool:
+    first = next(iter(images.split(1)))
+    return any(bool((block != first).any()) for block in images.split(BLOCK))
 
 
 def _eigenvalue(gamma: float) -> float:
@@ -71,23 +90,36 @@ def _eigenvalue(gamma: float) -> float:
     return (1 + s) * (1 + gamma / s)
 
 
-def _exact(flat: Tensor, mean: Tensor, kept: int) -> tuple[Tensor, Tensor]:
+def _exact(images: Images, mean: Tensor, kept: int) -> tuple[Tensor, Tensor]:
     """Leading eigenvalues (K,) and eigenvectors (K, P) of the covariance matrix, summed in blocks in double."""
     covariance = torch.zeros(len(mean), len(mean), dtype=torch.float64)
-    for block in flat.split(BLOCK):
-        centred = (block - mean).double()
+    for block in images.split(BLOCK):
+        centred = (block.flatten(1) - mean).double()
         covariance += centred.T @ centred
-    values, vectors = torch.linalg.eigh(covariance / (len(flat) - 1))
+    values, vectors = torch.linalg.eigh(covariance / (images.shape[0] - 1))
     return values.flip(0)[:kept].float(), vectors.flip(1)[:, :kept].T.float()
 
 
-def _incremental(flat: Tensor, kept: int) -> tuple[Tensor, Tensor]:
+def _incremental(images: Images, kept: int) -> tuple[Tensor, Tensor]:
     """The same by incremental PCA."""
     from sklearn.decomposition import IncrementalPCA
 
-    analysis = IncrementalPCA(kept, batch_size=max(BLOCK, 2 * kept)).fit(flat.numpy())
+    analysis = IncrementalPCA(kept)
+    for block in _full(images.split(max(BLOCK, 2 * kept)), kept):
+        analysis.partial_fit(block.flatten(1).numpy())
     values, vectors = (torch.from_numpy(each) for each in (analysis.explained_variance_, analysis.components_))
     return values.float(), vectors.float()
+
+
+def _full(blocks: Iterable[Tensor], least: int) -> Iterator[Tensor]:
+    """The blocks, a last one of fewer rows than the least joined to that before it."""
+    waiting: list[Tensor] = []
+    for block in blocks:
+        if waiting and len(block) >= least:
+            yield torch.cat(waiting)
+            waiting = []
+        waiting.append(block)
+    yield torch.cat(waiting)
 
 
 def _signed(directions: Tensor) -> Tensor:

@@ -15,8 +15,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy
 
@@ -39,6 +41,10 @@ class Likelihood(ABC):
     def to_counts(self, scaled: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The inverse of `to_scale`."""
 
+    def of(self, rows: slice | NDArray[np.intp]) -> Likelihood:
+        """The likelihood of some of the rows: the same, unless each image has a scale of its own."""
+        return self
+
     def nats(self, images: Float[Tensor, "B C H W"], reconstruction: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
         """-log p(images | reconstruction) per image, shape (B,), from two of shape (B, C, H, W) on the scale."""
         return 0.5 * (images - reconstruction).square().flatten(1).sum(1)
@@ -53,7 +59,7 @@ class Poisson(Likelihood):
 
     def to_scale(self, counts: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Anscombe's square root."""
-        return 2 * ((counts + self.sky).clamp(min=0) + 0.375).sqrt()
+        return (counts + self.sky).clamp_(min=0).add_(0.375).sqrt_().mul_(2)  # in place: no further memory
 
     def to_counts(self, scaled: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The algebraic inverse, no less than no photon."""
@@ -74,6 +80,10 @@ class Gaussian(Likelihood):
     def to_counts(self, scaled: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Back to photons."""
         return scaled * self.sigma
+
+    def of(self, rows: slice | NDArray[np.intp]) -> Gaussian:
+        """With the standard deviations of these rows."""
+        return Gaussian(self.sigma[rows]) if isinstance(self.sigma, Tensor) else self
 
 
 class Log10(Likelihood):

@@ -1,7 +1,12 @@
-"""The rows of one split as batches on the device, planned by (seed, epoch)."""
+"""The rows of one split as batches on the device, in an order addressed by (seed, epoch).
+
+Two sources of batches: `Loader` here, whose rows are all in memory, and auxvae.data.stream, which reads them from the
+store in passing.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -37,27 +42,61 @@ class Batch(NamedTuple):
         return Batch(*(each.to(device) for each in self))
 
 
+def batch_of(images: Float[Tensor, "B C H W"], aux: Float[Tensor, "B a"], rows: Int[Tensor, " B"]) -> Batch:
+    """A batch of observational data in which every auxiliary variable is known."""
+    return Batch(images, aux, torch.ones_like(aux), torch.zeros(len(aux), dtype=torch.long), rows)
+
+
 def whole_split(run: Run, rows: Rows, scaling: Scaling, images: Tensor) -> Batch:
     """All rows of a split as one batch on the CPU, with their images on the likelihood's scale."""
-    aux = rows.aux(run.aux, scaling)
-    context = torch.zeros(len(aux), dtype=torch.long)
-    return Batch(images, aux, torch.ones_like(aux), context, torch.from_numpy(rows.numbers))
+    return batch_of(images, rows.aux(run.aux, scaling), torch.from_numpy(rows.numbers))
 
 
-class Loader:
-    """Batches of equal size from rows that stay on the device; the last, incomplete batch is left out."""
+class Batches(ABC):
+    """Batches of equal size of the rows of one split; a last, incomplete batch is left out.
+
+    size: rows in a batch. steps: batches in an epoch.
+    """
+
+    def __init__(self, rows: int, size: int) -> None:
+        """Batches of `size` rows, or of all rows where there are fewer."""
+        self.size = min(size, rows)
+        self.steps = rows // self.size
+
+    @abstractmethod
+    def batches(self, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, shuffled by (seed, epoch), from the step `first` on."""
+
+    @abstractmethod
+    def in_order(self) -> Iterator[Batch]:
+        """The batches in the order of the rows."""
+
+
+class Loader(Batches):
+    """Batches of rows that stay on the device."""
 
     def __init__(self, data: Batch, size: int) -> None:
         """Batches of `size` rows, or of all rows where there are fewer."""
-        self.data, self.size = data, min(size, len(data.images))
-        self.steps = len(data.images) // self.size
+        super().__init__(len(data.images), size)
+        self.data = data
 
     def plan(self, seed: int, epoch: int) -> Int[Tensor, "steps B"]:
         """Positions of the rows of each batch of an epoch, by (seed, epoch)."""
         shuffled = order(seed, epoch, len(self.data.images))[: self.steps * self.size]
         return shuffled.view(self.steps, self.size).to(self.data.images.device)
 
+    def batches(self, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from the step `first` on."""
+        return (self.data.take(index) for index in self.plan(seed, epoch)[first:])
+
     def in_order(self) -> Iterator[Batch]:
         """The batches in the order of the rows."""
         for step in range(self.steps):
             yield self.data.take(slice(step * self.size, (step + 1) * self.size))
+
+
+def held(batches: Batches) -> Loader:
+    """The source as one that holds its rows, which a stack of runs reads all from one tensor."""
+    if not isinstance(batches, Loader):
+        raise TypeError("runs that read shard by shard are not stacked")
+    return batches

@@ -1,29 +1,53 @@
 """Training and validation rows as a run reads them: likelihood, constants, images on the likelihood's scale.
 
-They are read and computed once for all runs of a process that see the same: same store, likelihood and components.
+In the order of `rows` all images are read and held. In the order of `shards` they are visited: once for the constants,
+a second time for the components, and then in every epoch; the validation images are held if they take no more than
+HELD bytes. Both are prepared once for all runs of a process that see the same: same store, likelihood and components.
 """
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from auxvae.config.networks import BACKBONES
 from auxvae.config.run import Run
-from auxvae.data.components import Components, principal_components
+from auxvae.data.components import principal_components
 from auxvae.data.likelihoods import Likelihood, likelihood
-from auxvae.data.store import Rows, Scaling, Store
+from auxvae.data.loader import Batches, Loader, batch_of
+from auxvae.data.moments import Moments
+from auxvae.data.store import Rows, Scaling, Store, refuse_beyond_memory, scaled_factors
+from auxvae.data.stored_images import BLOCK, StoredImages, cut, read_ahead
+from auxvae.data.stream import Stream
 from foundation.faults import Fault, Refused
+
+HELD = 300e6  # bytes of validation images up to which they stay in memory
 
 
 class Prepared(NamedTuple):
-    """The rows of a split, their likelihood, and their images (N, C, H, W) on its scale."""
+    """The rows of a split: numbers (N,), factors (N,) by name, likelihood, and images (N, C, H, W) on its scale."""
 
-    rows: Rows
+    numbers: NDArray[np.intp]
+    factors: dict[str, NDArray[np.float64]]
     likelihood: Likelihood
-    images: Tensor
+    images: Tensor | StoredImages
+
+    def aux(self, run: Run, scaling: Scaling) -> Tensor:
+        """The auxiliary variables of a run, min-max scaled to [0, 1] by the training rows, (N, a)."""
+        return scaled_factors(self.factors, len(self.numbers), run.aux, scaling)
+
+    def batches(self, run: Run, scaling: Scaling, device: torch.device) -> Batches:
+        """The batches of a run: of images in memory, or read from the store."""
+        aux, size = self.aux(run, scaling), run.training.batch
+        if isinstance(self.images, StoredImages):
+            return Stream(self.images, aux, size, device)
+        return Loader(batch_of(self.images, aux, torch.from_numpy(self.numbers)).to(device), size)
 
 
 class View(NamedTuple):
@@ -33,37 +57,104 @@ class View(NamedTuple):
     sigma: float | None
     on_components: bool
     components: int | None
+    order: str
+
+    def likelihood_of(self, store: Store, name: str, extremes: tuple[float, float]) -> Likelihood:
+        """The likelihood of the training or validation rows, where the training images have these extremes."""
+        return likelihood(self.likelihood, self.sigma, store.noise, store.noise_std(name), extremes)
 
 
 def prepare(run: Run, store: Store) -> tuple[Scaling, Prepared, Prepared]:
     """The constants of a run from its training rows, its training rows, and its validation rows."""
     on_components = BACKBONES[run.network.name].on_components
     components = run.network.components if on_components else None
-    prepared = _prepare(store, View(run.settings.likelihood, run.settings.sigma, on_components, components))
+    view = View(run.settings.likelihood, run.settings.sigma, on_components, components, run.training.order)
+    prepared = _prepare(store, view)
     _refuse_constants(run, prepared[0])
     return prepared
 
 
 @lru_cache(1)
 def _prepare(store: Store, view: View) -> tuple[Scaling, Prepared, Prepared]:
+    return _streamed(store, view) if view.order == "shards" else _whole(store, view)
+
+
+def _whole(store: Store, view: View) -> tuple[Scaling, Prepared, Prepared]:
+    """All images in memory twice, in photons and on the likelihood's scale."""
+    _refuse_too_many(store)
     train, validation = store.read_splits("train", "validation")
     extremes = (float(train.images.min()), float(train.images.max()))
-    kinds = [likelihood(view.likelihood, view.sigma, store.noise, r.noise_std, extremes) for r in (train, validation)]
-    splits = [Prepared(r, k, k.to_scale(r.images)) for r, k in zip((train, validation), kinds, strict=True)]
-    scaled, bounded = splits[0].images, kinds[0].bounded
+    splits = []
+    for name, rows in (("train", train), ("validation", validation)):
+        kind = view.likelihood_of(store, name, extremes)
+        splits.append(Prepared(rows.numbers, rows.factors, kind, kind.to_scale(rows.images)))
+    scaled, bounded = splits[0].images, splits[0].likelihood.bounded
+    assert isinstance(scaled, Tensor)
     mean, std = (0.0, 1.0) if bounded else (float(scaled.mean()), float(scaled.std()))
-    low = {name: float(values.min()) for name, values in train.factors.items()}
-    high = {name: float(values.max()) for name, values in train.factors.items()}
-    components: Components | None = None
+    low, high = _limits(train.factors)
+    components = None
     if view.on_components:
-        components = principal_components(scaled, bounded, view.components, store.source.name)
+        average = scaled.flatten(1).mean(0)
+        components = principal_components(scaled, average, bounded, view.components, store.source.name)
     return Scaling(*extremes, mean, std, low, high, train.images.mean(0), components), splits[0], splits[1]
+
+
+def _streamed(store: Store, view: View) -> tuple[Scaling, Prepared, Prepared]:
+    """Images that are read when needed; one pass for the constants, and one for the components."""
+    counts, scaled = _moments(store, view)
+    train, validation = (
+        StoredImages(store, name, view.likelihood_of(store, name, counts.extremes)) for name in ("train", "validation")
+    )
+    factors, bounded, components = store.factors("train"), train.likelihood.bounded, None
+    if view.on_components:
+        average = train.likelihood.to_scale(counts.mean_image) if bounded else scaled.mean_image
+        components = principal_components(train, average.flatten(), bounded, view.components, store.source.name)
+    mean, std = (0.0, 1.0) if bounded else (scaled.mean, scaled.std)
+    scaling = Scaling(*counts.extremes, mean, std, *_limits(factors), counts.mean_image, components)
+    held = Prepared(validation.numbers, store.factors("validation"), validation.likelihood, _held(validation))
+    return scaling, Prepared(train.numbers, factors, train.likelihood, train), held
+
+
+def _moments(store: Store, view: View) -> tuple[Moments, Moments]:
+    """Moments of the training images in photons and on the likelihood's scale, in one pass.
+
+    A scale that depends on the extremes is bounded, and linear: its moments follow from those in photons.
+    """
+    counts, scaled = Moments(), Moments()
+    kind = view.likelihood_of(store, "train", (0.0, 1.0))
+    images = StoredImages(store, "train", kind)
+    blocks = cut(len(images.numbers), BLOCK)
+    for rows, block in zip(blocks, read_ahead(images.counts, blocks), strict=True):
+        counts.add(block)
+        if not kind.bounded:
+            scaled.add(kind.of(rows).to_scale(block))
+    return counts, scaled
+
+
+def _held(images: StoredImages) -> Tensor | StoredImages:
+    """The images in memory, if they are few."""
+    few = 4 * math.prod(images.shape) <= HELD
+    return torch.cat(list(images.split(BLOCK))) if few else images
+
+
+def _limits(factors: dict[str, NDArray[np.float64]]) -> tuple[dict[str, float], dict[str, float]]:
+    """The least and the largest value of each factor."""
+    low = {name: float(values.min()) for name, values in factors.items()}
+    high = {name: float(values.max()) for name, values in factors.items()}
+    return low, high
 
 
 def run_likelihood(run: Run, store: Store, rows: Rows, scaling: Scaling) -> Likelihood:
     """The likelihood of a trained run for some rows of its store."""
     extremes = (scaling.count_low, scaling.count_high)
     return likelihood(run.settings.likelihood, run.settings.sigma, store.noise, rows.noise_std, extremes)
+
+
+def _refuse_too_many(store: Store) -> None:
+    """Refuse images that the memory cannot hold twice."""
+    rows = sum(len(store.numbers(name)) for name in ("train", "validation"))
+    needed = 2 * 4 * rows * math.prod(store.image_shape)
+    refuse_beyond_memory(str(store.path), needed, "write 'training: {order: shards}', which reads them in passing")
 
 
 def _refuse_constants(run: Run, scaling: Scaling) -> None:

@@ -22,6 +22,16 @@ def order(seed: int, epoch: int, rows: int) -> Tensor:
     return torch.randperm(rows, generator=generator(seed, "order", epoch))
 
 
+def shard_order(seed: int, epoch: int, shards: int) -> Tensor:
+    """The order in which an epoch visits the shards of a store, shape (shards,)."""
+    return torch.randperm(shards, generator=generator(seed, "shards", epoch))
+
+
+def window_order(seed: int, epoch: int, window: int, rows: int) -> Tensor:
+    """The order in which an epoch visits the rows of its window of that number, shape (rows,)."""
+    return torch.randperm(rows, generator=generator(seed, f"shards {epoch}", window))
+
+
 def normal(seed: int, purpose: str, index: int, shape: tuple[int, ...]) -> Tensor:
     """Standard normal numbers of one address."""
     return torch.randn(shape, generator=generator(seed, purpose, index))

@@ -7,8 +7,9 @@ are compared first.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
+import zarr
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -24,9 +26,13 @@ from auxvae.config.run import Source
 from auxvae.data.components import Components
 from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file, read_json
+from foundation.memory import memory_limit
 
 SPLITS = {"train": 0, "validation": 1, "test": 2}
 SMALL = 1_000_000  # files up to this size are hashed at every opening
+BLOCK_BYTES = (
+    8e6  # of images that are read together: memory of this size is reused, while larger blocks are mapped anew
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,6 @@ class Store:
         self.path, self.source = path, source
         _verify(path, source)
         self.dataset: xr.Dataset = xr.open_zarr(path)
-        _fits(path, self.dataset["image"].nbytes)
         self.noise: dict[str, Any] = self.dataset.attrs.get("noise", {"kind": "none"})
 
     @cached_property
@@ -86,44 +91,96 @@ class Store:
         """Split of every row: 0 training, 1 validation, 2 test."""
         return np.asarray(self.dataset["split"].values)
 
+    def numbers(self, name: str) -> NDArray[np.intp]:
+        """The numbers of the training, validation or test rows, ascending, (N,)."""
+        return np.flatnonzero(self.split == SPLITS[name])
+
+    @cached_property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        *channels, height, width = self.dataset["image"].shape[1:]
+        return (channels[0] if channels else 1, height, width)
+
+    @cached_property
+    def shard(self) -> int:
+        """Rows of images per shard, which is one file."""
+        array = self._array("image")
+        return int((array.shards or array.chunks)[0])
+
+    @cached_property
+    def block(self) -> int:
+        """Rows of images that are read together: whole chunks, about BLOCK_BYTES."""
+        chunk = int(self._array("image").chunks[0])
+        return chunk * max(1, round(BLOCK_BYTES / (4 * chunk * math.prod(self.image_shape))))
+
     def read(self, name: str, truth: bool = False) -> Rows:
         """Training, validation or test rows; on request with the noise-free images, if the store has them."""
         return self.read_splits(name, truth=truth)[0]
 
     def read_splits(self, *names: str, truth: bool = False) -> list[Rows]:
-        """The rows of several splits, for which every variable is read once."""
-        variables = self.dataset.variables
-        images, true = (
-            self._values("image"),
-            self._values("image_true") if truth and "image_true" in variables else None,
-        )
-        noise_std = self._values("noise_std") if "noise_std" in variables else None
-        factors = {name: self._values(name) for name in self.source.factors}
-        splits = [np.flatnonzero(self.split == SPLITS[name]) for name in names]
+        """The rows of several splits; every shard is read once, and of it only these rows are kept."""
+        splits = [self.numbers(name) for name in names]
+        with_truth = truth and "image_true" in self.dataset.variables
+        images = self.images("image", *splits)
+        true = self.images("image_true", *splits) if with_truth else [None] * len(splits)
+        columns = {name: self._values(name) for name in self.source.factors}
         return [
             Rows(
                 numbers=rows,
-                images=_with_channels(images[rows]),
-                factors={name: values[rows] for name, values in factors.items()},
-                truth=None if true is None else _with_channels(true[rows]),
-                noise_std=None if noise_std is None else torch.tensor(noise_std[rows]),
+                images=image,
+                factors={name: values[rows] for name, values in columns.items()},
+                truth=without_noise,
+                noise_std=self.noise_std(name),
             )
-            for rows in splits
+            for name, rows, image, without_noise in zip(names, splits, images, true, strict=True)
         ]
+
+    def images(self, variable: str, *several: NDArray[np.intp]) -> list[Tensor]:
+        """Images (N, C, H, W) in photons of several sets of rows, each ascending; nothing is read twice."""
+        array, size = self._array(variable), self.block
+        images = [np.empty((len(rows), *array.shape[1:]), dtype=np.float32) for rows in several]
+        touched = np.unique(np.concatenate([rows // size for rows in several]))
+        for start in (touched * size).tolist():
+            inside = [slice(*np.searchsorted(rows, (start, start + size))) for rows in several]
+            ends = [rows[at][[0, -1]] for rows, at in zip(several, inside, strict=True) if at.start < at.stop]
+            first, last = int(np.min(ends)), int(np.max(ends))
+            with self._refusing_damage(variable):
+                block = np.asarray(array[first : last + 1])
+            for rows, at, kept in zip(several, inside, images, strict=True):
+                np.take(block, rows[at] - first, axis=0, out=kept[at], mode="clip")  # without a second copy
+        return [_with_channels(each) for each in images]
+
+    def factors(self, name: str) -> dict[str, NDArray[np.float64]]:
+        """The factors of training, validation or test rows, (N,) each, in their units; no image is read."""
+        rows = self.numbers(name)
+        return {factor: self._values(factor)[rows] for factor in self.source.factors}
+
+    def noise_std(self, name: str) -> Tensor | None:
+        """Standard deviation of the noise of each training, validation or test row, (N,), where the store has it."""
+        if "noise_std" not in self.dataset.variables:
+            return None
+        return torch.tensor(self._values("noise_std")[self.numbers(name)])
 
     def aux(self, name: str, names: tuple[str, ...], scaling: Scaling) -> Tensor:
         """Auxiliary variables of training, validation or test rows, scaled to [0, 1], (N, names); no image is read."""
-        rows = np.flatnonzero(self.split == SPLITS[name])
+        rows = self.numbers(name)
         return scaled_factors({n: self._values(n)[rows] for n in names}, len(rows), names, scaling)
 
     def columns(self, name: str) -> dict[str, Tensor]:
         """The factors of training, validation or test rows as tensors, in their units; no image is read."""
-        rows = np.flatnonzero(self.split == SPLITS[name])
-        return {n: torch.tensor(self._values(n)[rows], dtype=torch.float32) for n in self.source.factors}
+        return {n: torch.tensor(values, dtype=torch.float32) for n, values in self.factors(name).items()}
+
+    def _array(self, variable: str) -> Any:
+        return zarr.open_array(self.path / variable, mode="r")
 
     def _values(self, name: str) -> NDArray[Any]:
-        try:
+        with self._refusing_damage(name):
             return np.asarray(self.dataset[name].values)
+
+    @contextmanager
+    def _refusing_damage(self, name: str) -> Iterator[None]:
+        try:
+            yield
         except (ValueError, OSError, RuntimeError, KeyError) as error:
             value = Words(f"unreadable bytes ({error})")
             place = f"{self.path}/{name}"
@@ -157,10 +214,9 @@ def _verify(path: Path, source: Source) -> None:
         raise Refused(Fault(str(path), value, text, "simulate that data set, or name the right store"))
 
 
-def _fits(path: Path, image_bytes: int) -> None:
-    """Refuse images that the machine's memory cannot hold twice, as photons and on the likelihood's scale."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if 2 * image_bytes > memory:
-        text = f"they are held in memory twice, and the machine has {memory / 1e9:.3g} GB"
-        value = Words(f"{image_bytes / 1e9:.3g} GB of images")
-        raise Refused(Fault(str(path), value, text, "train on a larger machine or simulate fewer galaxies"))
+def refuse_beyond_memory(where: str, needed: int, remedy: str) -> None:
+    """Refuse what would need more bytes than this process may use."""
+    limit = memory_limit()
+    if needed > limit:
+        value = Words(f"images that need {needed / 1e9:.3g} GB of memory")
+        raise Refused(Fault(where, value, f"there are {limit / 1e9:.3g} GB", remedy))

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from auxvae.data.loader import held
 from auxvae.models.model import draws_at
 from auxvae.models.stacked_layers import PRODUCTS
 from auxvae.training.loop import Trainer
@@ -51,7 +52,7 @@ def input_shapes(trainer: Trainer) -> dict[str, Sides]:
     hooks = [layer.register_forward_pre_hook(note) for layer in layers.values()]
     rows = torch.arange(trainer.loader.size, device=trainer.device)
     draws = draws_at(trainer.draws("latents", 0, 1, trainer.loader.size), 0)
-    trainer.model.loss(trainer.loader.data.take(rows), draws, torch.ones((), device=trainer.device))
+    trainer.model.loss(held(trainer.loader).data.take(rows), draws, torch.ones((), device=trainer.device))
     for hook in hooks:
         hook.remove()
     return {name: shapes[layer] for name, layer in layers.items()}

@@ -86,8 +86,12 @@ def groups(runs: Sequence[Run], workers: int, device: torch.device = CPU) -> lis
 
 
 def is_stacked(run: Run, device: torch.device) -> bool:
-    """Whether a run is trained in one program with others of its kind: on a GPU whatever its network."""
-    return run.is_stacked or (device.type != "cpu" and run.composition.family in STACKED_FAMILIES)
+    """Whether a run is trained in one program with others of its kind: on a GPU whatever its network.
+
+    A stack reads the rows of all its runs from one tensor, so that a run which reads shard by shard is trained alone.
+    """
+    any_network = device.type != "cpu" and run.composition.family in STACKED_FAMILIES
+    return run.is_stacked or (any_network and run.training.order == "rows")
 
 
 def train_group(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auxvae.config.run import Run
-from auxvae.data.loader import Batch, Loader, whole_split
+from auxvae.data.loader import Batch
 from auxvae.data.preparation import prepare
 from auxvae.data.run_folder import finish
 from auxvae.data.store import Store, open_store
@@ -73,12 +73,11 @@ class Trainer:
         """Read the data, build the model and take up the checkpoint, if there is one."""
         self.run, self.work, self.device = run, work, device
         self.scaling, train, validation = prepare(run, store)
-        splits = [whole_split(run, each.rows, self.scaling, each.images) for each in (train, validation)]
-        self.loader, self.validation = (Loader(split.to(device), run.training.batch) for split in splits)
-        data = TrainingData(train.likelihood, self.scaling, store.columns("train"), splits[0].aux)
+        self.loader, self.validation = (each.batches(run, self.scaling, device) for each in (train, validation))
+        data = TrainingData(train.likelihood, self.scaling, store.columns("train"), train.aux(run, self.scaling))
         self.model: Model = make_model(run, data, device)
         self.weights = torch.tensor([run.weights[name] for name in run.terms], device=device)
-        self.follow = observer(validation.rows.factors, device)
+        self.follow = observer(validation.factors, device)
         self.state = self._new_state()
         if resume(work, run, self.state):
             log.info(f"{run.title}: resumes at step {self.state.step}")
@@ -118,10 +117,10 @@ class Trainer:
     def _epoch(self) -> None:
         """The steps of an epoch that are not done yet, then one row of history."""
         epoch, steps = self.state.epoch, self.loader.steps
-        plan = self.loader.plan(self.run.seed, epoch)
+        first = self.state.step - epoch * steps
         draws, progress = self.draws("latents", epoch, steps, self.loader.size), self.progress(epoch)
-        for i in range(self.state.step - epoch * steps, steps):
-            self._step(self.loader.data.take(plan[i]), draws_at(draws, i), progress[i], i)
+        for i, batch in enumerate(self.loader.batches(self.run.seed, epoch, first), first):
+            self._step(batch, draws_at(draws, i), progress[i], i)
             if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
                 self.checkpoint(i)
         self.close_epoch()

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from auxvae.config.run import Run
+from auxvae.data.loader import held
 from auxvae.data.run_folder import is_finished
 from auxvae.training import loop
 from auxvae.training.loop import Observer, Trainer, follow_nothing, open_trainer, write_run
@@ -150,8 +151,8 @@ def _sharing(trainer: Trainer, others: Sequence[Trainer]) -> Trainer:
     """The trainer with the images of the others, so that a device holds them once."""
     for other in others[:1]:
         for mine, theirs in ((trainer.loader, other.loader), (trainer.validation, other.validation)):
-            shared = theirs.data
-            mine.data = mine.data._replace(images=shared.images, context=shared.context, rows=shared.rows)
+            own, shared = held(mine), held(theirs).data
+            own.data = own.data._replace(images=shared.images, context=shared.context, rows=shared.rows)
     return trainer
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from auxvae.data.loader import held
 from auxvae.models.model import draws_at
 from auxvae.training.loop import Trainer
 
@@ -47,7 +48,7 @@ def most_runs(trainer: Trainer, memory: float) -> int:
 
 def run_bytes(trainer: Trainer) -> int:
     """Estimated bytes that one run takes in a stack."""
-    loader = trainer.loader
+    loader = held(trainer.loader)
     draws = trainer.draws("latents", 0, 1, loader.size)
     parameters = sum(each.numel() for each in trainer.model.network.parameters())
     columns = 2 * len(loader.data.images) * trainer.run.network.latents * 4
@@ -65,7 +66,7 @@ def _kept_for_backward(trainer: Trainer, draws: object) -> int:
         return tensor
 
     rows = torch.arange(trainer.loader.size, device=trainer.device)
-    batch, done = trainer.loader.data.take(rows), torch.ones((), device=trainer.device)
+    batch, done = held(trainer.loader).data.take(rows), torch.ones((), device=trainer.device)
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         loss = trainer.model.loss(batch, draws, done)
         total = sum(loss.terms.values())

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from auxvae.data.loader import Batch, Loader
+from auxvae.data.loader import Batch, Batches, held
 from auxvae.models.model import Model
 
 Tensors = dict[str, Tensor]
@@ -91,9 +91,9 @@ def _no_moments(parameter: Tensor) -> Tensors:
 class StackedRows:
     """The rows of one split as K runs read them: images once, auxiliary variables by run with a column per latent."""
 
-    def __init__(self, loaders: Sequence[Loader], latents: int) -> None:
+    def __init__(self, sources: Sequence[Batches], latents: int) -> None:
         """Runs of one composition and data set: they differ in their auxiliary variables alone."""
-        data = doubled([loader.data for loader in loaders])
+        data = doubled([held(source).data for source in sources])
         self.shared, self.count = data[0], len(data[0].images)
         self.aux, self.observed = (
             torch.cat([pad(each, (0, latents - each.shape[1])) for each in columns])

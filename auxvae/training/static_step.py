@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from auxvae.data.loader import Batch
+from auxvae.data.loader import Batch, held
 from auxvae.models.model import Loss, Model, Posterior
 from auxvae.models.stacked_layers import in_bfloat16, stackable
 from auxvae.training.convolution_choice import chosen_products
@@ -128,7 +128,7 @@ class TrainingStep:
         first, self.numbers = self.trainers[0], self.numbers or self._room()
         copies = len(self.weights) // len(self.trainers)
         for k, trainer in enumerate(self.trainers):
-            plan = trainer.loader.plan(trainer.run.seed, epoch)
+            plan = held(trainer.loader).plan(trainer.run.seed, epoch)
             draws = trainer.draws("latents", epoch, first.loader.steps, first.loader.size)
             for place, each in zip((self.numbers.order, *self.numbers.draws), (plan, *draws), strict=True):
                 place[:, k * copies : (k + 1) * copies].copy_(each[:, None])

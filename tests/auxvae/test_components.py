@@ -11,6 +11,10 @@ from auxvae.models.component_networks import FromComponents, ToComponents
 from foundation.faults import Refused
 
 
+def components_of(images, bounded, inputs, where):
+    return principal_components(images, images.flatten(1).mean(0), bounded, inputs, where)
+
+
 def images_of(signals, rows=4000, stamp=12, seed=0):
     """Images of unit noise and random directions, whose signal has so many times the variance of the noise."""
     g = torch.Generator().manual_seed(seed)
@@ -22,7 +26,7 @@ def images_of(signals, rows=4000, stamp=12, seed=0):
 
 def test_they_are_the_eigenvectors_of_the_covariance_matrix():
     images, _ = images_of([50.0, 9.0], rows=300, stamp=6)
-    found = principal_components(images, False, None, "data")
+    found = components_of(images, False, None, "data")
     values, vectors = np.linalg.eigh(np.cov(images.flatten(1).double().numpy().T))
     np.testing.assert_allclose(found.variances, values[::-1], rtol=1e-5)
     overlap = np.abs((found.directions.double().numpy() * vectors.T[::-1]).sum(1))
@@ -34,26 +38,26 @@ def test_they_are_the_eigenvectors_of_the_covariance_matrix():
 def test_the_encoder_is_given_what_stands_twice_above_the_noise(rows):
     """Signals of 1.4 times the noise stay out and those of 2.8 times come in, however few the rows."""
     images, _ = images_of([100.0, 10.0, 2.8, 2.8, 1.4, 1.4, 0.5], rows)
-    assert principal_components(images, False, None, "data").inputs == 4
-    assert principal_components(images[:, :, :, :], False, 6, "data").inputs == 6
+    assert components_of(images, False, None, "data").inputs == 4
+    assert components_of(images[:, :, :, :], False, 6, "data").inputs == 6
 
 
 def test_noise_alone_is_not_taken_for_a_signal():
     for rows in (100, 1000):
-        assert principal_components(images_of([], rows)[0], False, None, "data").inputs == 1
+        assert components_of(images_of([], rows)[0], False, None, "data").inputs == 1
 
 
 def test_signs_do_not_depend_on_the_rows():
     images, _ = images_of([100.0, 30.0])
-    half, whole = (principal_components(each, False, 2, "data").directions[:2] for each in (images[:2000], images))
+    half, whole = (components_of(each, False, 2, "data").directions[:2] for each in (images[:2000], images))
     assert bool(((half * whole).sum(1) > 0.9).all())
 
 
 def test_large_images_are_decomposed_in_blocks(monkeypatch):
     images, _ = images_of([100.0, 30.0, 10.0])
-    exact = principal_components(images, False, None, "data")
+    exact = components_of(images, False, None, "data")
     monkeypatch.setattr(components, "EXACT", 100)
-    blocks = principal_components(images, False, None, "data")
+    blocks = components_of(images, False, None, "data")
     assert blocks.inputs == exact.inputs == 3
     torch.testing.assert_close(blocks.directions[:3], exact.directions[:3], atol=0.02, rtol=0)
 
@@ -61,7 +65,7 @@ def test_large_images_are_decomposed_in_blocks(monkeypatch):
 def test_an_image_within_the_components_comes_back():
     """Without the two scalings, decoder after encoder is the projection on the components."""
     images, _ = images_of([100.0, 30.0, 10.0])
-    found = principal_components(images, False, 64, "data")._replace(variances=torch.ones(64))
+    found = components_of(images, False, 64, "data")._replace(variances=torch.ones(64))
     inward, outward = ToComponents(found), FromComponents(found, Shape(1, 12, 4, 8))
     image = images[:5]
     coefficients = inward(image) / (inward.basis.norm(dim=0)[0] * outward.basis.norm(dim=1)[0])
@@ -71,6 +75,6 @@ def test_an_image_within_the_components_comes_back():
 
 def test_what_has_no_components_is_refused_in_a_sentence():
     with pytest.raises(Refused, match="images that are all the same"):
-        principal_components(torch.ones(20, 1, 5, 5), False, None, "data")
+        components_of(torch.ones(20, 1, 5, 5), False, None, "data")
     with pytest.raises(Refused, match=r"network.components: found 30, but 20 training rows of 25 pixels have 19"):
-        principal_components(torch.rand(20, 1, 5, 5), False, 30, "data")
+        components_of(torch.rand(20, 1, 5, 5), False, 30, "data")

@@ -1,0 +1,78 @@
+"""The images of one split, read from the store when they are needed, never all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from auxvae.data.likelihoods import Likelihood
+from auxvae.data.store import Store
+
+BLOCK = 512  # rows that are read together in the order of the store
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class StoredImages:
+    """The images of one split on the likelihood's scale; a position is the place of a row among those of the split."""
+
+    def __init__(self, store: Store, name: str, likelihood: Likelihood) -> None:
+        """The training, validation or test images of a store, and the likelihood of their rows."""
+        self.store, self.numbers, self.likelihood = store, store.numbers(name), likelihood
+
+    @property
+    def shape(self) -> torch.Size:
+        """(n, C, H, W)."""
+        return torch.Size((len(self.numbers), *self.store.image_shape))
+
+    def shards(self) -> list[slice]:
+        """The positions that lie in each shard of the store, of those shards that hold any."""
+        return self._together(slice(0, len(self.numbers)), self.store.shard)
+
+    def _together(self, positions: slice, size: int) -> list[slice]:
+        """The positions cut where their row numbers pass a multiple of the size."""
+        cuts = positions.start + np.flatnonzero(np.diff(self.numbers[positions] // size, prepend=-1))
+        return [slice(*ends) for ends in pairwise([*cuts.tolist(), positions.stop])]
+
+    def counts(self, positions: slice) -> Float[Tensor, "n C H W"]:
+        """Images in photons."""
+        return self.store.images("image", self.numbers[positions])[0]
+
+    def read(self, several: Sequence[slice]) -> Float[Tensor, "n C H W"]:
+        """The images at several ranges of positions, one after the other."""
+        images = torch.empty(sum(each.stop - each.start for each in several), *self.shape[1:])
+        start = 0
+        for each in (block for positions in several for block in self._together(positions, self.store.block)):
+            scaled = self.likelihood.of(each).to_scale(self.counts(each))
+            images[start : start + len(scaled)] = scaled
+            start += len(scaled)
+        return images
+
+    def split(self, size: int, /) -> Iterator[Tensor]:
+        """Blocks of so many images in order, the last one smaller."""
+        return read_ahead(lambda block: self.read([block]), cut(len(self.numbers), size))
+
+
+def cut(rows: int, size: int) -> list[slice]:
+    """The positions 0 ... rows - 1 in blocks of one size, the last one smaller."""
+    return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
+
+
+def read_ahead(read: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """What is read for each item in order; a thread reads the next while one is used."""
+    with ThreadPoolExecutor(1) as thread:
+        reading = [thread.submit(read, item) for item in items[:1]]
+        for following in items[1:]:
+            result = reading.pop().result()
+            reading.append(thread.submit(read, following))
+            yield result
+        for last in reading:
+            yield last.result()

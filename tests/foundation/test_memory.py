@@ -1,0 +1,44 @@
+"""The memory of a process is the smallest of the machine's and all limits around the process."""
+
+import subprocess
+import sys
+
+import pytest
+
+from foundation import memory
+from tests.conftest import ROOT
+
+PROGRAM = """
+import resource, sys
+resource.setrlimit(getattr(resource, sys.argv[1]), (3 * 10**9, resource.RLIM_INFINITY))
+from foundation.memory import memory_limit; print(memory_limit())
+"""
+
+
+@pytest.mark.parametrize("kind", ["RLIMIT_AS", "RLIMIT_DATA"])
+def test_a_limit_of_the_process_holds(kind):
+    ended = subprocess.run([sys.executable, "-c", PROGRAM, kind], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert int(ended.stdout) <= 3 * 10**9
+
+
+GROUPS = {  # line of /proc/self/cgroup, files of limits, smallest limit
+    "version 2, set by a parent": ("0::/a/b", {"a/memory.max": "500", "a/b/memory.max": "max"}, [500]),
+    "version 1": ("7:memory:/a", {"memory/a/memory.limit_in_bytes": "700", "a/memory.max": "1"}, [700]),
+    "a container's own view": ("0::/elsewhere", {"memory.max": "900"}, [900]),
+    "no limit": ("0::/a", {"a/memory.max": "max"}, []),
+    "another controller": ("3:cpu,cpuacct:/a", {"cpu,cpuacct/a/memory.max": "5"}, []),
+}
+
+
+@pytest.mark.parametrize("case", GROUPS)
+def test_limits_of_control_groups_are_those_of_the_group_and_its_parents(case, tmp_path):
+    line, files, expected = GROUPS[case]
+    (tmp_path / "membership").write_text(f"{line}\n")
+    for name, text in files.items():
+        (tmp_path / "groups" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "groups" / name).write_text(f"{text}\n")
+    assert list(memory._of_groups(tmp_path / "membership", tmp_path / "groups")) == expected
+
+
+def test_no_list_of_groups_is_no_limit(tmp_path):
+    assert list(memory._of_groups(tmp_path / "absent", tmp_path)) == []
