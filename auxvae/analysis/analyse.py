@@ -20,7 +20,7 @@ from auxvae.analysis.traversal import traversal
 from auxvae.config.analyses import Analyses
 from auxvae.config.run import Fleet, Run, Source
 from auxvae.data.device import choose_device
-from auxvae.data.store import Rows, Store, open_store
+from auxvae.data.store import Rows, Store, open_store, refuse_beyond_memory
 from auxvae.metrics.table import measure_modules
 from foundation.console import log
 from foundation.faults import Refused
@@ -29,6 +29,7 @@ from foundation.provenance import code_hash
 from foundation.workers import run_all
 
 EXAMPLES = 8
+IMAGE_SCORES = 25.0  # largest memory of the scores of images, by that of the test images (12,500 of 64 x 64 pixels)
 FILES = ("sensitivity.nc", "pictures.nc", "codes.nc", "scores.json")
 RECORD = "analysis.json"
 HEADLINE = ("nats", "ssim", "ssim_asinh", "lds_corrected")
@@ -65,6 +66,9 @@ def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path
         threadpool_limits(1)
     folder, (store, rows) = results / "runs" / run.id, _test_rows(path, run.dataset)
     model = TrainedModel(folder, run, store, rows, chosen)
+    if model.can_decode:
+        remedy = "evaluate on a larger machine, or give the store fewer test rows by its column 'split'"
+        refuse_beyond_memory(f"{path}: test images", round(IMAGE_SCORES * rows.images.nbytes), remedy)
     codes, _ = model.encode()
     _write(sensitivity(run, model, codes, analyses.sensitivity), folder / "sensitivity.nc")
     pictures = traversal(run, model, codes, analyses.traversal).merge(examples(model, codes))

@@ -145,7 +145,9 @@ def test_the_order_is_that_of_seed_and_epoch(stores, training):
     other = batches_of(stores["photons"])[0]
     addressed = {address: rows_of(training.batches(*address)) for address in ((0, 0), (0, 1), (1, 0))}
     assert torch.equal(addressed[0, 0], rows_of(other.batches(0, 0)))
-    assert not any(torch.equal(addressed[0, 0], addressed[each]) for each in ((0, 1), (1, 0)))
+    for each in ((0, 1), (1, 0)):
+        assert not torch.equal(addressed[0, 0], addressed[each])
+        assert training.windows(0, 0) != training.windows(*each)
 
 
 def test_from_any_step_on_the_batches_are_the_same(training):
@@ -255,15 +257,20 @@ def test_few_streamed_runs_share_a_stack(stores):
     assert [len(group) for group in fleet.groups([in_rows(run) for run in runs], 1)] == [9]
 
 
-def test_it_goes_the_whole_way(stores, tmp_path):
+def test_it_goes_the_whole_way(stores, tmp_path, monkeypatch):
+    """And its evaluation is refused where the memory is too small for it."""
     path = stores["bands"]
     run = streamed(path, "components")
     fleet.train_group((run,), path, tmp_path, CPU)
     config = {"study": "s", "datasets": {"d": {"store": str(path)}}, "runs": [{"method": "vae"}]}
     small = {"analyses": {"sensitivity": {"images": 8}, "bootstrap": 20, "traversal": {"steps": 2}}}
-    analyse(run, study_of({**config, **small})[1].config.analyses, "cpu", path, tmp_path)
+    analyses = study_of({**config, **small})[1].config.analyses
+    analyse(run, analyses, "cpu", path, tmp_path)
     scores = json.loads((tmp_path / "runs" / run.id / "scores.json").read_text())
     assert all(np.isfinite(score["value"]) for score in scores.values())
+    monkeypatch.setattr("auxvae.data.store.memory_limit", lambda: 10_000_000)
+    with pytest.raises(Refused, match="test images: found images that need 0.0118 GB .* fewer test rows"):
+        analyse(run, analyses, "cpu", path, tmp_path)
 
 
 def test_a_store_beyond_memory_is_refused_with_the_remedy(stores, monkeypatch):
