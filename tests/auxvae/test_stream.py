@@ -26,7 +26,8 @@ from tests.auxvae.test_train import bytes_of, killed_and_whole
 from tests.conftest import study_of
 
 CPU = torch.device("cpu")
-SHARD = 64  # rows in a shard of every store here
+SHARD = 64  # rows in a chunk of every store here, and in a shard but for colours
+COLOURS = 3 * 28 * 28 * 4  # bytes of an image of three bands
 
 
 def photons(g, shape):
@@ -53,7 +54,10 @@ def of_one_band(folder):
 
 
 def of_three_bands(folder):
-    return converted(folder, photons(np.random.default_rng(0), (400, 3, 28, 28)), "poisson")
+    """Shards of three chunks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, "SHARD_BYTES", 3.0 * SHARD * COLOURS)
+        return converted(folder, photons(np.random.default_rng(0), (400, 3, 28, 28)), "poisson")
 
 
 def of_probabilities(folder):
@@ -78,6 +82,12 @@ def stores(tmp_path_factory):
         patch.setattr(writing, "SHARD_BYTES", 1.0)
         patch.setattr(writing, "CHUNK_BYTES", 1.0)
         return {name: make(tmp_path_factory.mktemp(name)) for name, make in MAKERS.items()}
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Two chunks of colours are read together, so that blocks and shards end at different rows."""
+    monkeypatch.setattr("auxvae.data.store.BLOCK_BYTES", 2.0 * SHARD * COLOURS)
 
 
 def streamed(path, network="conv4", epochs=2, method="vae", **group):
@@ -296,8 +306,9 @@ def test_a_flipped_bit_is_refused_while_a_model_is_trained(tmp_path, monkeypatch
         trainer.train()
 
 
-def test_reading_a_split_holds_its_rows_and_few_shards(stores):
+def test_reading_a_split_holds_its_rows_and_few_shards(stores, monkeypatch):
     """All images are 1.9 MB, the validation rows 0.24 MB, a shard 0.2 MB."""
+    monkeypatch.setattr("auxvae.data.store.BLOCK_BYTES", 1.0)
     run = streamed(stores["photons"])
     store = Store(stores["photons"], run.dataset)
     store.read("test")
