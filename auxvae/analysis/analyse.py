@@ -23,7 +23,7 @@ from auxvae.analysis.traversal import traversal
 from auxvae.config.analyses import Analyses
 from auxvae.config.run import Fleet, Run, Source
 from auxvae.data.device import choose_device
-from auxvae.data.store import Rows, Store, open_store
+from auxvae.data.store import Rows, Store, open_store, refuse_beyond_memory
 from auxvae.metrics.table import measure_modules
 from foundation.console import log
 from foundation.faults import Refused
@@ -33,6 +33,7 @@ from foundation.workers import run_all
 
 EXAMPLES = 8
 Job = Callable[[], None]
+IMAGE_SCORES = 25.0  # largest memory of the scores of images, by that of the test images (12,500 of 64 x 64 pixels)
 HEADLINE = ("nats", "ssim", "ssim_asinh", "lds_corrected")
 
 
@@ -78,6 +79,9 @@ def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path
         _use_one_core()
     folder, (store, rows) = results / "runs" / run.id, _test_rows(path, run.dataset)
     model = TrainedModel(folder, run, store, rows, chosen)
+    if model.can_decode:
+        remedy = "evaluate on a larger machine, or give the store fewer test rows by its column 'split'"
+        refuse_beyond_memory(f"{path}: test images", round(IMAGE_SCORES * rows.images.nbytes), remedy)
     codes, _ = model.encode()
     _write(sensitivity(run, model, codes, analyses.sensitivity), folder / SENSITIVITY)
     pictures = traversal(run, model, codes, analyses.traversal).merge(examples(model, codes))

@@ -73,16 +73,17 @@ def train(
 
 
 def groups(runs: Sequence[Run], workers: int, device: torch.device = CPU) -> list[tuple[Run, ...]]:
-    """Runs that one process trains at a time: stacks of one composition, a share for each worker; the others alone."""
+    """Runs that one process trains at a time, the largest first: stacks of one composition, or a run alone.
+
+    A stack holds at most the share of one worker, so that all have work; where there are stacks enough, they stay whole.
+    """
     stacks: dict[object, list[Run]] = {}
     for run in runs:
         stacks.setdefault(composition(run) if is_stacked(run, device) else run.id, []).append(run)
-    largest = LARGEST_STACK if device.type == "cpu" else LARGEST_ON_GPU
-    parts = []
-    for stack in stacks.values():
-        size = min(largest, -(-len(stack) // workers))
-        parts += [tuple(stack[start : start + size]) for start in range(0, len(stack), size)]
-    return parts
+    most = LARGEST_STACK if device.type == "cpu" else LARGEST_ON_GPU
+    size = max(1, min(most, -(-len(runs) // workers)))
+    parts = [tuple(stack[i : i + size]) for stack in stacks.values() for i in range(0, len(stack), size)]
+    return sorted(parts, key=len, reverse=True)
 
 
 def is_stacked(run: Run, device: torch.device) -> bool:

@@ -151,8 +151,8 @@ def _sharing(trainer: Trainer, others: Sequence[Trainer]) -> Trainer:
     """The trainer with the images of the others, so that a device holds them once."""
     for other in others[:1]:
         for mine, theirs in ((trainer.loader, other.loader), (trainer.validation, other.validation)):
-            own, shared = held(mine), held(theirs).data
-            own.data = own.data._replace(images=shared.images, context=shared.context, rows=shared.rows)
+            loader, shared = held(mine), held(theirs).data
+            loader.data = loader.data._replace(images=shared.images, context=shared.context, rows=shared.rows)
     return trainer
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.decomposition import IncrementalPCA
 
 from auxvae.data import components
 from auxvae.data.components import principal_components
@@ -60,6 +61,15 @@ def test_large_images_are_decomposed_in_blocks(monkeypatch):
     blocks = components_of(images, False, None, "data")
     assert blocks.inputs == exact.inputs == 3
     torch.testing.assert_close(blocks.directions[:3], exact.directions[:3], atol=0.02, rtol=0)
+
+
+def test_blocks_are_those_of_the_librarys_own_loop():
+    """A last block of 6 rows is too small for 64 components and joins the one before it."""
+    images, _ = images_of([100.0, 30.0, 10.0], rows=2 * components.BLOCK + 6)
+    variances, directions = components._incremental(images, 64)
+    expected = IncrementalPCA(64, batch_size=components.BLOCK).fit(images.flatten(1).numpy())
+    np.testing.assert_array_equal(variances, expected.explained_variance_.astype(np.float32))
+    np.testing.assert_array_equal(directions, expected.components_.astype(np.float32))
 
 
 def test_an_image_within_the_components_comes_back():

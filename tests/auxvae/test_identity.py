@@ -39,6 +39,7 @@ CHANGED_NETWORK = {"name": "mlp", "latents": 8, "width": 8, "components": 9, "se
 CHANGED_TRAINING = {
     "epochs": 3,
     "batch": 16,
+    "order": "shards",
     "learning_rate": 0.1,
     "second_learning_rate": 0.1,
     "beta2": 0.99,

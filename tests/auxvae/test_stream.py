@@ -26,7 +26,8 @@ from tests.auxvae.test_train import bytes_of, killed_and_whole
 from tests.conftest import study_of
 
 CPU = torch.device("cpu")
-SHARD = 64  # rows in a shard of every store here
+SHARD = 64  # rows in a chunk of every store here, and in a shard but for colours
+COLOURS = 3 * 28 * 28 * 4  # bytes of an image of three bands
 
 
 def photons(g, shape):
@@ -53,7 +54,10 @@ def of_one_band(folder):
 
 
 def of_three_bands(folder):
-    return converted(folder, photons(np.random.default_rng(0), (400, 3, 28, 28)), "poisson")
+    """Shards of three chunks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, "SHARD_BYTES", 3.0 * SHARD * COLOURS)
+        return converted(folder, photons(np.random.default_rng(0), (400, 3, 28, 28)), "poisson")
 
 
 def of_probabilities(folder):
@@ -78,6 +82,12 @@ def stores(tmp_path_factory):
         patch.setattr(writing, "SHARD_BYTES", 1.0)
         patch.setattr(writing, "CHUNK_BYTES", 1.0)
         return {name: make(tmp_path_factory.mktemp(name)) for name, make in MAKERS.items()}
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Two chunks of colours are read together, so that blocks and shards end at different rows."""
+    monkeypatch.setattr("auxvae.data.store.BLOCK_BYTES", 2.0 * SHARD * COLOURS)
 
 
 def streamed(path, network="conv4", epochs=2, method="vae", **group):
@@ -145,7 +155,9 @@ def test_the_order_is_that_of_seed_and_epoch(stores, training):
     other = batches_of(stores["photons"])[0]
     addressed = {address: rows_of(training.batches(*address)) for address in ((0, 0), (0, 1), (1, 0))}
     assert torch.equal(addressed[0, 0], rows_of(other.batches(0, 0)))
-    assert not any(torch.equal(addressed[0, 0], addressed[each]) for each in ((0, 1), (1, 0)))
+    for each in ((0, 1), (1, 0)):
+        assert not torch.equal(addressed[0, 0], addressed[each])
+        assert training.windows(0, 0) != training.windows(*each)
 
 
 def test_from_any_step_on_the_batches_are_the_same(training):
@@ -253,15 +265,20 @@ def test_streamed_runs_are_not_stacked(stores, device):
     assert [len(group) for group in fleet.groups([in_rows(run) for run in runs], 1, torch.device(device))] == [9]
 
 
-def test_it_goes_the_whole_way(stores, tmp_path):
+def test_it_goes_the_whole_way(stores, tmp_path, monkeypatch):
+    """And its evaluation is refused where the memory is too small for it."""
     path = stores["bands"]
     run = streamed(path, "components")
     fleet.train_group((run,), path, tmp_path, CPU)
     config = {"study": "s", "datasets": {"d": {"store": str(path)}}, "runs": [{"method": "vae"}]}
     small = {"analyses": {"sensitivity": {"images": 8}, "bootstrap": 20, "traversal": {"steps": 2}}}
-    analyse(run, study_of({**config, **small})[1].config.analyses, "cpu", path, tmp_path)
+    analyses = study_of({**config, **small})[1].config.analyses
+    analyse(run, analyses, "cpu", path, tmp_path)
     scores = json.loads((tmp_path / "runs" / run.id / "scores.json").read_text())
     assert all(np.isfinite(score["value"]) for score in scores.values())
+    monkeypatch.setattr("auxvae.data.store.memory_limit", lambda: 10_000_000)
+    with pytest.raises(Refused, match="test images: found images that need 0.0118 GB .* fewer test rows"):
+        analyse(run, analyses, "cpu", path, tmp_path)
 
 
 def test_a_store_beyond_memory_is_refused_with_the_remedy(stores, monkeypatch):
@@ -287,8 +304,9 @@ def test_a_flipped_bit_is_refused_while_a_model_is_trained(tmp_path, monkeypatch
         trainer.train()
 
 
-def test_reading_a_split_holds_its_rows_and_few_shards(stores):
+def test_reading_a_split_holds_its_rows_and_few_shards(stores, monkeypatch):
     """All images are 1.9 MB, the validation rows 0.24 MB, a shard 0.2 MB."""
+    monkeypatch.setattr("auxvae.data.store.BLOCK_BYTES", 1.0)
     run = streamed(stores["photons"])
     store = Store(stores["photons"], run.dataset)
     store.read("test")
