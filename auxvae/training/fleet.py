@@ -75,7 +75,7 @@ def train(
 def groups(runs: Sequence[Run], workers: int, device: torch.device = CPU) -> list[tuple[Run, ...]]:
     """Runs that one process trains at a time, the largest first: stacks of one composition, or a run alone.
 
-    A stack holds at most the share of one worker, so that all have work; where there are stacks enough, they stay whole.
+    A stack holds one worker's share at most, so that all have work; where there are enough stacks, they stay whole.
     """
     stacks: dict[object, list[Run]] = {}
     for run in runs:

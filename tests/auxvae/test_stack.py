@@ -131,13 +131,13 @@ def test_a_killed_stack_ends_in_the_same_bytes(config, tiny_store, tmp_path):
 
 def test_a_fleet_is_cut_into_stacks_for_its_workers(tiny, config):
     runs = [*seeds_of(small("vae", config), 5), tiny.runs[0], *seeds_of(small("aux_vae", config), 2)]
-    assert [len(group) for group in fleet.groups(runs, 2)] == [3, 2, 1, 1, 1]
-    assert [len(group) for group in fleet.groups(runs, 1)] == [5, 1, 2]
+    assert [len(group) for group in fleet.groups(runs, 2)] == [4, 2, 1, 1]
+    assert [len(group) for group in fleet.groups(runs, 1)] == [5, 2, 1]
 
 
 def test_on_a_gpu_every_network_is_stacked(tiny, config, monkeypatch):
     """tiny's runs are on conv4: two of one method, given other factors, stand in one stack there."""
     monkeypatch.setattr(fleet, "LARGEST_ON_GPU", 3)
     runs = [*seeds_of(tiny.runs[1], 4), *seeds_of(small("vae", config), 2)]
-    assert [len(group) for group in fleet.groups(runs, 1)] == [1, 1, 1, 1, 2]
-    assert [len(group) for group in fleet.groups(runs, 1, torch.device("cuda"))] == [3, 1, 2]
+    assert [len(group) for group in fleet.groups(runs, 1)] == [2, 1, 1, 1, 1]
+    assert [len(group) for group in fleet.groups(runs, 1, torch.device("cuda"))] == [3, 2, 1]
