@@ -64,8 +64,8 @@ def networks():
 
 def line(name, batch, steps):
     """A row of the table."""
-    own, products = in_turns(steps)
-    print(f"| {name} | {batch} | {own:.2f} | {products:.2f} | {own / products:.2f} |", flush=True)
+    library, products = in_turns(steps)
+    print(f"| {name} | {batch} | {library:.2f} | {products:.2f} | {library / products:.2f} |", flush=True)
 
 
 def main():
