@@ -12,7 +12,6 @@ are discarded.
 """
 
 import contextlib
-import copy
 import dataclasses
 import logging
 import os
@@ -86,10 +85,6 @@ class Wrapped(BaseAE):
         draws = self.draws._replace(noise=torch.randn(len(aux), self.draws.noise.shape[1]))
         loss = self.ours[0].loss(Batch(images, aux, torch.ones_like(aux), rows, rows), draws, torch.tensor(0.5))
         return ModelOutput(loss=torch.stack(list(loss.terms.values())) @ self.weights)
-
-    def __deepcopy__(self, memo):
-        """A copy of the weights, which is what pythae keeps of its best model."""
-        return copy.deepcopy(self.network, memo)
 
 
 def peer_of(trainer, callbacks, folder):
