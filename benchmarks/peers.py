@@ -2,13 +2,13 @@
 
     pip install -e '.[peers]'                                  pythae 0.1.2 (github.com/clementchadebec/benchmark_VAE)
     python benchmarks/peers.py step STORE                      ratios of core time per training step, in turns
-    python benchmarks/peers.py quality STORE [SEED ...]        core seconds to 467 nats and PSF 0.81, in turns
+    python benchmarks/peers.py quality STORE RATE [SEED ...]   core seconds to 467 nats and PSF 0.81, in turns
 
 STORE is a store of the paper's galaxies, as the default study leaves it. For pythae, Aux-VAE is a BaseAE whose
 `forward` returns the loss of our terms, so that both trainers differentiate the same function; its convolutions are
-torch's. It is used as its documentation shows: Adam and OneCycleLR by name (one step per epoch, our largest rate and
-warm-up), an evaluation after every epoch, the best model kept. It has no clip of the gradient. Its messages and bars
-are discarded.
+torch's. It is used as its documentation shows: Adam and OneCycleLR by name (one step per epoch, our warm-up), an
+evaluation after every epoch, the best model kept. It has no clip of the gradient, without which our learning rate of
+5e-3 stalls (LOG.md), so that its largest rate is RATE. Its messages and bars are discarded.
 """
 
 import contextlib
@@ -87,16 +87,16 @@ class Wrapped(BaseAE):
         return ModelOutput(loss=torch.stack(list(loss.terms.values())) @ self.weights)
 
 
-def peer_of(trainer, callbacks, folder):
+def peer_of(trainer, callbacks, folder, rate):
     """Pythae's trainer of the same model and rows."""
     training = trainer.run.training
-    schedule = {"max_lr": training.learning_rate, "total_steps": training.epochs + 1, "pct_start": 0.1}
+    schedule = {"max_lr": rate, "total_steps": training.epochs + 1, "pct_start": 0.1}
     config = BaseTrainerConfig(
         output_dir=folder,
         per_device_train_batch_size=training.batch,
         per_device_eval_batch_size=training.batch,
         num_epochs=training.epochs,
-        learning_rate=training.learning_rate,
+        learning_rate=rate,
         optimizer_params={"betas": (0.9, training.beta2)},
         scheduler_cls="OneCycleLR",
         scheduler_params=schedule,
@@ -150,12 +150,12 @@ def silent():
         yield
 
 
-def pythae_training(run, path):
+def pythae_training(run, path, rate):
     """A row for pythae's trainer."""
     record = Record()
     record.trainer = trainer = trainer_of(run, path, torch_layers=True)
     with silent(), tempfile.TemporaryDirectory() as folder:
-        peer_of(trainer, [Watch(record)], folder).train()
+        peer_of(trainer, [Watch(record)], folder, rate).train()
     return record.row(validation_loss(trainer))
 
 
@@ -196,7 +196,7 @@ def ready_peer(run, path, rows):
     """Pythae's trainer on so many rows, ready for its `train_step`."""
     trainer = trainer_of(run, path, torch_layers=True)
     trainer.loader.data = trainer.loader.data.take(slice(0, rows))
-    peer = peer_of(trainer, None, tempfile.mkdtemp())
+    peer = peer_of(trainer, None, tempfile.mkdtemp(), run.training.learning_rate)
     peer.prepare_training()
     return peer
 
@@ -221,14 +221,14 @@ def steps(path):
             print(f"| {batch} | {method} | {' | '.join(cells)} |", flush=True)
 
 
-def quality(path, seeds):
+def quality(path, rate, seeds):
     """Print a line per seed and trainer."""
     print("| trainer | seed | to 467 nats | to PSF 0.81 | whole | best nats | PSF | last nats | PSF | loss |")
     print("|---" * 10 + "|")
     components, conv4 = runs()
     for seed in seeds:
         on_conv4, other = (dataclasses.replace(each, seed=seed) for each in (conv4, components))
-        print(f"| pythae, conv4 | {seed} | {pythae_training(on_conv4, path)} |", flush=True)
+        print(f"| pythae, conv4 | {seed} | {pythae_training(on_conv4, path, rate)} |", flush=True)
         print(f"| ours, conv4 | {seed} | {our_training(on_conv4, path)} |", flush=True)
         print(f"| ours, components | {seed} | {our_training(other, path)} |", flush=True)
 
@@ -240,4 +240,4 @@ if __name__ == "__main__":
     if table == "step":
         steps(store)
     else:
-        quality(store, [int(each) for each in asked] or SEEDS)
+        quality(store, float(asked[0]), [int(each) for each in asked[1:]] or SEEDS)
