@@ -151,23 +151,28 @@ def silent():
 
 
 def pythae_training(run, path, rate):
-    """A row for pythae's trainer."""
+    """A row for pythae's trainer, and its last validation loss."""
     record = Record()
     record.trainer = trainer = trainer_of(run, path, torch_layers=True)
     with silent(), tempfile.TemporaryDirectory() as folder:
         peer_of(trainer, [Watch(record)], folder, rate).train()
-    return record.row(validation_loss(trainer))
+    loss = validation_loss(trainer)
+    return f"{record.row(loss)} | {record.epochs[-1][2]:.1f}", loss
 
 
-def our_training(run, path, torch_layers=False):
-    """A row for our trainer."""
+def our_training(run, path, target):
+    """A row for our trainer, and core seconds until its validation loss is no larger than pythae's last."""
     record = Record()
-    record.trainer = trainer = trainer_of(run, path, torch_layers)
+    record.trainer = trainer = trainer_of(run, path)
     while not trainer.ended():
         trainer.saved = time.monotonic()
         trainer._epoch()
         record.measure()
-    return record.row(validation_loss(trainer))
+    losses = [row["validation_loss"] for row in trainer.state.history]
+    equal = next(
+        (f"{epoch[2]:.1f}" for epoch, loss in zip(record.epochs, losses, strict=True) if loss <= target), "missed"
+    )
+    return f"{record.row(validation_loss(trainer))} | {equal}"
 
 
 def validation_loss(trainer):
@@ -223,14 +228,18 @@ def steps(path):
 
 def quality(path, rate, seeds):
     """Print a line per seed and trainer."""
-    print("| trainer | seed | to 467 nats | to PSF 0.81 | whole | best nats | PSF | last nats | PSF | loss |")
-    print("|---" * 10 + "|")
+    print(
+        "| trainer | seed | to 467 nats | to PSF 0.81 | whole | best nats | PSF | last nats | PSF | loss "
+        "| to pythae's loss |"
+    )
+    print("|---" * 11 + "|")
     components, conv4 = runs()
     for seed in seeds:
         on_conv4, other = (dataclasses.replace(each, seed=seed) for each in (conv4, components))
-        print(f"| pythae, conv4 | {seed} | {pythae_training(on_conv4, path, rate)} |", flush=True)
-        print(f"| ours, conv4 | {seed} | {our_training(on_conv4, path)} |", flush=True)
-        print(f"| ours, components | {seed} | {our_training(other, path)} |", flush=True)
+        row, loss = pythae_training(on_conv4, path, rate)
+        print(f"| pythae, conv4 | {seed} | {row} |", flush=True)
+        print(f"| ours, conv4 | {seed} | {our_training(on_conv4, path, loss)} |", flush=True)
+        print(f"| ours, components | {seed} | {our_training(other, path, loss)} |", flush=True)
 
 
 if __name__ == "__main__":
