@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from auxvae.data.components import Components
+from auxvae.models.convolutions import Conv2d, ConvTranspose2d
 
 ACTIVATIONS = {"silu": nn.SiLU, "gelu": nn.GELU, "relu": nn.ReLU}
 Activation = type[nn.Module]
@@ -50,8 +51,8 @@ class Residual(nn.Module):
         """At most eight equal groups, each of at least four channels."""
         super().__init__()
         groups = next(g for g in (8, 4, 2, 1) if channels % g == 0 and (channels // g >= 4 or g == 1))
-        half = [nn.GroupNorm(groups, channels), act(), nn.Conv2d(channels, channels, 3, 1, 1)]
-        again = [nn.GroupNorm(groups, channels), act(), nn.Conv2d(channels, channels, 3, 1, 1)]
+        half = [nn.GroupNorm(groups, channels), act(), Conv2d(channels, channels, 3, 1, 1)]
+        again = [nn.GroupNorm(groups, channels), act(), Conv2d(channels, channels, 3, 1, 1)]
         self.change = nn.Sequential(*half, *again)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,7 +73,7 @@ def residual(shape: Shape, act: Activation) -> Backbone:
 
 def _convolutions(shape: Shape, act: Activation, after: Callable[[int], list[nn.Module]]) -> Backbone:
     widths = (shape.channels, *(shape.width * 2**i for i in range(4)))
-    down = [layer for a, b in itertools.pairwise(widths) for layer in (nn.Conv2d(a, b, 4, 2, 1), *after(b))]
+    down = [layer for a, b in itertools.pairwise(widths) for layer in (Conv2d(a, b, 4, 2, 1), *after(b))]
     left = shape.stamp // 16
     return Backbone(nn.Sequential(*down, nn.Flatten()), nn.Sequential(*_up(shape, after)), widths[-1] * left * left)
 
@@ -84,13 +85,13 @@ def _up(shape: Shape, after: Callable[[int], list[nn.Module]]) -> list[nn.Module
     kernel = stamp - (4 * first - 1) * stride
     return [
         nn.Unflatten(1, (latents, 1, 1)),
-        nn.ConvTranspose2d(latents, 4 * w, first),
+        ConvTranspose2d(latents, 4 * w, first),
         *after(4 * w),
-        nn.ConvTranspose2d(4 * w, 2 * w, 4, 2, 1),
+        ConvTranspose2d(4 * w, 2 * w, 4, 2, 1),
         *after(2 * w),
-        nn.ConvTranspose2d(2 * w, w, 4, 2, 1),
+        ConvTranspose2d(2 * w, w, 4, 2, 1),
         *after(w),
-        nn.ConvTranspose2d(w, channels, kernel, stride),
+        ConvTranspose2d(w, channels, kernel, stride),
     ]
 
 
