@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import group_norm, pad
 
+from auxvae.models import convolutions
+
 
 class ProductConvolution(nn.Module):
     """A convolution as a matrix product over patches, with the weights of the layer that it replaces."""
@@ -91,7 +93,9 @@ class ContiguousGroupNorm(nn.Module):
 
 PRODUCTS: Mapping[type[nn.Module], type[nn.Module]] = {
     nn.Conv2d: ProductConvolution,
+    convolutions.Conv2d: ProductConvolution,
     nn.ConvTranspose2d: ProductTransposed,
+    convolutions.ConvTranspose2d: ProductTransposed,
 }
 
 
