@@ -23,7 +23,7 @@ from foundation.yaml_file import load_yaml
 from simulations.facts import read_declared
 
 NATS, PSF, SEEDS = 467.0, 0.81, (0, 1, 2)
-OLDER = {"epochs": 18, "learning_rate": 5e-3, "beta2": 0.999}  # conv4's schedule
+OLDER = {"epochs": 18, "learning_rate": 5e-3, "beta2": 0.999, "keep": "best"}  # conv4's schedule
 
 
 def runs():
@@ -37,6 +37,7 @@ def runs():
         network=dataclasses.replace(on_components.network, name="conv4"),
         training=dataclasses.replace(on_components.training, **OLDER),
         settings=dataclasses.replace(on_components.settings, activation="silu"),
+        weights={**on_components.weights, "inter": 12_000.0},
     )
 
 

@@ -22,8 +22,9 @@ from auxvae.data.components import principal_components
 from auxvae.data.likelihoods import Likelihood, likelihood
 from auxvae.data.loader import Batches, Loader, batch_of
 from auxvae.data.moments import Moments
+from auxvae.data.read_ahead import read_ahead
 from auxvae.data.store import Rows, Scaling, Store, refuse_beyond_memory, scaled_factors
-from auxvae.data.stored_images import BLOCK, StoredImages, cut, read_ahead
+from auxvae.data.stored_images import BLOCK, StoredImages, cut
 from auxvae.data.stream import Stream
 from foundation.faults import Fault, Refused
 

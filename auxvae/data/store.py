@@ -24,6 +24,7 @@ from torch import Tensor
 
 from auxvae.config.run import Source
 from auxvae.data.components import Components
+from auxvae.data.read_ahead import read_ahead
 from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file, read_json
 from foundation.memory import memory_limit
@@ -139,15 +140,14 @@ class Store:
         """Images (N, C, H, W) in photons of several sets of rows, each ascending; nothing is read twice."""
         array, size = self._array(variable), self.block
         images = [np.empty((len(rows), *array.shape[1:]), dtype=np.float32) for rows in several]
-        touched = np.unique(np.concatenate([rows // size for rows in several]))
-        for start in (touched * size).tolist():
-            inside = [slice(*np.searchsorted(rows, (start, start + size))) for rows in several]
-            ends = [rows[at][[0, -1]] for rows, at in zip(several, inside, strict=True) if at.start < at.stop]
-            first, last = int(np.min(ends)), int(np.max(ends))
-            with self._refusing_damage(variable):
-                block = np.asarray(array[first : last + 1])
-            for rows, at, kept in zip(several, inside, images, strict=True):
-                np.take(block, rows[at] - first, axis=0, out=kept[at], mode="clip")  # without a second copy
+        every = np.unique(np.concatenate(several))
+        parts = np.split(every, np.flatnonzero(np.diff(every // size)) + 1)
+        blocks = [slice(part[0], part[-1] + 1) for part in parts if len(part)]
+        with self._refusing_damage(variable):
+            for place, block in zip(blocks, read_ahead(lambda at: np.asarray(array[at]), blocks), strict=True):
+                for rows, kept in zip(several, images, strict=True):
+                    at = slice(*np.searchsorted(rows, (place.start, place.stop)))
+                    np.take(block, rows[at] - place.start, axis=0, out=kept[at], mode="clip")  # without a second copy
         return [_with_channels(each) for each in images]
 
     def factors(self, name: str) -> dict[str, NDArray[np.float64]]:

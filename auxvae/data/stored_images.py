@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,12 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from auxvae.data.likelihoods import Likelihood
+from auxvae.data.read_ahead import read_ahead
 from auxvae.data.store import Store
 
 BLOCK = 512  # rows that are read together in the order of the store
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class StoredImages:
@@ -64,15 +60,3 @@ class StoredImages:
 def cut(rows: int, size: int) -> list[slice]:
     """The positions 0 ... rows - 1 in blocks of one size, the last one smaller."""
     return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
-
-
-def read_ahead(read: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """What is read for each item in order; a thread reads the next while one is used."""
-    with ThreadPoolExecutor(1) as thread:
-        reading = [thread.submit(read, item) for item in items[:1]]
-        for following in items[1:]:
-            result = reading.pop().result()
-            reading.append(thread.submit(read, following))
-            yield result
-        for last in reading:
-            yield last.result()

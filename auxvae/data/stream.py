@@ -24,7 +24,8 @@ from torch import Tensor
 
 from auxvae.data.loader import Batch, Batches, batch_of
 from auxvae.data.randomness import shard_order, window_order
-from auxvae.data.stored_images import BLOCK, StoredImages, cut, read_ahead
+from auxvae.data.read_ahead import read_ahead
+from auxvae.data.stored_images import BLOCK, StoredImages, cut
 
 SHARDS = 4  # in a window: about 160 MB of images
 
