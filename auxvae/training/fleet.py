@@ -30,6 +30,7 @@ from foundation.files import write_json
 from foundation.workers import run_all
 
 CPU = torch.device("cpu")
+LEAST_STACK = 3  # runs; a stack is not cut into smaller ones, whose steps cost nearly as much (benchmarks/stack.py)
 LARGEST_STACK = 32  # runs; more gain nothing on a CPU and hold more memory
 LARGEST_ON_GPU = 256  # runs, where the memory of the GPU does not allow fewer
 
@@ -81,7 +82,7 @@ def groups(runs: Sequence[Run], workers: int, device: torch.device = CPU) -> lis
     for run in runs:
         stacks.setdefault(composition(run) if is_stacked(run, device) else run.id, []).append(run)
     most = LARGEST_STACK if device.type == "cpu" else LARGEST_ON_GPU
-    size = max(1, min(most, -(-len(runs) // workers)))
+    size = min(most, max(LEAST_STACK, -(-len(runs) // workers)))
     parts = [tuple(stack[i : i + size]) for stack in stacks.values() for i in range(0, len(stack), size)]
     return sorted(parts, key=len, reverse=True)
 

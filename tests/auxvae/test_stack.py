@@ -133,6 +133,7 @@ def test_a_fleet_is_cut_into_stacks_for_its_workers(tiny, config):
     runs = [*seeds_of(small("vae", config), 5), tiny.runs[0], *seeds_of(small("aux_vae", config), 2)]
     assert [len(group) for group in fleet.groups(runs, 2)] == [4, 2, 1, 1]
     assert [len(group) for group in fleet.groups(runs, 1)] == [5, 2, 1]
+    assert [len(group) for group in fleet.groups(runs, 8)] == [3, 2, 2, 1]
 
 
 def test_on_a_gpu_every_network_is_stacked(tiny, config, monkeypatch):
