@@ -11,7 +11,8 @@ product without a copy. With G (gather: the convolution), S (scatter: its adjoin
 
 Library kernels are made for many positions, and multiply the padding, too: for a kernel of 4 x 4, stride 2, on 4 x 4
 pixels, 7 of 16 products are by zeros. Numbers: benchmarks/convolutions.py. The layers hold the parameters of torch's
-own, and are torch's own wherever there are more than FEW positions, or on another device.
+own, and are torch's own wherever there are more than FEW positions, or on another device. A transposed convolution to
+one channel is a single product and torch's `fold`.
 """
 
 from __future__ import annotations
