@@ -46,5 +46,5 @@ class Training(Section):
 
     gpu_precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     """of matrix products and convolutions on a GPU; `bfloat16`: of encoder and decoder, the loss in float32. Other than
-    `float32` it may change the scores: benchmarks/gpu.py measures the change of the validation loss. A CPU does not read
-    it"""
+    `float32` it may change the scores: benchmarks/gpu.py measures the change of the validation loss. A CPU does
+    not read it"""
