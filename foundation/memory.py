@@ -20,6 +20,13 @@ def memory_limit() -> int:
     return min(machine, *_of_process(), *_of_groups(Path("/proc/self/cgroup"), GROUPS))
 
 
+def available_memory(table: Path = Path("/proc/meminfo")) -> int:
+    """Bytes that a process may still take: what Linux can hand out without swapping, within all limits."""
+    limit = memory_limit()
+    lines = dict(line.split(":", 1) for line in table.read_text().splitlines()) if table.is_file() else {}
+    return min(limit, 1024 * int(lines["MemAvailable"].split()[0])) if "MemAvailable" in lines else limit // 2
+
+
 def _of_process() -> Iterator[int]:
     """The limits of address space and of data, where they are set."""
     softs = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))

@@ -11,8 +11,6 @@ out-of-memory error, and the stack is halved (training.stack).
 from __future__ import annotations
 
 import gc
-import os
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -20,6 +18,7 @@ from torch import Tensor
 from auxvae.data.loader import held
 from auxvae.models.model import draws_at
 from auxvae.training.loop import Trainer
+from foundation.memory import available_memory
 
 USED = 0.8  # share of the free memory that stacks may take
 
@@ -28,17 +27,7 @@ def free_memory(device: torch.device) -> float:
     """Bytes that stacks may take on a device."""
     if device.type == "cuda":
         return USED * torch.cuda.mem_get_info(device)[0]
-    return USED * _available_on_host()
-
-
-def _available_on_host() -> float:
-    """Bytes that Linux can hand out without swapping; elsewhere, half of the machine's memory."""
-    table = Path("/proc/meminfo")
-    if table.exists():
-        lines = dict(line.split(":", 1) for line in table.read_text().splitlines())
-        if "MemAvailable" in lines:
-            return 1024.0 * int(lines["MemAvailable"].split()[0])
-    return 0.5 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return USED * available_memory()
 
 
 def most_runs(trainer: Trainer, memory: float) -> int:

@@ -42,3 +42,14 @@ def test_limits_of_control_groups_are_those_of_the_group_and_its_parents(case, t
 
 def test_no_list_of_groups_is_no_limit(tmp_path):
     assert list(memory._of_groups(tmp_path / "absent", tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "limit", "available"),
+    [("MemAvailable:  5 kB\n", 9000, 5120), ("MemAvailable:  5 kB\n", 3000, 3000), ("MemFree:  5 kB\n", 9000, 4500)],
+)
+def test_what_is_available_keeps_within_the_limits(table, limit, available, tmp_path, monkeypatch):
+    """Memory that the machine has to spare does not help a job that may not take it."""
+    (tmp_path / "meminfo").write_text("MemTotal:  8 kB\n" + table)
+    monkeypatch.setattr(memory, "memory_limit", lambda: limit)
+    assert memory.available_memory(tmp_path / "meminfo") == available
