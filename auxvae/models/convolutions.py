@@ -92,10 +92,26 @@ def outer(y: Small, x: Large, kernel: Size, geometry: Geometry) -> Kernel:
     return w
 
 
-class Gather(torch.autograd.Function):
-    """`gather` and its gradients."""
+class Bilinear(torch.autograd.Function):
+    """A function of an image and a kernel that keeps both for its gradients."""
 
     generate_vmap_rule = True
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Save the inputs."""
+        ctx.save_for_backward(*inputs[:2])
+        ctx.geometry = inputs[3]
+
+    @classmethod
+    def of(cls, x: Tensor, w: Tensor, size: Size, geometry: Geometry) -> Tensor:
+        """The value, with gradients."""
+        value: Tensor = cls.apply(x, w, size, geometry)  # type: ignore[no-untyped-call]
+        return value
+
+
+class Gather(Bilinear):
+    """`gather` and its gradients."""
 
     @staticmethod
     def forward(x: Tensor, w: Tensor, size: Size, geometry: Geometry) -> Tensor:
@@ -103,23 +119,14 @@ class Gather(torch.autograd.Function):
         return gather(x, w, size, geometry)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        """Save the inputs."""
-        ctx.save_for_backward(*inputs[:2])
-        ctx.geometry = inputs[3]
-
-    @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         """The adjoint and the outer products."""
         (x, w), dy = ctx.saved_tensors, gradients[0]
-        dx = scatter(dy, w, _size(x), ctx.geometry)
-        return dx, outer(dy, x, _size(w), ctx.geometry), None, None
+        return scatter(dy, w, _size(x), ctx.geometry), outer(dy, x, _size(w), ctx.geometry), None, None
 
 
-class Scatter(torch.autograd.Function):
+class Scatter(Bilinear):
     """`scatter` and its gradients."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor, w: Tensor, size: Size, geometry: Geometry) -> Tensor:
@@ -127,17 +134,10 @@ class Scatter(torch.autograd.Function):
         return scatter(x, w, size, geometry)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        """Save the inputs."""
-        ctx.save_for_backward(*inputs[:2])
-        ctx.geometry = inputs[3]
-
-    @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         """The convolution and the outer products."""
         (x, w), dy = ctx.saved_tensors, gradients[0]
-        dx = gather(dy, w, _size(x), ctx.geometry)
-        return dx, outer(x, dy, _size(w), ctx.geometry), None, None
+        return gather(dy, w, _size(x), ctx.geometry), outer(x, dy, _size(w), ctx.geometry), None, None
 
 
 class Conv2d(nn.Conv2d):
@@ -150,8 +150,7 @@ class Conv2d(nn.Conv2d):
         h, w = ((size + 2 * padding - kernel) // stride + 1 for size, kernel, stride, padding in sizes)
         if h * w > FEW or input.device.type != "cpu":
             return super().forward(input)
-        gathered: Tensor = Gather.apply(*_channels_last(input, self.weight), (h, w), geometry)  # type: ignore[no-untyped-call]
-        return _images(gathered, self.bias)
+        return _images(Gather.of(*_channels_last(input, self.weight), (h, w), geometry), self.bias)
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
@@ -166,9 +165,8 @@ class ConvTranspose2d(nn.ConvTranspose2d):
         sizes = zip(input.shape[2:], self.kernel_size, *geometry, strict=True)
         h, w = ((size - 1) * stride + kernel - 2 * padding for size, kernel, stride, padding in sizes)
         x, weight = _channels_last(input, self.weight)
-        if few:
-            return _images(Scatter.apply(x, weight, (h, w), geometry), self.bias)  # type: ignore[no-untyped-call]
-        return _images(_folded(x, weight, (h, w), geometry), self.bias)
+        transposed = Scatter.of if few else _folded
+        return _images(transposed(x, weight, (h, w), geometry), self.bias)
 
 
 def _folded(x: Small, w: Kernel, size: Size, geometry: Geometry) -> Large:
@@ -182,8 +180,8 @@ def _geometry(layer: nn.Conv2d | nn.ConvTranspose2d) -> Geometry:
     return Geometry(layer.stride, layer.padding)  # type: ignore[arg-type]
 
 
-def _channels_last(*tensors: Tensor) -> tuple[Tensor, ...]:
-    return tuple(each.permute(0, 2, 3, 1) for each in tensors)
+def _channels_last(image: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
+    return image.permute(0, 2, 3, 1), kernel.permute(0, 2, 3, 1)
 
 
 def _images(y: Tensor, bias: Tensor | None) -> Tensor:
