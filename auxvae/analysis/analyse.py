@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from auxvae.analysis.controls import are_scored, write_controls
 from auxvae.analysis.evaluate import evaluate
 from auxvae.analysis.files import CODES, PICTURES, RECORD, SCORES, SENSITIVITY
+from auxvae.analysis.leakage import FITTED_ROWS
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.sensitivity import sensitivity
 from auxvae.analysis.traversal import traversal
@@ -82,11 +83,13 @@ def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path
     if model.can_decode:
         remedy = "evaluate on a larger machine, or give the store fewer test rows by its column 'split'"
         refuse_beyond_memory(f"{path}: test images", round(IMAGE_SCORES * rows.images.nbytes), remedy)
-    codes, _ = model.encode()
-    _write(sensitivity(run, model, codes, analyses.sensitivity), folder / SENSITIVITY)
+    codes, log_variance = model.encode()
+    lost = sensitivity(run, model, codes, log_variance, analyses.sensitivity, store.holds_galaxies)
+    _write(lost, folder / SENSITIVITY)
     pictures = traversal(run, model, codes, analyses.traversal).merge(examples(model, codes))
     _write(pictures, folder / PICTURES)
-    evaluate(run, store, model, folder, analyses.bootstrap)
+    train = TrainedModel(folder, run, store, _training_rows(path, run.dataset), chosen)
+    evaluate(run, store, model, train, folder, analyses.bootstrap)
     write_json(folder / RECORD, _record(folder, run, analyses))
     log.info(f"{run.title}: {_headline(folder)}")
 
@@ -102,6 +105,12 @@ def _test_rows(path: Path, source: Source) -> tuple[Store, Rows]:
     """The store and its test rows, read once for all runs of a fleet."""
     store = open_store(path, source)
     return store, store.read("test", truth=True)
+
+
+@lru_cache(1)
+def _training_rows(path: Path, source: Source) -> Rows:
+    """Training rows, against whose codes leakage is learned, read once for all runs of a fleet."""
+    return open_store(path, source).read("train", most=FITTED_ROWS)
 
 
 def examples(model: TrainedModel, codes: NDArray[np.float32]) -> xr.Dataset:

@@ -18,8 +18,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from auxvae.analysis.files import CODES, SCORES
+from auxvae.analysis.leakage import leakage
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.reconstructions import image_scores
+from auxvae.analysis.swap import swap
 from auxvae.config.labels import latent_names
 from auxvae.config.run import Run
 from auxvae.data.randomness import normal
@@ -36,11 +38,12 @@ Array = NDArray[np.float64]
 Codes = NDArray[np.float32]
 
 
-def evaluate(run: Run, store: Store, model: TrainedModel, folder: Path, resamples: int) -> None:
-    """Write scores.json and codes.nc of a run."""
+def evaluate(run: Run, store: Store, model: TrainedModel, train: TrainedModel, folder: Path, resamples: int) -> None:
+    """Write scores.json and codes.nc of a run, from its model beside the test rows and beside training rows."""
     mean, log_variance = model.encode()
     scores = image_scores(store, model, mean) if model.can_decode else {}
     scores |= code_scores(run, model, mean, log_variance, resamples)
+    scores |= leakage(train, model, resamples) | swap(model, store.holds_galaxies)
     with atomic_write(folder / CODES) as part:
         codes_dataset(run, model, mean, log_variance).to_netcdf(part)
     write_json(folder / SCORES, {name: score.to_json() for name, score in scores.items()})

@@ -37,7 +37,7 @@ def image_scores(store: Store, model: TrainedModel, mean: NDArray[np.float32]) -
     scores = {"nats": mean_score(_nats(model, model.decode(mean)))}
     if rows.truth is not None:
         scores["nats_floor"] = mean_score(_nats(model, model.likelihood.to_scale(rows.truth)))
-    if store.dataset["image"].attrs.get("units") == "ph" and images.shape[1] == 1:
+    if store.holds_galaxies:
         scores |= shape_scores(shapes(decoded[:, 0]), true_shapes(rows))
     average = _double(model.scaling.mean_image[None])
     return scores | similarities(images, truth, decoded, average, model.scaling)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from auxvae.config.latents import PriorSpec, dimension_fault
-from auxvae.config.methods import DIVERGENCES, METHODS, PAPER_WEIGHTS, default_weights
+from auxvae.config.methods import DIVERGENCES, METHODS, PRESET_WEIGHTS, default_weights
 from auxvae.config.networks import BACKBONES, Network
 from auxvae.config.spec import Config, Group
 from foundation.faults import Fault, Words, listed, suggest
@@ -162,9 +162,9 @@ def _latents(group: Group, where: str) -> Iterator[Fault]:
     """What the method and its latents ask of each other."""
     method, prior = METHODS[group.method], group.prior
     terms = default_weights(group.method, group.preset)
-    if group.preset == "paper" and group.method not in PAPER_WEIGHTS:
-        text = f"the preset paper has weights for {listed(PAPER_WEIGHTS)}"
-        yield Fault(f"{where}.preset", "paper", text, "take it away")
+    if group.preset in PRESET_WEIGHTS and group.method not in PRESET_WEIGHTS[group.preset]:
+        text = f"the preset {group.preset} has weights for {listed(PRESET_WEIGHTS[group.preset])}"
+        yield Fault(f"{where}.preset", group.preset, text, "take it away")
     if prior is not None and method.conditional == "learned":
         yield Fault(f"{where}.prior", prior.kind, f"{group.method} learns its prior", "take it away")
     if prior is not None and not prior.has_density() and terms.keys() & DIVERGENCES:

@@ -21,7 +21,13 @@ from auxvae.config.training import Training
 
 ALWAYS = {"likelihood", "sigma", "encoder", "activation"}  # settings that every method reads
 COMPANION = {"network.second", "training.second_learning_rate"}  # keys that a companion network reads
-POLYNOMIAL = {"degree", "aux_degree", "normalise"}  # settings that the polynomial measure of dependence reads
+POLYNOMIAL = {
+    "degree",
+    "aux_degree",
+    "normalise",
+    "correlation",
+    "earlier",
+}  # settings that the polynomial measure of dependence reads
 
 
 def settings_read(method: Method) -> set[str]:

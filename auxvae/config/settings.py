@@ -54,6 +54,13 @@ class Settings(Section):
     aux_degree: Annotated[Whole, Range(1, 6)] = 1
     """K of explicitness and intra-independence"""
 
+    correlation: Literal["unbiased", "absolute"] = "unbiased"
+    """how intra- and inter-independence measure correlations of powers: `unbiased`, their squares without bias;
+    `absolute`, the published |rho| over the batch, which is least at a dependence"""
+
+    earlier: Annotated[Whole, Range(0, 1_000_000)] = 960
+    """codes of earlier batches that the unbiased correlations are averaged over, beside those of the batch"""
+
     normalise: Flag = True
     """means over powers in place of sums"""
 

@@ -45,8 +45,9 @@ class Group(Settings):
     dataset: Text = ""
     """name of its data set; may be left out where there is only one"""
 
-    preset: Literal["default", "paper"] = "default"
-    """`paper`: the released settings of arXiv 2507.00298, key by key in auxvae/config/methods.py"""
+    preset: Literal["default", "penalty", "paper"] = "default"
+    """`paper`: the released settings of arXiv 2507.00298; `penalty`: its penalty of |rho| over the batch beside terms
+    in nats, to compare with what `aux_vae` does now; key by key in auxvae/config/methods.py"""
 
     coverages: Many[Text] = ()
     """names of coverages; for the methods that take auxiliary variables, which need one"""

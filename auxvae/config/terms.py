@@ -26,16 +26,18 @@ class Term:
 
 
 _JOINT = ("mmd.kernel", "mmd.bandwidth", "mmd.scales", "mmd.block")
+_UNBIASED = ("correlation", "earlier")
 
 TERMS = {
     "reconstruction": Term("auxvae.losses.reconstruction:reconstruction"),
     "kl": Term("auxvae.losses.divergences:kl", ("prior", "prior_variance"), needs_density=True),
     "kl_told": Term("auxvae.losses.divergences:kl_told", ("prior_variance",)),
     "kl_free": Term("auxvae.losses.divergences:kl_free", ("cooling",)),
+    "kl_early": Term("auxvae.losses.divergences:kl_early", ("cooling",)),
     "capacity": Term("auxvae.losses.divergences:capacity", ("prior", "prior_variance", "capacity"), needs_density=True),
     "explicitness": Term("auxvae.losses.alignment:explicitness", ("aux_degree", "normalise"), ("shuffle",)),
-    "intra": Term("auxvae.losses.alignment:intra", ("aux_degree", "normalise"), ("shuffle",)),
-    "inter": Term("auxvae.losses.alignment:inter", ("degree", "normalise", "interactions"), ("shuffle",)),
+    "intra": Term("auxvae.losses.alignment:intra", ("aux_degree", "normalise", *_UNBIASED), ("shuffle",)),
+    "inter": Term("auxvae.losses.alignment:inter", ("degree", "normalise", "interactions", *_UNBIASED), ("shuffle",)),
     "regression": Term("auxvae.losses.alignment:regression"),
     "critics": Term("auxvae.losses.alignment:critics", (), ("shuffle",)),
     "vae_of_u": Term("auxvae.losses.divergences:vae_of_u"),

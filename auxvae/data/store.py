@@ -102,6 +102,11 @@ class Store:
         *channels, height, width = self.dataset["image"].shape[1:]
         return (channels[0] if channels else 1, height, width)
 
+    @property
+    def holds_galaxies(self) -> bool:
+        """Whether flux, size and shape can be measured: images of one band in photons."""
+        return self.dataset["image"].attrs.get("units") == "ph" and self.image_shape[0] == 1
+
     @cached_property
     def shard(self) -> int:
         """Rows of images per shard, which is one file."""
@@ -114,13 +119,16 @@ class Store:
         chunk = int(self._array("image").chunks[0])
         return chunk * max(1, round(BLOCK_BYTES / (4 * chunk * math.prod(self.image_shape))))
 
-    def read(self, name: str, truth: bool = False) -> Rows:
-        """Training, validation or test rows; on request with the noise-free images, if the store has them."""
-        return self.read_splits(name, truth=truth)[0]
+    def read(self, name: str, truth: bool = False, most: int | None = None) -> Rows:
+        """Training, validation or test rows; on request with the noise-free images, if the store has them.
 
-    def read_splits(self, *names: str, truth: bool = False) -> list[Rows]:
+        Of more than `most` rows, so many at equal steps.
+        """
+        return self.read_splits(name, truth=truth, most=most)[0]
+
+    def read_splits(self, *names: str, truth: bool = False, most: int | None = None) -> list[Rows]:
         """The rows of several splits; every shard is read once, and of it only these rows are kept."""
-        splits = [self.numbers(name) for name in names]
+        splits = [_at_most(self.numbers(name), most) for name in names]
         with_truth = truth and "image_true" in self.dataset.variables
         images = self.images("image", *splits)
         true = self.images("image_true", *splits) if with_truth else [None] * len(splits)
@@ -131,7 +139,7 @@ class Store:
                 images=image,
                 factors={name: values[rows] for name, values in columns.items()},
                 truth=without_noise,
-                noise_std=self.noise_std(name),
+                noise_std=self._noise_std(rows),
             )
             for name, rows, image, without_noise in zip(names, splits, images, true, strict=True)
         ]
@@ -157,9 +165,12 @@ class Store:
 
     def noise_std(self, name: str) -> Tensor | None:
         """Standard deviation of the noise of each training, validation or test row, (N,), where the store has it."""
+        return self._noise_std(self.numbers(name))
+
+    def _noise_std(self, rows: NDArray[np.intp]) -> Tensor | None:
         if "noise_std" not in self.dataset.variables:
             return None
-        return torch.tensor(self._values("noise_std")[self.numbers(name)])
+        return torch.tensor(self._values("noise_std")[rows])
 
     def aux(self, name: str, names: tuple[str, ...], scaling: Scaling) -> Tensor:
         """Auxiliary variables of training, validation or test rows, scaled to [0, 1], (N, names); no image is read."""
@@ -185,6 +196,13 @@ class Store:
             value = Words(f"unreadable bytes ({error})")
             place = f"{self.path}/{name}"
             raise Refused(Fault(place, value, "every chunk must match its checksum", "make the store again")) from None
+
+
+def _at_most(rows: NDArray[np.intp], most: int | None) -> NDArray[np.intp]:
+    """The rows, or so many of them at equal steps."""
+    if most is None or len(rows) <= most:
+        return rows
+    return rows[np.arange(most) * len(rows) // most]
 
 
 def _with_channels(images: NDArray[np.float32]) -> Tensor:

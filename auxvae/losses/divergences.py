@@ -4,8 +4,10 @@ r"""KL divergences of the posterior from its prior, in nats per image, means ove
                 1/2 sum_j [ (sigma_j^2 + (mu_j - m_j)^2) / v_j - 1 - log(sigma_j^2 / v_j) ]
                 else log q(z|x) - log p(z) at the sampled z
     kl_told     KL of the auxiliary latents alone
-    kl_free     KL of the residual latents from N(0, 1), times c(t) = cooling^(1 - clamp((t - 0.65) / 0.3, 0, 1)) at
+    kl_free     c(t) KL of the residual latents from N(0, 1), with c(t) = cooling^(1 - clamp((t - 0.65) / 0.3, 0, 1)) at
                 the share t of the training: latents that are not needed become inactive before the others are refined
+    kl_early    (c(t) - 1) KL of the residual latents from N(0, 1): beside `kl` of weight 1 it makes c(t) in all, and
+                is 0 at the end, when the loss is the bound again
     capacity    |KL - C(t)|, C rises linearly to `capacity` nats over the first third      (arXiv 1804.03599, eq. 8)
     vae_of_u    1/2 |u - u'|^2 + KL(q_c(z|u) || N(0, 1)), the VAE of the factors of IDVAE   (arXiv 2007.00830)
 
@@ -45,9 +47,23 @@ def kl_told(inputs: TermInputs, fixed: TermSettings) -> Nats:
 
 def kl_free(inputs: TermInputs, fixed: TermSettings) -> Nats:
     """Divergence of the residual latents from N(0, 1), multiplied by `cooling` at first."""
-    nats = ((1 - inputs.is_aux) * _by_latent(inputs)).sum(1).mean()
+    return _of_residual(inputs) * _cooling(inputs)
+
+
+def kl_early(inputs: TermInputs, fixed: TermSettings) -> Nats:
+    """What `kl_free` has beyond the divergence itself: 0 once the cooling has ended."""
+    return _of_residual(inputs) * (_cooling(inputs) - 1)
+
+
+def _of_residual(inputs: TermInputs) -> Nats:
+    return ((1 - inputs.is_aux) * _by_latent(inputs)).sum(1).mean()
+
+
+def _cooling(inputs: TermInputs) -> Nats:
+    """c(t): `cooling` at first, 1 in the end."""
     cooled = ((inputs.progress - COOLING_STARTS) / (COOLING_ENDS - COOLING_STARTS)).clamp(0, 1)
-    return nats * inputs.scalars.cooling ** (1 - cooled)
+    factor: Nats = inputs.scalars.cooling ** (1 - cooled)
+    return factor
 
 
 def capacity(inputs: TermInputs, fixed: TermSettings) -> Nats:

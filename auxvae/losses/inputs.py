@@ -11,6 +11,7 @@ from auxvae.config.latents import Mmd
 from auxvae.config.settings import Settings
 from auxvae.data.likelihoods import Likelihood
 from auxvae.losses.queue import Queue
+from auxvae.losses.unbiased import Moments
 from auxvae.models.model import Posterior
 from auxvae.models.priors import Gaussian, Prior
 
@@ -51,7 +52,8 @@ class TermInputs(NamedTuple):
     aux (B, d_Z): the auxiliary variables in [0, 1]; column j belongs to latent j and is 0 where is_aux[j] is 0. is_aux
     (d_Z,): 1 for an auxiliary latent, 0 for a residual one. prior: p(z|u), Gaussian. queue: codes of earlier batches.
     prior_variance (d_Z,): variance of the prior's samples, and prior_features (d_Z, 2 m): their mean features.
-    progress: the share of the training that is done, in [0, 1].
+    factor_moments, product_moments: of the powers of aux and of its products of two, over the training rows. earlier:
+    codes of earlier batches beside their aux, (Q, 2 d_Z). progress: the share of the training that is done, in [0, 1].
     """
 
     images: Images
@@ -68,6 +70,9 @@ class TermInputs(NamedTuple):
     prior_variance: Float[Tensor, " d"]
     prior_features: Float[Tensor, "d k"]
     scalars: Scalars
+    factor_moments: Moments
+    product_moments: Moments
+    earlier: Queue
     progress: Float[Tensor, ""]
     companion: nn.Module | None = None
 

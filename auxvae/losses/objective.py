@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from auxvae.config.identity import settings_read
 from auxvae.config.run import Run
 from auxvae.config.terms import TERMS
 from auxvae.data.loader import Batch
@@ -20,6 +21,7 @@ from auxvae.data.randomness import generator
 from auxvae.losses.inputs import Draws, Nats, Scalars, TermInputs, TermSettings
 from auxvae.losses.kernels import mean_features
 from auxvae.losses.queue import empty_queue
+from auxvae.losses.unbiased import Moments, moments
 from auxvae.models import priors
 from auxvae.models.autoencoder import Autoencoder, build
 from auxvae.models.model import POINT, Codes, Loss, Model, Posterior, TrainingData
@@ -33,7 +35,16 @@ class AutoencoderModel(Model):
     """A run of the autoencoder family: network, prior, terms and queue, on one device."""
 
     network: Autoencoder
-    varying = ("is_aux", "prior_variance", "prior_features", "scalars", "queue")
+    varying = (
+        "is_aux",
+        "prior_variance",
+        "prior_features",
+        "scalars",
+        "queue",
+        "factor_moments",
+        "product_moments",
+        "earlier",
+    )
 
     def __init__(self, run: Run, data: TrainingData, device: torch.device) -> None:
         """Build the network, and the prior of the residual latents, which is refused if its samples are faulty."""
@@ -45,6 +56,8 @@ class AutoencoderModel(Model):
         self.prior_variance = variance.to(device)
         self.is_aux = (torch.arange(run.network.latents) < len(run.aux)).float().to(device)
         self.queue = empty_queue(run.mmd.queue if self._needs("mmd.queue") else 0, run.network.latents, device)
+        self.earlier = empty_queue(self._earlier(), 2 * run.network.latents, device)
+        self.factor_moments, self.product_moments = self._moments_of_factors()
         self.scalars = Scalars(*(torch.tensor(each, device=device) for each in _scalars(run)))
         self.prior_features = self._prior_features()
         self.fixed = self._fixed(data)
@@ -68,6 +81,20 @@ class AutoencoderModel(Model):
             prior_independent=run.prior.is_independent(),
             gated="kl_free" in run.terms,
         )
+
+    def _earlier(self) -> int:
+        """How many earlier codes the unbiased correlations of the run compare with."""
+        settings, read = self.run.settings, settings_read(self.run.composition)
+        return settings.earlier if "earlier" in read and settings.correlation == "unbiased" else 0
+
+    def _moments_of_factors(self) -> tuple[Moments, Moments]:
+        """Moments of the powers of the auxiliary variables, and of their products of two, over the training rows."""
+        aux = self._padded(self.aux_rows.double())
+        first, second = torch.triu_indices(self.run.network.latents, self.run.network.latents, 1)
+        degree = max(self.run.settings.degree, self.run.settings.aux_degree)
+        both = (moments(aux, degree), moments(aux[:, first] * aux[:, second], 1))
+        factors, products = (Moments(*(each.float().to(self.device) for each in each_of)) for each_of in both)
+        return factors, products
 
     def _prior_features(self) -> Float[Tensor, "d k"]:
         """Mean features of the prior, (d_Z, 2 m), for auxiliary latents those of 0; empty if no term needs them."""
@@ -125,6 +152,9 @@ class AutoencoderModel(Model):
             prior_variance=self.prior_variance,
             prior_features=self.prior_features,
             scalars=self.scalars,
+            factor_moments=self.factor_moments,
+            product_moments=self.product_moments,
+            earlier=self.earlier,
             progress=progress,
             companion=self.network.companion,
         )
@@ -176,13 +206,16 @@ class AutoencoderModel(Model):
         return self.decode(z)
 
     def memory(self) -> dict[str, Tensor]:
-        """The queue of codes."""
-        return {f"queue.{name}": each for name, each in self.queue._asdict().items()}
+        """The queues of codes."""
+        queues = {"queue": self.queue, "earlier": self.earlier}
+        return {f"{name}.{part}": each for name, queue in queues.items() for part, each in queue._asdict().items()}
 
-    def after_step(self, codes: Posterior) -> None:
-        """Push the codes of the batch into the queue."""
+    def after_step(self, batch: Batch, codes: Posterior) -> None:
+        """Push the codes of the batch into the queues."""
         if len(self.queue.codes):
             self.queue.push(codes.sample)
+        if len(self.earlier.codes):
+            self.earlier.push(torch.cat([codes.sample, self._padded(batch.aux)], 1))
 
     def companion_parameters(self) -> list[nn.Parameter]:
         """The companion network's parameters."""

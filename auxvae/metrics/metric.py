@@ -13,7 +13,17 @@ if TYPE_CHECKING:
 
 Measure: TypeAlias = "Callable[[Representation, int], Score | dict[str, Score]]"  # of a representation and resamples
 Needs = Literal[
-    "codes", "factors", "two factors", "discrete", "binary", "prior", "films", "posterior", "seeds", "images"
+    "codes",
+    "factors",
+    "two factors",
+    "discrete",
+    "binary",
+    "prior",
+    "films",
+    "posterior",
+    "codes of training rows",
+    "seeds",
+    "images",
 ]
 NEEDS: dict[Needs, str] = {
     "codes": "codes",
@@ -24,10 +34,11 @@ NEEDS: dict[Needs, str] = {
     "prior": "samples of the prior, an array `prior`",
     "films": "codes of films, an array `films` (films, images, latents)",
     "posterior": "means and variances of the posterior",
+    "codes of training rows": "samples of the posterior of training and test rows, of a model with auxiliary latents",
     "seeds": "two seeds or more of one method",
     "images": "images and their reconstructions",
 }
-ReportTable = Literal["alignment", "factors", "images", "suite", "aggregate"]
+ReportTable = Literal["alignment", "leakage", "swap", "factors", "images", "suite", "aggregate"]
 EACH_FACTOR = "FACTOR"  # in the name of a score: one score for every factor, of that name
 
 

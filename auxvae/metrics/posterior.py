@@ -1,7 +1,7 @@
 """How much the posterior q(z|x) = N(m, s^2) of each latent holds of its image, from means and log variances (N, D).
 
 A latent is *informative* if it holds more than 0.3 nat, so that the variance of its means is at least 0.8 times that of
-its posterior. This asks more than *active* (a KL above 0.01 nat, auxvae.metrics.agreement) does, since correlations do
+its posterior. This asks more than *active* (a KL above 0.01 nat) does, since correlations do
 not know the scale: a latent that is mostly noise would count as much as any other.
 """
 
@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import NDArray
 
-INFORMATIVE = 0.3  # nats
+INFORMATIVE, ACTIVE = 0.3, 0.01  # nats
 
 
 def divergence(mean: Float[ndarray, "N D"], log_variance: Float[ndarray, "N D"]) -> Float[ndarray, "N D"]:

@@ -23,6 +23,12 @@ PRIOR_SCORES = ("prior_distance", "prior_marginals", "prior_mmd", "prior_ks")
 DCI = ("dci_disentanglement", "dci_completeness", "dci_informativeness")
 ONE, NONE = Column("1"), Column("0")
 IN_SUITE, IN_AGGREGATE, IN_IMAGES = Column("1", "suite"), Column("", "aggregate"), Column("", "images")
+IN_LEAKAGE = Column("", "leakage")
+
+
+def _perfect_swap(block: str, name: str) -> str:
+    """A perfect model's value where everything measured was given: the residual latents change none of it."""
+    return {"slope": "1", "bias": "0", "scatter": "0"}[name] if block == "recon" else {"slope": "0"}.get(name, "")
 
 
 def _floored(names: Iterable[str], unshown: tuple[str, ...] = (), compared: str = "") -> dict[str, Column]:
@@ -68,6 +74,37 @@ METRICS: dict[str, Metric] = {
     "rho": Metric(
         {f"rho_{EACH_FACTOR}": Column("1", "factors")}, "means", "factors", "",
         "the largest correlation of the factor with any latent", LINE,
+    ),
+    "leakage": Metric(
+        {
+            "leakage": Column("0", "leakage", "leakage_chance", compared=True, contrasted=True),
+            "leakage_chance": IN_LEAKAGE,
+            "leakage_spread": Column("0", "leakage", "leakage_chance"),
+            f"recon_tells_{EACH_FACTOR}": IN_LEAKAGE,
+            "leakage_aux": Column("0", "leakage"),
+            f"aux_tells_{EACH_FACTOR}": Column("0"),
+        },
+        "samples", "codes of training rows", "",
+        "what do the residual latents tell of the auxiliary variables, by boosted trees? `leakage` is the largest R2, "
+        "`leakage_spread` that of the distance from the median, `recon_tells_...` that of each factor, `leakage_aux` "
+        "and `aux_tells_...` those of each factor from the auxiliary latents but its own",
+        "what changes neither mean nor spread of a factor",
+    ),
+    "nats_of_blocks": Metric(
+        {"kl_aux": IN_LEAKAGE, "kl_recon": IN_LEAKAGE, "recon_active": IN_LEAKAGE}, "posterior", "posterior", AUX,
+        "nats per image of the auxiliary latents against N(u, v) and of the residual ones against N(0, 1); the number "
+        "of residual latents that hold more than 0.01 nat",
+    ),
+    "swap": Metric(
+        {
+            f"swap_{block}_{quantity}_{name}": Column(_perfect_swap(block, name), "swap")
+            for block in ("recon", "aux") for quantity in ("flux", "size", "shape")
+            for name in ("slope", "bias", "scatter")
+        },
+        "samples", "images", MOMENTS,
+        "one block of the code is another galaxy's: how does what is measured in the decoded image follow what was "
+        "measured before? Slope, mean difference and its standard deviation, of ln flux, ln size and ellipticity",
+        "what moments do not measure",
     ),
     "nats": Metric(
         {

@@ -95,7 +95,7 @@ class Model(ABC):
         """Further tensors that training changes in place, such as a queue: saved in checkpoints, not with the run."""
         return {}
 
-    def after_step(self, codes: Posterior) -> None:  # noqa: B027, most families have nothing to do here
+    def after_step(self, batch: Batch, codes: Posterior) -> None:  # noqa: B027, most families have nothing to do here
         """Called after each step of the optimiser: projections, moving averages, queues."""
 
     def companion_parameters(self) -> list[nn.Parameter]:

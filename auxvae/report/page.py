@@ -31,7 +31,7 @@ def draw(study: Study, results: Path) -> None:
     titles, folder = first_of_label(study.runs), results / "figures"
     with xr.open_dataset(results / "analysis.nc") as analysis:
         figures.save(figures.correlation_figure(analysis, titles), folder / "correlations")
-        for measure in ("ssim", "ssim_asinh"):
+        for measure in ("ssim", "ssim_asinh", "nats"):
             figures.save(figures.sensitivity_figure(analysis, titles, measure), folder / f"sensitivity_{measure}")
     histories = {label: pd.read_parquet(results / "runs" / run / "history.parquet") for run, label in titles.items()}
     figures.save(figures.history_figure(histories), folder / "history")

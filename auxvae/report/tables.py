@@ -73,10 +73,23 @@ def _escape(text: str) -> str:
 
 
 def sensitivity_table(analysis: xr.Dataset, labels: dict[str, str]) -> pd.DataFrame:
-    """Loss of each measure per run, block and scale, tidy: drop and drop per latent with their intervals."""
+    """Loss of each measure per run, block and scale, tidy: drop and drop per latent with their intervals.
+
+    Of galaxies also by how much flux, size and shape move, as the measures moved_flux, moved_size and moved_shape.
+    """
     if "drop" not in analysis:
         return pd.DataFrame(columns=["run", "block", "scale", "measure", *DROPS])
-    drops = (analysis[name.rpartition("_")[0]].sel(bound=name.rpartition("_")[2], drop=True) for name in DROPS)
-    series = [drop.to_series().rename(name) for drop, name in zip(drops, DROPS, strict=True)]
-    tidy = pd.concat(series, axis=1).dropna().reset_index()
+    tidy = _tidy({name: analysis[name.rpartition("_")[0]] for name in DROPS})
+    if "moved" in analysis:
+        moved = analysis["moved"].rename(quantity="measure")
+        moved = moved.assign_coords(measure=[f"moved_{name}" for name in moved["measure"].values])
+        tidy = pd.concat([tidy, _tidy(dict.fromkeys(DROPS[:3], moved))])
     return tidy.assign(run=tidy["run"].map(lambda run: labels.get(run, run)))
+
+
+def _tidy(drops: dict[str, xr.DataArray]) -> pd.DataFrame:
+    """Columns by name, each one bound, which ends the name, of its array."""
+    columns = (
+        drop.sel(bound=name.rpartition("_")[2], drop=True).to_series().rename(name) for name, drop in drops.items()
+    )
+    return pd.concat(columns, axis=1).dropna().reset_index()

@@ -149,7 +149,7 @@ class Trainer:
         state.optimiser.step()
         state.values[i] = values.detach()
         with torch.no_grad():
-            self.model.after_step(loss.codes)
+            self.model.after_step(batch, loss.codes)
         state.step += 1
 
     def checkpoint(self, i: int) -> None:

@@ -73,9 +73,9 @@ class StackedModel:
         return values
 
     @torch.no_grad()
-    def after_step(self, codes: Posterior) -> None:
+    def after_step(self, batch: Batch, codes: Posterior) -> None:
         """What every model does after a step of the optimiser, to its varying attributes."""
-        vmap(self._after_step)(self.varying, codes)
+        vmap(self._after_step)(self.varying, batch, codes)
 
     def _member(self, varying: Mapping[str, Any]) -> Model:
         model = copy.copy(self.model)
@@ -90,8 +90,8 @@ class StackedModel:
         loss: Loss = functional_call(_Call(self._member(varying)), tensors, (batch, draws, done))
         return torch.stack([loss.terms[name] for name in self.terms]), loss.codes
 
-    def _after_step(self, varying: Mapping[str, Any], codes: Posterior) -> Posterior:
-        self._member(varying).after_step(codes)
+    def _after_step(self, varying: Mapping[str, Any], batch: Batch, codes: Posterior) -> Posterior:
+        self._member(varying).after_step(batch, codes)
         return codes
 
 
@@ -162,7 +162,8 @@ class TrainingStep:
         now, groups = self.numbers.at(self.step), self.optimiser.param_groups
         for group, largest in zip(groups, now.rates.unbind(), strict=True):
             group["lr"].copy_(largest)
-        values, codes = self.model(self.rows.batch(now.order), now.draws, now.progress)
+        batch = self.rows.batch(now.order)
+        values, codes = self.model(batch, now.draws, now.progress)
         self.optimiser.zero_grad(set_to_none=True)
         (values * self.weights).sum().backward()
         if self.clip is not None:
@@ -170,7 +171,7 @@ class TrainingStep:
                 _clip(group["params"], self.clip)
         self.optimiser.step()
         self.values.index_copy_(1, self.step, values.detach()[:, None])
-        self.model.after_step(codes)
+        self.model.after_step(batch, codes)
         self.step.add_(1)
 
 

@@ -18,13 +18,15 @@ def exact(name, fixed, inputs):
     mu, logv, z = double(*inputs.posterior)
     if name == "reconstruction":
         return 0.5 * ((x - image) ** 2).sum((1, 2, 3)).mean()
-    if name in ("kl", "kl_told", "kl_free", "capacity"):
+    if name in ("kl", "kl_told", "kl_free", "kl_early", "capacity"):
         every, done = reference_kl(inputs), float(inputs.progress)
         cooling = float(inputs.scalars.cooling)
+        factor = cooling ** (1 - min(1, max(0, (done - 0.65) / 0.3)))
         return {
             "kl": every.sum(1).mean(),
             "kl_told": (is_aux * every).sum(1).mean(),
-            "kl_free": ((1 - is_aux) * every).sum(1).mean() * cooling ** (1 - min(1, max(0, (done - 0.65) / 0.3))),
+            "kl_free": ((1 - is_aux) * every).sum(1).mean() * factor,
+            "kl_early": ((1 - is_aux) * every).sum(1).mean() * (factor - 1),
             "capacity": abs(every.sum(1).mean() - float(inputs.scalars.capacity) * min(1, 3 * done)),
         }[name]
     if name in ("density_ratio", "discriminator", "critics", "vae_of_u"):
@@ -45,6 +47,8 @@ def exact(name, fixed, inputs):
         return ramp * reference_mmd(name, fixed, inputs)
     if fixed.dependence == "mine":
         return reference_alignment_by_mine(name, inputs, u, mu, z)
+    if name in ("intra", "inter") and (fixed.dependence == "hsic" or fixed.settings.correlation == "unbiased"):
+        return reference_unbiased(name, fixed, inputs, u, is_aux, z)
     return reference_dependence(name, fixed, u, is_aux, mu, z)
 
 
@@ -207,12 +211,88 @@ def reference_hsic(a, b):
     return (k * m).sum() / math.sqrt((k * k).sum() * (m * m).sum())
 
 
+def reference_hsic_u(a, b):
+    """Unbiased HSIC (Song et al., eq. 5) of two blocks of standardised columns, each as one vector."""
+    squared = [sum((x[:, None] - x) ** 2 for x in map(unit, block.T)) / block.shape[1] for block in (a, b)]
+    return hsic_u([np.exp(-each / 2) for each in squared])
+
+
+def hsic_u(grams):
+    """Unbiased HSIC of two Gram matrices, over the root of the product of their biased HSIC with themselves."""
+    n, ones = len(grams[0]), np.ones(len(grams[0]))
+    k, m = (gram - np.eye(n) for gram in grams)
+    value = np.trace(k @ m) + k.sum() * m.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * ones @ k @ m @ ones
+    centred = [gram - gram.mean(0) - gram.mean(1)[:, None] + gram.mean() for gram in grams]
+    return value / (n * (n - 3)) / math.sqrt((centred[0] ** 2).mean() * (centred[1] ** 2).mean())
+
+
+def hsic_u_of_features(a, b):
+    """The same for two columns with the kernel as the cosine sums of losses.kernels, a periodic one."""
+    return hsic_u([rbf(x[:, None] - x, 1.0) for x in map(unit, (a, b))])
+
+
+def reference_u(name, fixed, inputs, a, b, powers_of_b, earlier):
+    """U of a column of codes and one of factors, row by row: the mean over pairs of different rows of h_i h_j."""
+    settings = fixed.settings
+    degree = 1 if powers_of_b.shape[1] == 1 else settings.aux_degree if name == "intra" else settings.degree
+    before_a, before_b = earlier
+    values = []
+    for p in range(1, degree + 1):
+        once, before = (a - a.mean()) / a.std(), (before_a - a.mean()) / a.std()
+        codes, old = ((x**p - (once**p).mean()) / (once**p).std() for x in (once, before))
+        for q in range(degree):
+            (mean, std), (m, s) = powers_of_b[:, 0], powers_of_b[:, q]
+            x, y = ((each - mean) / std for each in (b, before_b))
+            factors, older = (x, y) if q == 0 else ((x ** (q + 1) - m) / s, (y ** (q + 1) - m) / s)
+            h, g = codes * factors, old * older
+            total = sum(h[i] * h[j] for i in range(len(h)) for j in range(len(h)) if i != j)
+            values.append((total + 2 * h.sum() * g.sum()) / (len(h) * (len(h) - 1) + 2 * len(h) * len(g)))
+    return (np.mean if settings.normalise else np.sum)(values)
+
+
+def reference_unbiased(name, fixed, inputs, u, is_aux, z):
+    """Intra and inter with U in place of |rho|, or with HSIC_u."""
+    aux = [j for j in range(z.shape[1]) if is_aux[j]]
+    residual = [j for j in range(z.shape[1]) if not is_aux[j]]
+    if fixed.dependence == "hsic":
+        if name == "intra":
+            return sum(hsic_u_of_features(z[:, j], u[:, k]) for j in aux for k in aux if j != k)
+        return reference_hsic_u(z[:, residual], u[:, aux]) if aux and residual else 0.0
+    codes, mean, std, mean_2, std_2 = double(inputs.earlier.codes, *inputs.factor_moments, *inputs.product_moments)
+    codes = codes[: int(inputs.earlier.pushed)]
+    powers = np.stack([mean, std])
+    one = lambda j, k: reference_u(  # noqa: E731
+        name, fixed, inputs, z[:, j], u[:, k], powers[:, :, k], (codes[:, j], codes[:, z.shape[1] + k])
+    )
+    if name == "intra":
+        return sum(one(j, k) for j in aux for k in aux if j != k)
+    total = sum(one(i, k) for i in residual for k in aux)
+    if fixed.settings.interactions:
+        first, second = np.triu_indices(z.shape[1], 1)
+        old_u = codes[:, z.shape[1] :]
+        for place, (k, m) in enumerate(zip(first, second, strict=True)):
+            if k in aux and m in aux:
+                of_pair = np.stack([mean_2, std_2])[:, :, place]
+                total += sum(
+                    reference_u(
+                        name,
+                        fixed,
+                        inputs,
+                        z[:, i],
+                        u[:, k] * u[:, m],
+                        of_pair,
+                        (codes[:, i], old_u[:, k] * old_u[:, m]),
+                    )
+                    for i in residual
+                )
+    return total / max(1, len(residual))
+
+
 def reference_dependence(name, fixed, u, is_aux, mu, z):
     aux = [j for j in range(z.shape[1]) if is_aux[j]]
     residual = [j for j in range(z.shape[1]) if not is_aux[j]]
     fold = np.mean if fixed.settings.normalise else np.sum
     if fixed.dependence == "hsic":
-        r0 = lambda a, b, k: reference_hsic(a, b)  # noqa: E731
         r1 = lambda a, b, k: 1 - reference_hsic(a, b)  # noqa: E731
     else:
         powers = lambda a, k: [unit(a) ** p for p in range(1, k + 1)]  # noqa: E731

@@ -53,7 +53,7 @@ class Linear(Model):
         z = self._codes(batch, self.network.average)
         return z, torch.full_like(z, -20.0)
 
-    def after_step(self, codes):
+    def after_step(self, batch, codes):
         self.network.project()
         self.network.average.mul_(DECAY).add_((1 - DECAY) * self.network.rows)
 

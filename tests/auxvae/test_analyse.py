@@ -18,9 +18,10 @@ from auxvae.analysis.contrasts import contrasts
 from auxvae.analysis.controls import are_scored, write_controls
 from auxvae.analysis.files import controls_file
 from auxvae.analysis.model import TrainedModel
-from auxvae.analysis.sensitivity import sensitivity
+from auxvae.analysis.sensitivity import Perturbations, sensitivity
 from auxvae.config.analyses import Sensitivity
 from auxvae.config.labels import first_of_label, labels
+from auxvae.data.likelihoods import Gaussian as GaussianLikelihood
 from auxvae.data.store import Store
 from auxvae.metrics.columns import metric_of
 from auxvae.report.page import draw, page, tabulate
@@ -155,10 +156,13 @@ def test_analysis_is_labelled(tiny, results):
                 np.testing.assert_array_equal(analysis["rho"].sel(run=run.id), codes["rho"])
 
 
-def test_a_perturbation_of_no_size_loses_nothing(model):
+def lost(model, **settings):
     run, trained = model
-    codes, _ = trained.encode()
-    result = sensitivity(run, trained, codes, Sensitivity(scales=(1e-6, 1.0, 30.0), images=16))
+    return sensitivity(run, trained, *trained.encode(), Sensitivity(**{"images": 16, **settings}), True)
+
+
+def test_a_perturbation_of_no_size_loses_nothing(model):
+    result = lost(model, scales=(1e-6, 1.0, 30.0))
     drop = result["drop"].sel(bound="mean", measure="ssim_asinh")
     assert float(abs(drop.sel(scale=1e-6)).max()) < 1e-4
     assert result["latents_in_block"].values.tolist() == [2, 8]
@@ -166,19 +170,20 @@ def test_a_perturbation_of_no_size_loses_nothing(model):
 
 def test_larger_perturbations_lose_more_of_a_decoder_that_is_linear(model, monkeypatch):
     """Its reconstructions are perfect, and an error grows with the scale: SSIM falls, as its square to begin with."""
-    run, trained = model
+    _, trained = model
     codes, _ = trained.encode()
     images = trained.rows.truth.numpy()
     y, x = np.mgrid[-16:17, -16:17]
     waves = np.stack([1 + np.cos((j + 1) * x / 6) * np.cos((j + 2) * y / 9) for j in range(codes.shape[1])])
 
-    def decode_counts(moved):
+    def decode(moved):
         change = np.einsum("nj,jyx->nyx", moved - codes[: len(moved)], waves)
-        return images[: len(moved)] + 3 * change[:, None]
+        return torch.tensor(images[: len(moved)] + 3 * change[:, None])
 
-    monkeypatch.setattr(trained, "decode_counts", decode_counts)
+    monkeypatch.setattr(trained, "decode", decode)
+    monkeypatch.setattr(trained, "likelihood", GaussianLikelihood(1.0))
     scales = (0.001, 0.002, 0.5, 1.0, 2.0, 4.0)
-    result = sensitivity(run, trained, codes, Sensitivity(scales=scales, images=16))
+    result = lost(model, scales=scales)
     for name in ("drop", "drop_latent"):
         drops = result[name].sel(bound="mean", measure="ssim_asinh")
         assert (drops.diff("scale") > 0).all(), name
@@ -187,26 +192,48 @@ def test_larger_perturbations_lose_more_of_a_decoder_that_is_linear(model, monke
 
 
 def test_a_block_that_the_decoder_does_not_read_loses_nothing(model):
-    run, trained = model
+    _, trained = model
     with torch.no_grad():
         trained.model.network.decoder[1].weight[2:] = 0
-    codes, _ = trained.encode()
-    result = sensitivity(run, trained, codes, Sensitivity(scales=(1.0, 2.0), images=16))
+    result = lost(model, scales=(1.0, 2.0))
     assert float(abs(result["drop"].sel(block="recon")).max()) == 0
     assert float(abs(result["drop_latent"].isel(latent=slice(2, None))).max()) == 0
 
 
-def test_the_drop_per_latent_of_a_block_is_the_mean_over_its_latents_where_one_of_them_matters(model):
-    """The decoder reads the first auxiliary and one residual latent: each block loses what that latent loses alone."""
-    run, trained = model
+def test_a_block_of_which_one_latent_matters_loses_what_that_latent_loses_alone(model):
+    """The decoder reads the first auxiliary and one residual latent; both are moved by the same standard deviation."""
+    _, trained = model
     with torch.no_grad():
         trained.model.network.decoder[1].weight[[1, 2, 3, 4, 6, 7, 8, 9]] = 0
-    codes, _ = trained.encode()
-    result = sensitivity(run, trained, codes, Sensitivity(scales=(1.0, 2.0), images=16))
-    assert (result["drop_latent"].isel(latent=[0, 5]).sel(bound="mean") != 0).all()
-    for block, latents in (("aux", slice(0, 2)), ("recon", slice(2, 10))):
-        mean = result["drop_latent"].isel(latent=latents).mean("latent")
-        np.testing.assert_allclose(result["drop_per_latent"].sel(block=block), mean, atol=1e-12)
+    result = lost(model, scales=(1.0, 2.0), images=32)
+    for block, latent, size in (("aux", 0, 2), ("recon", 5, 8)):
+        alone, together = result["drop_latent"].isel(latent=latent), result["drop"].sel(block=block)
+        assert (alone.sel(bound="mean") != 0).all()
+        half = np.hypot(*(each.sel(bound="high") - each.sel(bound="mean") for each in (alone, together)))
+        assert (abs((alone - together).sel(bound="mean")) < 1.5 * half).all()
+        np.testing.assert_allclose(result["drop_per_latent"].sel(block=block), together / size)
+
+
+def test_latents_that_are_copies_of_each_other_are_moved_together(model):
+    """Their covariance has rank one, so that their difference stays as it is."""
+    run, trained = model
+    codes, log_variance = trained.encode()
+    codes[:, 4:] = codes[:, 3:4]
+    moves = Perturbations(run, codes, np.full_like(log_variance, -60.0), Sensitivity(scales=(2.0,), images=16))
+    (moved,) = moves.scaled(np.arange(codes.shape[1]) >= 3)
+    change = moved - moves.codes
+    assert abs(change[:, 3]).min() > 0
+    np.testing.assert_allclose(change[:, 4:], change[:, 3:4].repeat(codes.shape[1] - 4, 1), atol=1e-4)
+
+
+def test_the_covariance_is_that_of_all_rows_not_of_those_that_are_perturbed(model):
+    run, trained = model
+    codes, log_variance = trained.encode()
+    codes[16:, 0] *= 1000
+    moves = Perturbations(run, codes, log_variance, Sensitivity(scales=(1.0,), images=16))
+    assert moves.covariance[0, 0] == pytest.approx(
+        codes[:, 0].var(ddof=1) + np.exp(log_variance[:, 0]).mean(), rel=1e-4
+    )
 
 
 def test_codes_and_pictures_of_a_run_are_repeatable(tiny, tiny_store, results):
@@ -227,7 +254,7 @@ def test_the_report_is_one_file_that_asks_nothing_of_a_network(tiny, results):
     text = (results / "report.html").read_text()
     assert "http://" not in text and "https://" not in text and "<script" not in text
     single = {"comparison", "correlations", "history", "reconstructions", "samples"}
-    single |= {"sensitivity_ssim", "sensitivity_ssim_asinh"}
+    single |= {"sensitivity_ssim", "sensitivity_ssim_asinh", "sensitivity_nats"}
     traversals = {f"traversal-{run}" for run in first_of_label(tiny.runs)}
     assert {path.stem for path in (results / "figures").iterdir()} == single | traversals
     assert text.count("data:image/png;base64,") == len(single | traversals) == 7 + len(tiny.runs)

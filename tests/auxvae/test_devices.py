@@ -85,7 +85,7 @@ def one_step(run, device):
             torch.nn.utils.clip_grad_norm_(group["params"], 1.0)
         optimiser.step()
         with torch.no_grad():
-            model.after_step(loss.codes)
+            model.after_step(batch, loss.codes)
             mean, _ = model.encode(batch)
             assert model.decode(mean).device.type == device.type
 

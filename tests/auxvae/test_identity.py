@@ -30,6 +30,8 @@ CHANGED = {
     "prior_variance": 0.5,
     "degree": 5,
     "aux_degree": 5,
+    "correlation": "absolute",
+    "earlier": 32,
     "normalise": False,
     "interactions": True,
     "activation": "gelu",

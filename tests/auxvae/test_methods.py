@@ -129,11 +129,11 @@ def test_a_queue_is_filled_and_then_holds_the_latest_codes(tiny_store, tmp_path,
     trainer = loop.Trainer(run, Store(tiny_store, run.dataset), tmp_path / "work", CPU)
     filled, batches, after_step = [], [], trainer.model.after_step
 
-    def watched(codes):
+    def watched(batch, codes):
         queue = trainer.model.queue
         filled.append(int(queue.filled.sum()))
         batches.append(codes.sample.clone())
-        after_step(codes)
+        after_step(batch, codes)
         latest = torch.cat(batches)[-80:]
         assert queue.codes.shape == (80, 6)
         assert sorted(queue.codes[queue.filled > 0].tolist()) == sorted(latest.tolist())

@@ -14,15 +14,33 @@ from foundation.files import write_json
 
 G = np.random.default_rng(0)
 ROWS, LATENTS, FACTORS = 40, 10, ["radius", "g1", "g2", "flux", "psf_fwhm"]
-BLOCKS, SCALES, MEASURES, BOUNDS = ["aux", "recon"], [0.5, 1.0], ["ssim", "ssim_asinh"], ["mean", "low", "high"]
+BLOCKS, SCALES, MEASURES, BOUNDS = ["aux", "recon"], [0.5, 1.0], ["ssim", "ssim_asinh", "nats"], ["mean", "low", "high"]
 IMAGE_SCORES = ("nats", "nats_floor", "mse", "ssim", "ssim_asinh", "flux_bias")
-FIGURES = ("correlations", "sensitivity_ssim", "sensitivity_ssim_asinh", "history", "comparison", "reconstructions")
+FIGURES = (
+    "correlations",
+    "sensitivity_ssim",
+    "sensitivity_ssim_asinh",
+    "sensitivity_nats",
+    "history",
+    "comparison",
+    "reconstructions",
+)
 
 
 def write_run(run, folder, decodes):
     """The files of a run, with random values; without images where it does not decode."""
     folder.mkdir(parents=True)
-    names = ("lds", "lds_corrected", "lds_all_live", "rho_flux", "mig", "lps", *(IMAGE_SCORES if decodes else ()))
+    names = (
+        "lds",
+        "lds_corrected",
+        "lds_all_live",
+        "rho_flux",
+        "mig",
+        "lps",
+        "leakage",
+        "swap_recon_flux_slope",
+        *(IMAGE_SCORES if decodes else ()),
+    )
     write_json(folder / "scores.json", {name: {"value": 2.0, "low": 1.0, "high": 3.0, "n": ROWS} for name in names})
     codes = {name: (("galaxy", "latent"), G.standard_normal((ROWS, LATENTS))) for name in ("mean", "log_variance")}
     factors = {"factors": (("galaxy", "factor"), G.random((ROWS, 5))), "rho": (("latent", "factor"), G.random((10, 5)))}
@@ -39,8 +57,8 @@ def sensitivity(decodes):
     if not decodes:
         return xr.Dataset(attrs={"images": 0})
     coords = {"block": BLOCKS, "scale": SCALES, "measure": MEASURES, "bound": BOUNDS}
-    drops = {name: (tuple(coords), G.random((2, 2, 2, 3))) for name in ("drop", "drop_per_latent")}
-    by_latent = {"drop_latent": (("latent", *list(coords)[1:]), G.random((LATENTS, 2, 2, 3)))}
+    drops = {name: (tuple(coords), G.random((2, 2, 3, 3))) for name in ("drop", "drop_per_latent")}
+    by_latent = {"drop_latent": (("latent", *list(coords)[1:]), G.random((LATENTS, 2, 3, 3)))}
     return xr.Dataset({**drops, **by_latent}, {**coords, "latent": [f"z{j}" for j in range(LATENTS)]})
 
 

@@ -261,13 +261,24 @@ def test_runs_come_back_from_json(tiny):
 def test_the_published_setting_is_a_preset(config):
     config["runs"] = [{"method": "aux_vae", "preset": "paper", "coverages": ["full"]}]
     run = study_of(config)[1].runs[0]
-    assert run.weights == {"reconstruction": 1, "kl": 20, "explicitness": 544.5, "intra": 544.5, "inter": 0.4 * 1089}
+    published = {"reconstruction": 1, "kl": 20, "explicitness": 544.5, "intra": 544.5, "inter": 0.4 * 1089}
+    assert run.weights == {**published, "kl_early": 0}
+    assert run.settings.correlation == "absolute"
     assert (run.settings.likelihood, run.prior_variance, run.settings.aux_degree, run.settings.normalise) == (
         "log10",
         1,
         1,
         False,
     )
+
+
+def test_the_published_penalty_is_a_preset_in_nats(config):
+    config["runs"] = [{"method": "aux_vae", "preset": name, "coverages": ["full"]} for name in ("penalty", "default")]
+    penalty, default = study_of(config)[1].runs
+    assert (penalty.settings.correlation, default.settings.correlation) == ("absolute", "unbiased")
+    assert (penalty.weights["inter"], penalty.weights["kl_early"]) == (12000, 0)
+    assert (default.weights["inter"], default.weights["kl_early"]) == (0, 1)
+    assert penalty.settings.likelihood == default.settings.likelihood == "noise"
 
 
 def test_one_over_n_is_that_of_the_training_rows(tiny):

@@ -18,6 +18,7 @@ from auxvae.data.likelihoods import Poisson
 from auxvae.losses.inputs import Scalars, TermInputs, TermSettings
 from auxvae.losses.kernels import features
 from auxvae.losses.queue import Queue
+from auxvae.losses.unbiased import moments
 from auxvae.models.model import Posterior, draws_at
 from auxvae.models.priors import Laplace, conditioned
 from tests.auxvae.equations import exact
@@ -27,9 +28,13 @@ B, D, QUEUE, PIXELS = 48, 7, 16, 6
 AUX = ((), (0,), (0, 1, 2), tuple(range(D)))  # which latents are auxiliary, run by run
 POISSON = Poisson(0.0)
 FIXED = {
-    "default": TermSettings(POISSON, Settings(aux_degree=3), Mmd()),
-    "released": TermSettings(POISSON, Settings(normalise=False, interactions=True), Mmd()),
-    "degree one": TermSettings(GaussianLikelihood(2.0), Settings(degree=1), Mmd(kernel="rbf", bandwidth=4.0)),
+    "default": TermSettings(POISSON, Settings(aux_degree=2), Mmd()),
+    "sums": TermSettings(POISSON, Settings(normalise=False, interactions=True, degree=2), Mmd()),
+    "published": TermSettings(POISSON, Settings(aux_degree=3, correlation="absolute"), Mmd()),
+    "released": TermSettings(POISSON, Settings(normalise=False, interactions=True, correlation="absolute"), Mmd()),
+    "degree one": TermSettings(
+        GaussianLikelihood(2.0), Settings(degree=1, correlation="absolute"), Mmd(kernel="rbf", bandwidth=4.0)
+    ),
     "hsic, some pairs": TermSettings(
         POISSON, Settings(), Mmd(kernel="rational_quadratic", bandwidth="median", pairs=5), dependence="hsic"
     ),
@@ -75,6 +80,9 @@ def inputs_of(seed, aux, dtype, device, fixed=FIXED["default"], companion=None):
         queue=Queue(draw(size, D), torch.tensor(size).to(device)),
         prior_variance=0.75 * (1 - is_aux),
         prior_features=features(samples, width).mean(0),
+        factor_moments=moments(u, 3),
+        product_moments=moments(torch.stack([u[:, k] * u[:, m] for k, m in pairs.T], 1), 1),
+        earlier=Queue(draw(QUEUE, 2 * D), torch.tensor(QUEUE - 3).to(device)),
         scalars=Scalars(25 * draw(), 1 + 50 * draw(), width, 0.1 + draw()),
         progress=draw(),
         companion=companion,

@@ -8,10 +8,19 @@ FIGURES = (
     "history",
     "reconstructions",
     "samples",
+    "sensitivity_nats",
     "sensitivity_ssim",
     "sensitivity_ssim_asinh",
 )
-TABLES = ("alignment", "factors", "suite", "aggregate", "images")
+TABLES = (
+    "alignment",
+    "leakage",
+    "swap",
+    "factors",
+    "suite",
+    "aggregate",
+    "images",
+)
 SHOWN = first_of_label(STUDY.runs)
 WHOLE = canonical({"config": dict(config), "facts": DECLARED.to_json()})
 

@@ -1,0 +1,49 @@
+"""Leakage of a trained run: samples of its posterior on training and test rows against the factors of both.
+
+kl_aux, kl_recon   nats per image that the posterior of the auxiliary and of the residual latents holds, against their
+                   prior: N(u_j, v) and N(0, 1)
+recon_active       residual latents that hold more than 0.01 nat
+others             auxvae.metrics.leakage
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from auxvae.analysis.model import TrainedModel
+from auxvae.data.randomness import normal
+from auxvae.metrics.leakage import Codes, Factor, leakage_scores
+from auxvae.metrics.posterior import ACTIVE, divergence
+from auxvae.metrics.score import Score, exact, mean_score
+
+FITTED_ROWS = 16_384  # training rows that the trees learn from, at most
+
+
+def leakage(train: TrainedModel, test: TrainedModel, resamples: int) -> dict[str, Score]:
+    """The scores of one run, read twice: beside training rows and beside test rows; none without auxiliary latents."""
+    aux = test.run.aux
+    if not aux or test.run.composition.conditional != "gaussian":
+        return {}
+    codes = Codes(_samples(train, "leakage training"), _samples(test, "leakage test"))
+    factors = {name: Factor(train.rows.factors[name], values) for name, values in test.rows.factors.items()}
+    return leakage_scores(codes, factors, aux, resamples) | _nats(test)
+
+
+def _samples(model: TrainedModel, purpose: str) -> np.ndarray:
+    """One sample of the posterior of each row, (N, D)."""
+    mean, log_variance = model.encode()
+    noise = normal(model.run.seed, purpose, 0, mean.shape).numpy()
+    return np.asarray(mean + noise * np.exp(0.5 * log_variance), dtype=np.float64)
+
+
+def _nats(model: TrainedModel) -> dict[str, Score]:
+    """What the posterior of each block holds; nothing for a deterministic encoder."""
+    if model.run.encoder == "deterministic":
+        return {}
+    mean, log_variance = model.encode()
+    count, variance = len(model.run.aux), model.run.prior_variance
+    u = model.rows.aux(model.run.aux, model.scaling).numpy()
+    aux = divergence((mean[:, :count] - u) / variance**0.5, log_variance[:, :count] - np.log(variance))
+    recon = divergence(mean[:, count:], log_variance[:, count:])
+    active = exact(float((recon.mean(0) > ACTIVE).sum()), len(mean))
+    return {"kl_aux": mean_score(aux.sum(1)), "kl_recon": mean_score(recon.sum(1)), "recon_active": active}
