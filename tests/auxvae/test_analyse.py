@@ -156,9 +156,9 @@ def test_analysis_is_labelled(tiny, results):
                 np.testing.assert_array_equal(analysis["rho"].sel(run=run.id), codes["rho"])
 
 
-def lost(model, **settings):
+def lost(model, is_galaxy=True, **settings):
     run, trained = model
-    return sensitivity(run, trained, *trained.encode(), Sensitivity(**{"images": 16, **settings}), True)
+    return sensitivity(run, trained, *trained.encode(), Sensitivity(**{"images": 16, **settings}), is_galaxy)
 
 
 def test_a_perturbation_of_no_size_loses_nothing(model):
@@ -171,6 +171,7 @@ def test_a_perturbation_of_no_size_loses_nothing(model):
 def test_larger_perturbations_lose_more_of_a_decoder_that_is_linear(model, monkeypatch):
     """Its reconstructions are perfect, and an error grows with the scale: SSIM falls, as its square to begin with."""
     _, trained = model
+    monkeypatch.setattr(trained, "likelihood", GaussianLikelihood(1.0))
     codes, _ = trained.encode()
     images = trained.rows.truth.numpy()
     y, x = np.mgrid[-16:17, -16:17]
@@ -181,9 +182,8 @@ def test_larger_perturbations_lose_more_of_a_decoder_that_is_linear(model, monke
         return torch.tensor(images[: len(moved)] + 3 * change[:, None])
 
     monkeypatch.setattr(trained, "decode", decode)
-    monkeypatch.setattr(trained, "likelihood", GaussianLikelihood(1.0))
     scales = (0.001, 0.002, 0.5, 1.0, 2.0, 4.0)
-    result = lost(model, scales=scales)
+    result = lost(model, is_galaxy=False, scales=scales)
     for name in ("drop", "drop_latent"):
         drops = result[name].sel(bound="mean", measure="ssim_asinh")
         assert (drops.diff("scale") > 0).all(), name
@@ -257,7 +257,7 @@ def test_the_report_is_one_file_that_asks_nothing_of_a_network(tiny, results):
     single |= {"sensitivity_ssim", "sensitivity_ssim_asinh", "sensitivity_nats"}
     traversals = {f"traversal-{run}" for run in first_of_label(tiny.runs)}
     assert {path.stem for path in (results / "figures").iterdir()} == single | traversals
-    assert text.count("data:image/png;base64,") == len(single | traversals) == 7 + len(tiny.runs)
+    assert text.count("data:image/png;base64,") == len(single | traversals) == 8 + len(tiny.runs)
     assert "\\pm" in (results / "tables" / "alignment.tex").read_text()
     assert {p.suffix for p in (results / "figures").iterdir()} == {".png", ".pdf"}
 
