@@ -162,6 +162,9 @@ def _latents(group: Group, where: str) -> Iterator[Fault]:
     """What the method and its latents ask of each other."""
     method, prior = METHODS[group.method], group.prior
     terms = default_weights(group.method, group.preset)
+    if group.cooling_from >= group.cooling_until:
+        text = f"the cooling ends at {group.cooling_until:g}, after it has begun"
+        yield Fault(f"{where}.cooling_from", group.cooling_from, text, "lower it or raise cooling_until")
     if group.preset in PRESET_WEIGHTS and group.method not in PRESET_WEIGHTS[group.preset]:
         text = f"the preset {group.preset} has weights for {listed(PRESET_WEIGHTS[group.preset])}"
         yield Fault(f"{where}.preset", group.preset, text, "take it away")

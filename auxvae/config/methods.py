@@ -84,7 +84,7 @@ METHODS = {
     ),
     "ae_mmd": Method(_MATCH, "arXiv:2510.11953, eq. 5", encoder="deterministic", mmd={"queue": 768}),
     "aux_vae": Method(
-        {**_BASE, "kl_early": 1, "explicitness": 2000, "intra": 20, "inter": 0},
+        {**_BASE, "kl_early": 1, "calibration": 0, "explicitness": 2000, "intra": 20, "inter": 0},
         "arXiv:2507.00298, eq. 3 to 9",
         "gaussian",
     ),
@@ -153,6 +153,7 @@ PAPER_WEIGHTS: dict[str, dict[str, float]] = {
         "reconstruction": 1,
         "kl": 20,
         "kl_early": 0,
+        "calibration": 0,
         "explicitness": 0.50 * _PIXELS,
         "intra": 0.50 * _PIXELS,
         "inter": 0.40 * _PIXELS,
@@ -161,7 +162,7 @@ PAPER_WEIGHTS: dict[str, dict[str, float]] = {
 
 
 PENALTY_WEIGHTS: dict[str, dict[str, float]] = {
-    "aux_vae": {**_BASE, "kl_early": 0, "explicitness": 2000, "intra": 20, "inter": 12000},
+    "aux_vae": {**_BASE, "kl_early": 0, "calibration": 0, "explicitness": 2000, "intra": 20, "inter": 12000},
 }
 PRESET_WEIGHTS = {"paper": PAPER_WEIGHTS, "penalty": PENALTY_WEIGHTS}
 

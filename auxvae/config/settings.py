@@ -43,7 +43,13 @@ class Settings(Section):
     """nats that `annealed_vae` reaches after the first third of the training"""
 
     cooling: Annotated[Number, Range(1)] = 133.0
-    """weight of the term `kl_free` in the first two thirds (0.65) of the training, relative to its weight at the end"""
+    """factor on the KL divergence of the residual latents at first (terms `kl_early`, `kl_free`), which falls to 1"""
+
+    cooling_from: Annotated[Number, Range(0, 1)] = 0.65
+    """share of the training after which that factor falls, log-linearly"""
+
+    cooling_until: Annotated[Number, Range(0, 1)] = 0.95
+    """share of the training after which it is 1"""
 
     prior_variance: Positive | Literal["1/n"] = "1/n"
     """variance of the prior of the auxiliary latents; n is the number of training rows"""

@@ -26,14 +26,16 @@ class Term:
 
 
 _JOINT = ("mmd.kernel", "mmd.bandwidth", "mmd.scales", "mmd.block")
+_COOLING = ("cooling", "cooling_from", "cooling_until")
 _UNBIASED = ("correlation", "earlier")
 
 TERMS = {
     "reconstruction": Term("auxvae.losses.reconstruction:reconstruction"),
     "kl": Term("auxvae.losses.divergences:kl", ("prior", "prior_variance"), needs_density=True),
     "kl_told": Term("auxvae.losses.divergences:kl_told", ("prior_variance",)),
-    "kl_free": Term("auxvae.losses.divergences:kl_free", ("cooling",)),
-    "kl_early": Term("auxvae.losses.divergences:kl_early", ("cooling",)),
+    "kl_free": Term("auxvae.losses.divergences:kl_free", _COOLING),
+    "kl_early": Term("auxvae.losses.divergences:kl_early", _COOLING),
+    "calibration": Term("auxvae.losses.divergences:calibration", ("prior_variance", "cooling_from", "cooling_until")),
     "capacity": Term("auxvae.losses.divergences:capacity", ("prior", "prior_variance", "capacity"), needs_density=True),
     "explicitness": Term("auxvae.losses.alignment:explicitness", ("aux_degree", "normalise"), ("shuffle",)),
     "intra": Term("auxvae.losses.alignment:intra", ("aux_degree", "normalise", *_UNBIASED), ("shuffle",)),

@@ -4,10 +4,14 @@ r"""KL divergences of the posterior from its prior, in nats per image, means ove
                 1/2 sum_j [ (sigma_j^2 + (mu_j - m_j)^2) / v_j - 1 - log(sigma_j^2 / v_j) ]
                 else log q(z|x) - log p(z) at the sampled z
     kl_told     KL of the auxiliary latents alone
-    kl_free     c(t) KL of the residual latents from N(0, 1), with c(t) = cooling^(1 - clamp((t - 0.65) / 0.3, 0, 1)) at
-                the share t of the training: latents that are not needed become inactive before the others are refined
+    kl_free     c(t) KL of the residual latents from N(0, 1): latents that are not needed become inactive before the
+                others are refined; c(t) = cooling^(1 - r(t)), r(t) = clamp((t - t_0) / (t_1 - t_0), 0, 1) at the share
+                t of the training, with t_0 = cooling_from and t_1 = cooling_until
     kl_early    (c(t) - 1) KL of the residual latents from N(0, 1): beside `kl` of weight 1 it makes c(t) in all, and
                 is 0 at the end, when the loss is the bound again
+    calibration r(t) (-log q(u|x) - KL of the auxiliary latents): beside `kl` of weight 1 it puts the log likelihood of
+                the auxiliary variables under the posterior in place of the KL from N(u_j, v), whose width v sets the
+                posterior's: at the end the posterior is as wide as its errors, which a proper score rewards
     capacity    |KL - C(t)|, C rises linearly to `capacity` nats over the first third      (arXiv 1804.03599, eq. 8)
     vae_of_u    1/2 |u - u'|^2 + KL(q_c(z|u) || N(0, 1)), the VAE of the factors of IDVAE   (arXiv 2007.00830)
 
@@ -24,8 +28,6 @@ from torch import Tensor
 
 from auxvae.losses.inputs import Nats, TermInputs, TermSettings
 from auxvae.models.priors import Gaussian
-
-COOLING_STARTS, COOLING_ENDS = 0.65, 0.95  # shares of the training between which the factor on kl_free falls to 1
 
 
 def kl(inputs: TermInputs, fixed: TermSettings) -> Nats:
@@ -61,9 +63,21 @@ def _of_residual(inputs: TermInputs) -> Nats:
 
 def _cooling(inputs: TermInputs) -> Nats:
     """c(t): `cooling` at first, 1 in the end."""
-    cooled = ((inputs.progress - COOLING_STARTS) / (COOLING_ENDS - COOLING_STARTS)).clamp(0, 1)
-    factor: Nats = inputs.scalars.cooling ** (1 - cooled)
+    factor: Nats = inputs.scalars.cooling ** (1 - _cooled(inputs))
     return factor
+
+
+def _cooled(inputs: TermInputs) -> Nats:
+    """r(t): 0 before the cooling, 1 after it."""
+    start, end = inputs.scalars.cooling_from, inputs.scalars.cooling_until
+    return ((inputs.progress - start) / (end - start)).clamp(0, 1)
+
+
+def calibration(inputs: TermInputs, fixed: TermSettings) -> Nats:
+    """What the log likelihood of the auxiliary variables costs more than the divergence of their latents."""
+    mean, log_variance, _ = inputs.posterior
+    missing = 0.5 * ((inputs.aux - mean).square() * (-log_variance).exp() + log_variance + math.log(2 * math.pi))
+    return _cooled(inputs) * (inputs.is_aux * (missing - _by_latent(inputs))).sum(1).mean()
 
 
 def capacity(inputs: TermInputs, fixed: TermSettings) -> Nats:

@@ -36,12 +36,15 @@ class Draws(NamedTuple):
 class Scalars(NamedTuple):
     """Continuous settings as tensors without dimensions, so that runs which differ in them can be stacked.
 
-    capacity (nats); cooling, the factor on `kl_free` at the start; kernel_width, of single latents; aux_variance, that
+    capacity (nats); cooling, the factor on the KL of the residual latents at the start, which falls between the shares
+    cooling_from and cooling_until of the training; kernel_width, of single latents; aux_variance, that
     of the prior of the auxiliary latents.
     """
 
     capacity: Float[Tensor, ""]
     cooling: Float[Tensor, ""]
+    cooling_from: Float[Tensor, ""]
+    cooling_until: Float[Tensor, ""]
     kernel_width: Float[Tensor, ""]
     aux_variance: Float[Tensor, ""]
 

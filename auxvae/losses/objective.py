@@ -225,4 +225,6 @@ class AutoencoderModel(Model):
 def _scalars(run: Run) -> tuple[float, ...]:
     """The run's continuous settings in the order of Scalars; copied auxiliary variables have the prior N(u, 1)."""
     aux_variance = 1.0 if run.composition.conditional == "copied" else run.prior_variance
-    return (run.settings.capacity, run.settings.cooling, run.mmd.width, aux_variance)
+    settings = run.settings
+    cooling = (settings.cooling, settings.cooling_from, settings.cooling_until)
+    return (settings.capacity, *cooling, run.mmd.width, aux_variance)

@@ -40,7 +40,8 @@ KEPT = 0.75  # share of a GPU's stack below which it is stacked anew without the
 
 def composition(run: Run) -> tuple[object, ...]:
     """Equal for runs that may be stacked: they differ in seed, weights, coverage and continuous settings alone."""
-    settings = replace(run.settings, capacity=0.0, cooling=1.0, prior_variance=1.0, mmd=replace(run.mmd, width=1.0))
+    cooled = replace(run.settings, cooling=1.0, cooling_from=0.0, cooling_until=1.0)
+    settings = replace(cooled, capacity=0.0, prior_variance=1.0, mmd=replace(run.mmd, width=1.0))
     sized = run.composition.companion or run.composition.conditional == "copied" or run.prior.kind != "normal"
     return run.method, run.network, run.training, settings, len(run.aux) if sized else None
 

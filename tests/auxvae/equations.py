@@ -18,15 +18,19 @@ def exact(name, fixed, inputs):
     mu, logv, z = double(*inputs.posterior)
     if name == "reconstruction":
         return 0.5 * ((x - image) ** 2).sum((1, 2, 3)).mean()
-    if name in ("kl", "kl_told", "kl_free", "kl_early", "capacity"):
+    if name in ("kl", "kl_told", "kl_free", "kl_early", "capacity", "calibration"):
         every, done = reference_kl(inputs), float(inputs.progress)
         cooling = float(inputs.scalars.cooling)
-        factor = cooling ** (1 - min(1, max(0, (done - 0.65) / 0.3)))
+        start, end = float(inputs.scalars.cooling_from), float(inputs.scalars.cooling_until)
+        cooled = min(1, max(0, (done - start) / (end - start)))
+        factor = cooling ** (1 - cooled)
+        log_q = Normal(*(torch.tensor(each) for each in (mu, np.exp(0.5 * logv)))).log_prob(torch.tensor(u)).numpy()
         return {
             "kl": every.sum(1).mean(),
             "kl_told": (is_aux * every).sum(1).mean(),
             "kl_free": ((1 - is_aux) * every).sum(1).mean() * factor,
             "kl_early": ((1 - is_aux) * every).sum(1).mean() * (factor - 1),
+            "calibration": cooled * (is_aux * (-log_q - every)).sum(1).mean(),
             "capacity": abs(every.sum(1).mean() - float(inputs.scalars.capacity) * min(1, 3 * done)),
         }[name]
     if name in ("density_ratio", "discriminator", "critics", "vae_of_u"):

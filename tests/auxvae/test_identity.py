@@ -27,6 +27,8 @@ CHANGED = {
     "encoder": None,  # the one that the method does not have
     "capacity": 3.0,
     "cooling": 3.0,
+    "cooling_from": 0.2,
+    "cooling_until": 0.7,
     "prior_variance": 0.5,
     "degree": 5,
     "aux_degree": 5,

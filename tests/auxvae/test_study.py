@@ -262,7 +262,7 @@ def test_the_published_setting_is_a_preset(config):
     config["runs"] = [{"method": "aux_vae", "preset": "paper", "coverages": ["full"]}]
     run = study_of(config)[1].runs[0]
     published = {"reconstruction": 1, "kl": 20, "explicitness": 544.5, "intra": 544.5, "inter": 0.4 * 1089}
-    assert run.weights == {**published, "kl_early": 0}
+    assert run.weights == {**published, "kl_early": 0, "calibration": 0}
     assert run.settings.correlation == "absolute"
     assert (run.settings.likelihood, run.prior_variance, run.settings.aux_degree, run.settings.normalise) == (
         "log10",

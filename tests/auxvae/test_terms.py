@@ -83,7 +83,7 @@ def inputs_of(seed, aux, dtype, device, fixed=FIXED["default"], companion=None):
         factor_moments=moments(u, 3),
         product_moments=moments(torch.stack([u[:, k] * u[:, m] for k, m in pairs.T], 1), 1),
         earlier=Queue(draw(QUEUE, 2 * D), torch.tensor(QUEUE - 3).to(device)),
-        scalars=Scalars(25 * draw(), 1 + 50 * draw(), width, 0.1 + draw()),
+        scalars=Scalars(25 * draw(), 1 + 50 * draw(), 0.3 * draw(), 0.7 + 0.3 * draw(), width, 0.1 + draw()),
         progress=draw(),
         companion=companion,
     )
