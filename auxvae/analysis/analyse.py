@@ -35,7 +35,7 @@ from foundation.workers import run_all
 EXAMPLES = 8
 Job = Callable[[], None]
 IMAGE_SCORES = 25.0  # largest memory of the scores of images, by that of the test images (12,500 of 64 x 64 pixels)
-HEADLINE = ("nats", "ssim", "ssim_asinh", "lds_corrected")
+HEADLINE = ("nats", "ssim_asinh", "lds_sampled_corrected", "leakage")
 
 
 def analyse_fleet(fleet: Fleet, analyses: Analyses, device: str, path: Path, results: Path, workers: int) -> None:

@@ -74,9 +74,11 @@ def aligned_scores(
 ) -> dict[str, Score]:
     """LDS of means and samples (N, D) for the auxiliary variables (all factors without any) and for all factors."""
     codes, names = mean.astype(np.float64), run.aux or tuple(factors)
-    of_samples = lds(sampled, np.stack([factors[name] for name in names], 1), resamples=resamples)
+    columns = np.stack([factors[name] for name in names], 1)
+    raw, corrected = (lds(sampled, columns, corrected=each, resamples=resamples) for each in (False, True))
     return {
-        "lds_sampled": of_samples._replace(matrix=None),
+        "lds_sampled": raw._replace(matrix=None),
+        "lds_sampled_corrected": corrected._replace(matrix=None),
         **alignment_scores(codes, factors, run.aux, resamples),
         **informative_scores(codes, factors, informative_latents(mean, log_variance), resamples),
     }

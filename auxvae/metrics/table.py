@@ -70,7 +70,12 @@ METRICS: dict[str, Metric] = {
         "more than 0.3 nat), `latents_live` their number",
         f"{LINE}; how much is explained",
     ),
-    "lds_sampled": Metric({"lds_sampled": ONE}, "samples", "factors", AUX, "LDS of samples of the posterior", LINE),
+    "lds_sampled": Metric(
+        {"lds_sampled": ONE, "lds_sampled_corrected": Column("1", "alignment", compared=True)},
+        "samples", "factors", AUX,
+        "LDS of samples of the posterior, raw and corrected: the means of an inactive latent correlate with "
+        "everything and say nothing", LINE,
+    ),
     "rho": Metric(
         {f"rho_{EACH_FACTOR}": Column("1", "factors")}, "means", "factors", "",
         "the largest correlation of the factor with any latent", LINE,
