@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from auxvae.config.latents import PriorSpec, dimension_fault
-from auxvae.config.methods import DIVERGENCES, METHODS, PRESET_WEIGHTS, default_weights
+from auxvae.config.methods import DIVERGENCES, METHODS, PRESET_WEIGHTS, default_terms
 from auxvae.config.networks import BACKBONES, Network
 from auxvae.config.spec import Config, Group
 from foundation.faults import Fault, Words, listed, suggest
@@ -76,7 +76,7 @@ def _group(config: Config, group: Group, where: str, facts: Facts) -> Iterator[F
 
 
 def _lists(group: Group, where: str) -> Iterator[Fault]:
-    terms = default_weights(group.method, group.preset)
+    terms = default_terms(group.method, group.preset)
     for name, values in group.weights.items():
         if name not in terms:
             text = f"{group.method} has the terms {listed(terms)}"
@@ -161,7 +161,7 @@ def _images_fit(network: Network, where: str, dataset: Mapping[str, Any]) -> Ite
 def _latents(group: Group, where: str) -> Iterator[Fault]:
     """What the method and its latents ask of each other."""
     method, prior = METHODS[group.method], group.prior
-    terms = default_weights(group.method, group.preset)
+    terms = default_terms(group.method, group.preset)
     if group.preset in PRESET_WEIGHTS and group.method not in PRESET_WEIGHTS[group.preset]:
         text = f"the preset {group.preset} has weights for {listed(PRESET_WEIGHTS[group.preset])}"
         yield Fault(f"{where}.preset", group.preset, text, "take it away")

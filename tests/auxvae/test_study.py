@@ -281,6 +281,14 @@ def test_the_published_penalty_is_a_preset_in_nats(config):
     assert penalty.settings.likelihood == default.settings.likelihood == "noise"
 
 
+def test_the_published_weights_are_per_pixel_of_the_data_set(config):
+    config["datasets"]["galaxies"]["scene"] = {"stamp": 41}
+    config["runs"] = [{"method": "aux_vae", "preset": "paper", "coverages": ["full"], "weights": {"intra": 7}}]
+    weights = study_of(config)[1].runs[0].weights
+    assert weights.pop("kl_early") == 0
+    assert weights == {"reconstruction": 1, "kl": 20, "explicitness": 0.5 * 41**2, "intra": 7, "inter": 0.4 * 41**2}
+
+
 def test_one_over_n_is_that_of_the_training_rows(tiny):
     assert tiny.runs[1].prior_variance == pytest.approx(1 / 192)
 
