@@ -43,7 +43,7 @@ def measured(trainer, likelihood):
     nats = likelihood.nats(batch.images, trainer.model.decode(codes))
     count = codes.shape[1]
     rho = np.abs(np.corrcoef(codes.T, batch.aux.T)[:count, count:]).max(0) if batch.aux.shape[1] else [np.nan]
-    return float(nats.mean()), float(nats.max()), float(np.min(rho)), trainer.state.best_loss
+    return float(nats.mean()), float(nats.max()), float(np.min(rho)), trainer.state.best_bound
 
 
 def main(config, path, counts):
