@@ -37,7 +37,7 @@ def trained(run, store):
 
 @torch.no_grad()
 def measured(trainer, likelihood):
-    """Mean and largest nats of the validation rows, the smallest correlation, and the validation loss."""
+    """Mean and largest nats of the validation rows, the smallest correlation, and the validation bound."""
     batch = trainer.validation.data
     codes, _ = trainer.model.encode(batch)
     nats = likelihood.nats(batch.images, trainer.model.decode(codes))

@@ -57,13 +57,16 @@ class TrainedModel:
         rows = torch.from_numpy(np.ascontiguousarray(codes, dtype=np.float32)).split(AT_ONCE)
         return torch.cat([self.model.decode(each.to(self.device)).cpu() for each in rows])
 
-    def decode_counts(self, codes: Array, images: NDArray[np.intp] | None = None) -> Array:
-        """Reconstructions (N, C, H, W) in photons per pixel.
+    def decode_counts(self, codes: Array) -> Array:
+        """Reconstructions (N, C, H, W) in photons per pixel."""
+        return np.asarray(self.likelihood.to_counts(self.decode(codes)).numpy())
 
-        `images` says which image of the rows each row of codes belongs to, by default the first N in order; it matters
-        where the noise, and so the scale, differs from image to image.
-        """
-        return self._counts(self.decode(codes), np.arange(len(codes)) if images is None else images)
+    def nats(self, reconstruction: Tensor) -> NDArray[np.float64]:
+        """-log p of the first N images, given N reconstructions on the likelihood's scale, (N,)."""
+        images = self.likelihood.to_scale(self.rows.images[: len(reconstruction)])
+        nats, precision = self.likelihood.nats(images, reconstruction), self.likelihood.precision
+        weighed = nats if precision is None else precision[: len(nats)] * nats
+        return np.asarray(weighed.numpy(), dtype=np.float64)
 
     def sample_prior(self) -> Array | None:
         """Two samples for each of the rows from the prior of the residual latents, (2 N, D - d), None without one.
@@ -76,9 +79,6 @@ class TrainedModel:
 
     @torch.no_grad()
     def sample_counts(self, count: int) -> Array:
-        """`count` images (N, C, H, W) sampled from the model, in photons per pixel, by the scales of the first rows."""
+        """`count` images (N, C, H, W) sampled from the model, in photons per pixel."""
         images = self.model.sample(count, generator(self.run.seed, "samples")).cpu()
-        return self._counts(images, np.arange(count))
-
-    def _counts(self, scaled: Tensor, images: NDArray[np.intp]) -> Array:
-        return np.asarray(self.likelihood.of(images).to_counts(scaled).numpy())
+        return np.asarray(self.likelihood.to_counts(images).numpy())

@@ -127,6 +127,9 @@ def _fit(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -
     if group.likelihood == "bernoulli" and dataset["noise"] != "none":
         text = f"{name} has {dataset['noise']} noise, and bernoulli takes images of 0 to 1"
         yield Fault(f"{where}.likelihood", "bernoulli", text, "write noise, gaussian with a sigma, or log10")
+    if group.likelihood == "counts" and dataset["noise"] == "gaussian":
+        text = f"{name} has gaussian noise, so its pixels are no counts"
+        yield Fault(f"{where}.likelihood", "counts", text, "write noise, or gaussian with a sigma")
     training = group.training or config.training
     if (group.mmd.block or 0) > training.batch:
         text = f"a batch has {training.batch} images"

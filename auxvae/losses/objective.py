@@ -142,6 +142,7 @@ class AutoencoderModel(Model):
         posterior, reconstruction = self.network(batch.images, aux, draws.noise)
         inputs = TermInputs(
             images=batch.images,
+            precision=batch.precision,
             aux=aux,
             is_aux=self.is_aux,
             prior=self._prior_of(aux),

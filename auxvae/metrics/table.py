@@ -112,7 +112,8 @@ METRICS: dict[str, Metric] = {
             "nats_floor": IN_IMAGES,
         },
         "reconstructions", "images", "",
-        "negative log likelihood of an image given its reconstruction; the floor is that of the noise-free truth",
+        "negative log likelihood of an image given its reconstruction; the floor is the least that "
+        "can be expected of any reconstruction, where the noise-free truth is there",
     ),
     "mse": Metric({"mse": Column("0", "images")}, "reconstructions", "images", "", "mean squared error per pixel"),
     "psnr": Metric(

@@ -122,6 +122,13 @@ BAD = {
     "no scales of a kernel": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"scales": []}}), "a scale is needed"),
     "an unknown kernel": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"kernel": "imk"}}), "did you mean 'imq'?"),
     "a misspelt method": (spoil(("runs", 0), {"methd": "vae"}), "did you mean 'method'?"),
+    "counts of gaussian noise": (
+        lambda c: (
+            c["datasets"]["galaxies"].update(noise={"kind": "gaussian", "snr": 50}),
+            c["runs"][0].update(likelihood="counts"),
+        ),
+        "so its pixels are no counts",
+    ),
     "photons for bernoulli": (spoil(("runs", 0, "likelihood"), "bernoulli"), "bernoulli takes images of 0 to 1"),
     "a block above the batch": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"block": 64}}), "has 32 images"),
     "a block and a queue": (
