@@ -45,7 +45,7 @@ class TrainedModel:
     @torch.no_grad()
     def encode(self) -> tuple[Array, Array]:
         """Mean and log variance of the posterior of every image of the rows, each (N, d_Z)."""
-        whole = whole_split(self.run, self.rows, self.scaling, self.likelihood.to_scale(self.rows.images))
+        whole = whole_split(self.run, self.rows, self.scaling, self.likelihood)
         cuts = [slice(i, i + AT_ONCE) for i in range(0, len(whole.images), AT_ONCE)]
         both = [self.model.encode(whole.take(cut).to(self.device)) for cut in cuts]
         mean, log_variance = (torch.cat(each).cpu().numpy() for each in zip(*both, strict=True))

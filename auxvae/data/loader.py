@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from auxvae.config.run import Run
+from auxvae.data.likelihoods import Likelihood
 from auxvae.data.randomness import order
 from auxvae.data.store import Rows, Scaling
 
@@ -56,9 +57,10 @@ def batch_of(
     return Batch(images, aux, torch.ones_like(aux), context, rows, ones if precision is None else precision)
 
 
-def whole_split(run: Run, rows: Rows, scaling: Scaling, images: Tensor) -> Batch:
-    """All rows of a split as one batch on the CPU, with their images on the likelihood's scale."""
-    return batch_of(images, rows.aux(run.aux, scaling), torch.from_numpy(rows.numbers))
+def whole_split(run: Run, rows: Rows, scaling: Scaling, likelihood: Likelihood) -> Batch:
+    """All rows of a split as one batch on the CPU, with their images on the scale of their likelihood."""
+    images, aux = likelihood.to_scale(rows.images), rows.aux(run.aux, scaling)
+    return batch_of(images, aux, torch.from_numpy(rows.numbers), likelihood.precision)
 
 
 class Batches(ABC):
