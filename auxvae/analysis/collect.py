@@ -98,7 +98,13 @@ def _control_rows(place: tuple[str, str], file: Path) -> Iterator[Row]:
     """The controls of a data set, on its test rows and with so many latents."""
     dataset, apart = place
     for control, scores in read_json(file, "the scores of controls")["scores"].items():
-        head = {"run": f"control-{control}{apart}", "dataset": dataset, "method": "control", "coverage": control, "seed": 0}
+        head = {
+            "run": f"control-{control}{apart}",
+            "dataset": dataset,
+            "method": "control",
+            "coverage": control,
+            "seed": 0,
+        }
         yield from (_row(head, metric, score) for metric, score in scores.items())
 
 

@@ -14,9 +14,9 @@ from auxvae.data import run_folder
 from auxvae.data.likelihoods import Likelihood
 from auxvae.data.loader import whole_split
 from auxvae.data.preparation import run_likelihood
-from auxvae.data.randomness import generator
+from auxvae.data.randomness import generator, normal
 from auxvae.data.store import Rows, Store
-from auxvae.models.model import TrainingData, make_model
+from auxvae.models.model import Posterior, TrainingData, make_model
 
 Array = NDArray[np.float32]
 AT_ONCE = 512  # images that pass through the network together
@@ -50,6 +50,18 @@ class TrainedModel:
         both = [self.model.encode(whole.take(cut).to(self.device)) for cut in cuts]
         mean, log_variance = (torch.cat(each).cpu().numpy() for each in zip(*both, strict=True))
         return mean, log_variance
+
+    @torch.no_grad()
+    def divergence(self, mean: Array, log_variance: Array) -> NDArray[np.float64] | None:
+        """KL of the posterior of each image from the run's prior, (N,); None for a prior without a density.
+
+        Where it has no closed form it is log q - log p at one sample of each posterior.
+        """
+        noise = normal(self.run.seed, "scores", 0, mean.shape)
+        m, log_v = (torch.from_numpy(each) for each in (mean, log_variance))
+        posterior = Posterior(*(each.to(self.device) for each in (m, log_v, m + noise * (0.5 * log_v).exp())))
+        nats = self.model.divergence(self.rows.aux(self.run.aux, self.scaling).to(self.device), posterior)
+        return None if nats is None else np.asarray(nats.cpu().numpy(), dtype=np.float64)
 
     @torch.no_grad()
     def decode(self, codes: Array) -> Tensor:

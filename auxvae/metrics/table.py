@@ -254,7 +254,8 @@ METRICS: dict[str, Metric] = {
     ),
     "kl": Metric(
         {"kl": IN_AGGREGATE}, "posterior", "posterior", "Kingma & Welling, arXiv:1312.6114",
-        "nats per image of the posterior against N(0, 1): how much the code holds, of factors or of anything else",
+        "nats per image of the posterior against the run's own prior, given the auxiliary variables where that is: how "
+        "much the code holds, of factors or of anything else; absent where the prior has no density for every z",
     ),
     "straightness": Metric(
         {"straightness": ONE, "curvature": NONE}, "means", "films", "Henaff et al., Nat. Neurosci. 2019",
