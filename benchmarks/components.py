@@ -37,13 +37,13 @@ def trained(run, store):
 
 @torch.no_grad()
 def measured(trainer, likelihood):
-    """Mean and largest nats of the validation rows, the smallest correlation, and the validation loss."""
+    """Mean and largest nats of the validation rows, the smallest correlation, and the validation bound."""
     batch = trainer.validation.data
     codes, _ = trainer.model.encode(batch)
     nats = likelihood.nats(batch.images, trainer.model.decode(codes))
     count = codes.shape[1]
     rho = np.abs(np.corrcoef(codes.T, batch.aux.T)[:count, count:]).max(0) if batch.aux.shape[1] else [np.nan]
-    return float(nats.mean()), float(nats.max()), float(np.min(rho)), trainer.state.best_loss
+    return float(nats.mean()), float(nats.max()), float(np.min(rho)), trainer.state.best_bound
 
 
 def main(config, path, counts):

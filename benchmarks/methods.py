@@ -15,7 +15,7 @@ import torch
 from auxvae.config.methods import METHODS
 from auxvae.config.study import read_study
 from auxvae.data.likelihoods import Poisson
-from auxvae.data.loader import Batch
+from auxvae.data.loader import batch_of
 from auxvae.data.randomness import generator
 from auxvae.data.store import Scaling
 from auxvae.models.model import TrainingData, draws_at, make_model
@@ -48,7 +48,7 @@ def step_of(run):
     optimiser = adam(model, run.training)
     images = 20 * torch.rand(ROWS, 1, 33, 33, generator=generator(0, "images"))
     aux = torch.rand(ROWS, len(run.aux), generator=generator(0, "u"))
-    batch = Batch(images, aux, torch.ones_like(aux), torch.zeros(ROWS, dtype=torch.long), torch.arange(ROWS))
+    batch = batch_of(images, aux, torch.arange(ROWS))
 
     def step(i):
         terms = model.loss(batch, draws_at(model.draw(0, "latents", i, 1, ROWS), 0), torch.tensor(0.5)).terms

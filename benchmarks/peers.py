@@ -32,7 +32,7 @@ from pythae.trainers.training_callbacks import TrainingCallback
 from quality import NATS, PSF, SEEDS, marks, runs
 from torch import nn
 
-from auxvae.data.loader import Batch
+from auxvae.data.loader import batch_of
 from auxvae.data.store import Store
 from auxvae.models.model import draws_at
 from auxvae.training.loop import Trainer
@@ -83,7 +83,7 @@ class Wrapped(BaseAE):
         images, aux = inputs["data"], inputs["labels"]
         rows = torch.arange(len(aux))
         draws = self.draws._replace(noise=torch.randn(len(aux), self.draws.noise.shape[1]))
-        loss = self.ours[0].loss(Batch(images, aux, torch.ones_like(aux), rows, rows), draws, torch.tensor(0.5))
+        loss = self.ours[0].loss(batch_of(images, aux, rows), draws, torch.tensor(0.5))
         return ModelOutput(loss=torch.stack(list(loss.terms.values())) @ self.weights)
 
 

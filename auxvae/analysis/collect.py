@@ -34,7 +34,7 @@ Row = dict[str, Any]
 def collect(runs: tuple[Run, ...], results: Path) -> None:
     """Write scores.parquet and analysis.nc from the folders of the runs and the controls of their data sets."""
     folders = {run.id: results / "runs" / run.id for run in runs}
-    controls = {run.dataset.name: controls_file(results, run) for run in runs}
+    controls = _controls(runs, results)
     if faults := list(_absent(folders.values(), controls.values(), results)):
         raise Refused(faults)
     rows = [row for run in runs for row in _run_rows(run, folders[run.id])]
@@ -46,6 +46,16 @@ def collect(runs: tuple[Run, ...], results: Path) -> None:
     matrices, drops = _gathered(folders, CODES, ["rho"]), _gathered(folders, SENSITIVITY, None)
     with atomic_write(results / "analysis.nc") as part:
         xr.merge([matrices, drops, contrasts(scores, variants(runs))], join="outer").to_netcdf(part)
+
+
+def _controls(runs: tuple[Run, ...], results: Path) -> dict[tuple[str, str], Path]:
+    """The file of the controls of each data set and number of latents, by the data set and what tells it apart."""
+    files = {(run.dataset.name, run.network.latents): controls_file(results, run) for run in runs}
+    datasets, sizes = ({key[i] for key in files} for i in (0, 1))
+    return {
+        (name, (f"-{name}" if len(datasets) > 1 else "") + (f"-{size}-latents" if len(sizes) > 1 else "")): file
+        for (name, size), file in files.items()
+    }
 
 
 def _absent(folders: Iterable[Path], controls: Iterable[Path], results: Path) -> Iterator[Fault]:
@@ -84,10 +94,17 @@ def _posterior(folder: Path) -> tuple[Array, Array]:
     return mean, log_variance
 
 
-def _control_rows(dataset: str, file: Path) -> Iterator[Row]:
-    """The controls of a data set, on its test rows and with as many latents as its last run has."""
+def _control_rows(place: tuple[str, str], file: Path) -> Iterator[Row]:
+    """The controls of a data set, on its test rows and with so many latents."""
+    dataset, apart = place
     for control, scores in read_json(file, "the scores of controls")["scores"].items():
-        head = {"run": f"control-{control}", "dataset": dataset, "method": "control", "coverage": control, "seed": 0}
+        head = {
+            "run": f"control-{control}{apart}",
+            "dataset": dataset,
+            "method": "control",
+            "coverage": control,
+            "seed": 0,
+        }
         yield from (_row(head, metric, score) for metric, score in scores.items())
 
 

@@ -1,7 +1,8 @@
 """Scores of one run on its test rows, and the codes behind them.
 
-kl                 nats per image of the posterior against N(0, 1): how much the code holds; without the auxiliary
-                   latents that are the factors themselves (cvae)
+kl                 nats per image of the posterior against the run's own prior: N(u_j, v) for auxiliary latents, the
+                   learned one of ivae and idvae, and that of the residual latents, else N(0, 1); without auxiliary
+                   latents that are the factors themselves (cvae); absent where the prior has no density for every z
 lds ...            auxvae.metrics.alignment: lds and lds_corrected over the auxiliary variables, lds_all... over every
                    factor
 prior_...          auxvae.metrics.prior_match: posterior samples of the residual latents, unless their prior is learned
@@ -27,7 +28,7 @@ from auxvae.config.run import Run
 from auxvae.data.randomness import normal
 from auxvae.data.store import Store
 from auxvae.metrics.alignment import alignment_scores, correlation_matrix, informative_scores, lds
-from auxvae.metrics.posterior import divergence, informative_latents
+from auxvae.metrics.posterior import informative_latents
 from auxvae.metrics.prior_match import match_scores
 from auxvae.metrics.score import Score, mean_score
 from auxvae.metrics.suite import study_scores
@@ -58,9 +59,8 @@ def code_scores(run: Run, model: TrainedModel, mean: Codes, log_variance: Codes,
     prior = model.sample_prior()
     if prior is not None:
         scores |= match_scores(sampled[:, len(run.aux) :], prior.astype(np.float64))
-    if run.encoder == "deterministic":
-        return scores
-    return {"kl": mean_score(divergence(mean, log_variance)[:, has_width].sum(1)), **scores}
+    nats = None if run.encoder == "deterministic" else model.divergence(mean, log_variance)
+    return scores if nats is None else {"kl": mean_score(nats), **scores}
 
 
 def posterior_samples(run: Run, mean: Codes, log_variance: Codes) -> Array:

@@ -14,9 +14,9 @@ from auxvae.data import run_folder
 from auxvae.data.likelihoods import Likelihood
 from auxvae.data.loader import whole_split
 from auxvae.data.preparation import run_likelihood
-from auxvae.data.randomness import generator
+from auxvae.data.randomness import generator, normal
 from auxvae.data.store import Rows, Store
-from auxvae.models.model import TrainingData, make_model
+from auxvae.models.model import Posterior, TrainingData, make_model
 
 Array = NDArray[np.float32]
 AT_ONCE = 512  # images that pass through the network together
@@ -45,11 +45,23 @@ class TrainedModel:
     @torch.no_grad()
     def encode(self) -> tuple[Array, Array]:
         """Mean and log variance of the posterior of every image of the rows, each (N, d_Z)."""
-        whole = whole_split(self.run, self.rows, self.scaling, self.likelihood.to_scale(self.rows.images))
+        whole = whole_split(self.run, self.rows, self.scaling, self.likelihood)
         cuts = [slice(i, i + AT_ONCE) for i in range(0, len(whole.images), AT_ONCE)]
         both = [self.model.encode(whole.take(cut).to(self.device)) for cut in cuts]
         mean, log_variance = (torch.cat(each).cpu().numpy() for each in zip(*both, strict=True))
         return mean, log_variance
+
+    @torch.no_grad()
+    def divergence(self, mean: Array, log_variance: Array) -> NDArray[np.float64] | None:
+        """KL of the posterior of each image from the run's prior, (N,); None for a prior without a density.
+
+        Where it has no closed form it is log q - log p at one sample of each posterior.
+        """
+        noise = normal(self.run.seed, "scores", 0, mean.shape)
+        m, log_v = (torch.from_numpy(each) for each in (mean, log_variance))
+        posterior = Posterior(*(each.to(self.device) for each in (m, log_v, m + noise * (0.5 * log_v).exp())))
+        nats = self.model.divergence(self.rows.aux(self.run.aux, self.scaling).to(self.device), posterior)
+        return None if nats is None else np.asarray(nats.cpu().numpy(), dtype=np.float64)
 
     @torch.no_grad()
     def decode(self, codes: Array) -> Tensor:
@@ -57,13 +69,16 @@ class TrainedModel:
         rows = torch.from_numpy(np.ascontiguousarray(codes, dtype=np.float32)).split(AT_ONCE)
         return torch.cat([self.model.decode(each.to(self.device)).cpu() for each in rows])
 
-    def decode_counts(self, codes: Array, images: NDArray[np.intp] | None = None) -> Array:
-        """Reconstructions (N, C, H, W) in photons per pixel.
+    def decode_counts(self, codes: Array) -> Array:
+        """Reconstructions (N, C, H, W) in photons per pixel."""
+        return np.asarray(self.likelihood.to_counts(self.decode(codes)).numpy())
 
-        `images` says which image of the rows each row of codes belongs to, by default the first N in order; it matters
-        where the noise, and so the scale, differs from image to image.
-        """
-        return self._counts(self.decode(codes), np.arange(len(codes)) if images is None else images)
+    def nats(self, reconstruction: Tensor) -> NDArray[np.float64]:
+        """-log p of the first N images, given N reconstructions on the likelihood's scale, (N,)."""
+        images = self.likelihood.to_scale(self.rows.images[: len(reconstruction)])
+        nats, precision = self.likelihood.nats(images, reconstruction), self.likelihood.precision
+        weighed = nats if precision is None else precision[: len(nats)] * nats
+        return np.asarray(weighed.numpy(), dtype=np.float64)
 
     def sample_prior(self) -> Array | None:
         """Two samples for each of the rows from the prior of the residual latents, (2 N, D - d), None without one.
@@ -76,9 +91,6 @@ class TrainedModel:
 
     @torch.no_grad()
     def sample_counts(self, count: int) -> Array:
-        """`count` images (N, C, H, W) sampled from the model, in photons per pixel, by the scales of the first rows."""
+        """`count` images (N, C, H, W) sampled from the model, in photons per pixel."""
         images = self.model.sample(count, generator(self.run.seed, "samples")).cpu()
-        return self._counts(images, np.arange(count))
-
-    def _counts(self, scaled: Tensor, images: NDArray[np.intp]) -> Array:
-        return np.asarray(self.likelihood.of(images).to_counts(scaled).numpy())
+        return np.asarray(self.likelihood.to_counts(images).numpy())

@@ -1,6 +1,7 @@
 """Scores of the reconstructions of one run, each beside its floor, ceiling or baseline.
 
-nats, nats_floor   -log p of the images given the reconstruction, and given the noise-free truth where the store has it
+nats, nats_floor   -log p of the images given the reconstruction, and given that of least expectation: on the scale of
+                   the likelihood the mean of what the noise makes of the noise-free truth, where the store has it
 mse                per pixel, of images scaled to [0, 1] by the extremes of the training rows
 psnr               of the images of mse, in decibel
 set_distance       sliced Wasserstein distance between the images of mse and their reconstructions, as two sets
@@ -34,9 +35,10 @@ def image_scores(store: Store, model: TrainedModel, mean: NDArray[np.float32]) -
     rows = model.rows
     images, decoded = _double(rows.images), _double(model.decode_counts(mean))
     truth = None if rows.truth is None else _double(rows.truth)
-    scores = {"nats": mean_score(_nats(model, model.decode(mean)))}
-    if rows.truth is not None:
-        scores["nats_floor"] = mean_score(_nats(model, model.likelihood.to_scale(rows.truth)))
+    scores = {"nats": mean_score(model.nats(model.decode(mean)))}
+    best = None if rows.truth is None else model.likelihood.best(rows.truth)
+    if best is not None:
+        scores["nats_floor"] = mean_score(model.nats(best))
     if store.holds_galaxies:
         scores |= shape_scores(shapes(decoded[:, 0]), true_shapes(rows))
     average = _double(model.scaling.mean_image[None])
@@ -76,11 +78,6 @@ def _set_distance(decoded: Array, images: Array) -> Score:
     """Sliced Wasserstein distance of two sets of images, pixels as coordinates."""
     one, two = (projected(each.reshape(len(each), -1)) for each in (decoded, images))
     return jackknife(lambda rows: marginal_wasserstein(one[rows], two[rows]), len(one))
-
-
-def _nats(model: TrainedModel, reconstruction: torch.Tensor) -> Array:
-    images = model.likelihood.to_scale(model.rows.images)
-    return np.asarray(model.likelihood.nats(images, reconstruction).numpy(), dtype=np.float64)
 
 
 def _double(images: NDArray[np.float32] | torch.Tensor) -> Array:

@@ -115,19 +115,17 @@ def _losses(model: TrainedModel, codes: Codes) -> Callable[[Codes], Array]:
 
 def _measures(model: TrainedModel, images: int) -> Callable[[Codes], Array]:
     """The measures of the reconstructions from codes, more is better, (measure, N)."""
-    scaling, rows, likelihood = model.scaling, model.rows, model.likelihood.of(slice(0, images))
+    scaling, rows = model.scaling, model.rows
     low, span = scaling.count_low, scaling.count_high - scaling.count_low
     counts = rows.images[:images].numpy()
     reference = (rows.truth if rows.truth is not None else rows.images)[:images].numpy()
     top = float(asinh_scale(np.array(scaling.count_high)) - asinh_scale(np.array(low)))
     paper, asinh = ssim_to((counts - low) / span, 1.0), ssim_to(asinh_scale(reference), top)
-    scaled = likelihood.to_scale(rows.images[:images].clone())
 
     def measure(codes: Codes) -> Array:
         images_on_scale = model.decode(codes)
-        decoded = likelihood.to_counts(images_on_scale).numpy()
-        nats = likelihood.nats(scaled, images_on_scale).numpy()
-        return np.stack([paper((decoded - low) / span), asinh(asinh_scale(decoded)), -nats])
+        decoded = model.likelihood.to_counts(images_on_scale).numpy()
+        return np.stack([paper((decoded - low) / span), asinh(asinh_scale(decoded)), -model.nats(images_on_scale)])
 
     return measure
 

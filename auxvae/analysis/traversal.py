@@ -49,7 +49,6 @@ def _typical_rows(factors: dict[str, NDArray[np.float64]], count: int) -> list[i
 
 
 def _walk(model: TrainedModel, codes: Codes, image: int, latent: int, values: NDArray[np.float32]) -> Codes:
-    row = np.full(len(values), image)
-    walked = codes[row]
+    walked = codes[np.full(len(values), image)]
     walked[:, latent] = values
-    return np.asarray(model.decode_counts(walked, row).sum(1))
+    return np.asarray(model.decode_counts(walked).sum(1))

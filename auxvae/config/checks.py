@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from auxvae.config.latents import PriorSpec, dimension_fault
-from auxvae.config.methods import DIVERGENCES, METHODS, PRESET_WEIGHTS, default_weights
+from auxvae.config.methods import DIVERGENCES, METHODS, PRESET_WEIGHTS, default_terms
 from auxvae.config.networks import BACKBONES, Network
 from auxvae.config.spec import Config, Group
 from foundation.faults import Fault, Words, listed, suggest
@@ -76,7 +76,7 @@ def _group(config: Config, group: Group, where: str, facts: Facts) -> Iterator[F
 
 
 def _lists(group: Group, where: str) -> Iterator[Fault]:
-    terms = default_weights(group.method, group.preset)
+    terms = default_terms(group.method, group.preset)
     for name, values in group.weights.items():
         if name not in terms:
             text = f"{group.method} has the terms {listed(terms)}"
@@ -127,6 +127,9 @@ def _fit(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -
     if group.likelihood == "bernoulli" and dataset["noise"] != "none":
         text = f"{name} has {dataset['noise']} noise, and bernoulli takes images of 0 to 1"
         yield Fault(f"{where}.likelihood", "bernoulli", text, "write noise, gaussian with a sigma, or log10")
+    if group.likelihood == "counts" and dataset["noise"] == "gaussian":
+        text = f"{name} has gaussian noise, so its pixels are no counts"
+        yield Fault(f"{where}.likelihood", "counts", text, "write noise, or gaussian with a sigma")
     training = group.training or config.training
     if (group.mmd.block or 0) > training.batch:
         text = f"a batch has {training.batch} images"
@@ -161,7 +164,7 @@ def _images_fit(network: Network, where: str, dataset: Mapping[str, Any]) -> Ite
 def _latents(group: Group, where: str) -> Iterator[Fault]:
     """What the method and its latents ask of each other."""
     method, prior = METHODS[group.method], group.prior
-    terms = default_weights(group.method, group.preset)
+    terms = default_terms(group.method, group.preset)
     if group.cooling_from >= group.cooling_until:
         text = f"the cooling ends at {group.cooling_until:g}, after it has begun"
         yield Fault(f"{where}.cooling_from", group.cooling_from, text, "lower it or raise cooling_until")

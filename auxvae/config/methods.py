@@ -128,7 +128,6 @@ METHODS = {
     ),
 }
 
-_PIXELS = 33 * 33
 # The released galaxy setting: beta 20, lambda_1 0.50 and lambda_2 0.40 beside terms per pixel, log10 likelihood, prior
 # variance 1, K = 3 between blocks and 1 within, sums in place of means, products of factors in the inter term.
 # penalty: the published measure of dependence, |rho| over the batch, and its penalty throughout, in nats per image.
@@ -154,11 +153,12 @@ PAPER_WEIGHTS: dict[str, dict[str, float]] = {
         "kl": 20,
         "kl_early": 0,
         "calibration": 0,
-        "explicitness": 0.50 * _PIXELS,
-        "intra": 0.50 * _PIXELS,
-        "inter": 0.40 * _PIXELS,
+        "explicitness": 0.50,
+        "intra": 0.50,
+        "inter": 0.40,
     },
 }
+PER_PIXEL = {"explicitness", "intra", "inter"}  # terms that the released loss weighs beside a mean over the pixels
 
 
 PENALTY_WEIGHTS: dict[str, dict[str, float]] = {
@@ -167,9 +167,15 @@ PENALTY_WEIGHTS: dict[str, dict[str, float]] = {
 PRESET_WEIGHTS = {"paper": PAPER_WEIGHTS, "penalty": PENALTY_WEIGHTS}
 
 
-def default_weights(method: str, preset: str) -> dict[str, float]:
-    """Weights of a method's terms where the config says nothing."""
-    chosen: Mapping[str, float] = METHODS[method].weights
-    if preset in PRESET_WEIGHTS:
-        chosen = PRESET_WEIGHTS[preset].get(method, {})
-    return {name: float(weight) for name, weight in chosen.items()}
+def default_terms(method: str, preset: str) -> Mapping[str, float]:
+    """The terms of a method as the table has them; none where the preset does not have the method."""
+    return PRESET_WEIGHTS[preset].get(method, {}) if preset in PRESET_WEIGHTS else METHODS[method].weights
+
+
+def default_weights(method: str, preset: str, pixels: int) -> dict[str, float]:
+    """Weights of a method's terms where the config says nothing, on images of so many pixels, all channels together."""
+    scaled = PER_PIXEL if preset == "paper" else set()
+    return {
+        name: float(weight * (pixels if name in scaled else 1))
+        for name, weight in default_terms(method, preset).items()
+    }

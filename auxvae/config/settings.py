@@ -22,8 +22,9 @@ from foundation.files import digest_file
 class Settings(Section):
     """What a group of runs may set beside its method, coverages, weights and seeds."""
 
-    likelihood: Literal["noise", "gaussian", "poisson", "bernoulli", "log10"] = "noise"
-    """`noise`: what the noise of the data says; `gaussian` with `sigma`; `poisson`: counts over no sky; `bernoulli`:
+    likelihood: Literal["noise", "gaussian", "poisson", "counts", "bernoulli", "log10"] = "noise"
+    """`noise`: what the noise of the data says, photons on Anscombe's scale; `gaussian` with `sigma`; `poisson`: counts
+    over no sky, on Anscombe's scale; `counts`: the Poisson distribution itself, over the sky of the data; `bernoulli`:
     images in [0, 1]; `log10`: the published one"""
 
     sigma: Positive | None = None

@@ -65,9 +65,9 @@ class Group(Settings):
     training: Training | None = None
     """keys that differ from those of the study"""
 
-    def weightings(self) -> Iterator[dict[str, float]]:
-        """Every combination of the weights in the config, over the method's defaults."""
-        defaults = default_weights(self.method, self.preset)
+    def weightings(self, pixels: int) -> Iterator[dict[str, float]]:
+        """Every combination of the weights in the config, over the method's defaults for so many pixels."""
+        defaults = default_weights(self.method, self.preset, pixels)
         for values in itertools.product(*self.weights.values()):
             yield {**defaults, **dict(zip(self.weights, values, strict=True))}
 

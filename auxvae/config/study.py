@@ -136,7 +136,7 @@ def _unfold(config: Config, group: Group, facts: Facts) -> Iterator[Run]:
     source = _source(facts[dataset_of(config, group)])
     settings = resolved(group.settings(), METHODS[group.method], source.train)
     for coverage in group.coverages or ("",):
-        for weights in group.weightings():
+        for weights in group.weightings(source.channels * source.stamp**2):
             for seed in group.seeds:
                 yield Run(
                     dataset=source,

@@ -39,10 +39,11 @@ class Training(Section):
     """largest norm of a run's gradient; `null` for none"""
 
     patience: Count | None = None
-    """stop after so many epochs without a better validation loss"""
+    """stop after so many epochs without a better validation bound (`keep`)"""
 
     keep: Literal["best", "last"] = "best"
-    """weights that are scored: of the best validation epoch, or of the last"""
+    """weights that are scored: of the epoch with the least bound on validation rows (reconstruction, divergences from
+    the prior, regression, by their weights), or of the last"""
 
     gpu_precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     """of matrix products and convolutions on a GPU; `bfloat16`: of encoder and decoder, the loss in float32. Other than

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from auxvae.config.run import Run
+from auxvae.data.likelihoods import Likelihood
 from auxvae.data.randomness import order
 from auxvae.data.store import Rows, Scaling
 
@@ -25,6 +26,8 @@ class Batch(NamedTuple):
     images (B, C, H, W): on the likelihood's scale. aux (B, a): auxiliary variables, min-max scaled to [0, 1] by the
     training rows. observed (B, a): 1 where an auxiliary variable is known for that row. context (B,): number of the
     context (intervention) that the row was drawn in, 0 in observational data. rows (B,): row numbers in the store.
+    precision (B,): inverse variance of the noise of an image on the scale, relative to that of the likelihood: 1 unless
+    each image has a noise of its own (data.likelihoods).
     """
 
     images: Float[Tensor, "B C H W"]
@@ -32,6 +35,7 @@ class Batch(NamedTuple):
     observed: Float[Tensor, "B a"]
     context: Int[Tensor, " B"]
     rows: Int[Tensor, " B"]
+    precision: Float[Tensor, " B"]
 
     def take(self, index: Tensor | slice) -> Batch:
         """The rows of these positions."""
@@ -42,14 +46,21 @@ class Batch(NamedTuple):
         return Batch(*(each.to(device) for each in self))
 
 
-def batch_of(images: Float[Tensor, "B C H W"], aux: Float[Tensor, "B a"], rows: Int[Tensor, " B"]) -> Batch:
-    """A batch of observational data in which every auxiliary variable is known."""
-    return Batch(images, aux, torch.ones_like(aux), torch.zeros(len(aux), dtype=torch.long), rows)
+def batch_of(
+    images: Float[Tensor, "B C H W"],
+    aux: Float[Tensor, "B a"],
+    rows: Int[Tensor, " B"],
+    precision: Float[Tensor, " B"] | None = None,
+) -> Batch:
+    """A batch of observational data in which every auxiliary variable is known; a precision of 1, if there is none."""
+    context, ones = torch.zeros(len(aux), dtype=torch.long), torch.ones(len(aux))
+    return Batch(images, aux, torch.ones_like(aux), context, rows, ones if precision is None else precision)
 
 
-def whole_split(run: Run, rows: Rows, scaling: Scaling, images: Tensor) -> Batch:
-    """All rows of a split as one batch on the CPU, with their images on the likelihood's scale."""
-    return batch_of(images, rows.aux(run.aux, scaling), torch.from_numpy(rows.numbers))
+def whole_split(run: Run, rows: Rows, scaling: Scaling, likelihood: Likelihood) -> Batch:
+    """All rows of a split as one batch on the CPU, with their images on the scale of their likelihood."""
+    images, aux = likelihood.to_scale(rows.images), rows.aux(run.aux, scaling)
+    return batch_of(images, aux, torch.from_numpy(rows.numbers), likelihood.precision)
 
 
 class Batches(ABC):

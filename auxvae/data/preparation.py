@@ -45,10 +45,10 @@ class Prepared(NamedTuple):
 
     def batches(self, run: Run, scaling: Scaling, device: torch.device) -> Batches:
         """The batches of a run: of images in memory, or read from the store."""
-        aux, size = self.aux(run, scaling), run.training.batch
+        aux, size, precision = self.aux(run, scaling), run.training.batch, self.likelihood.precision
         if isinstance(self.images, StoredImages):
             return Stream(self.images, aux, size, device)
-        return Loader(batch_of(self.images, aux, torch.from_numpy(self.numbers)).to(device), size)
+        return Loader(batch_of(self.images, aux, torch.from_numpy(self.numbers), precision).to(device), size)
 
 
 class View(NamedTuple):
@@ -62,7 +62,8 @@ class View(NamedTuple):
 
     def likelihood_of(self, store: Store, name: str, extremes: tuple[float, float]) -> Likelihood:
         """The likelihood of the training or validation rows, where the training images have these extremes."""
-        return likelihood(self.likelihood, self.sigma, store.noise, store.noise_std(name), extremes)
+        of_rows, of_training = (store.noise_std(each) for each in (name, "train"))
+        return likelihood(self.likelihood, self.sigma, store.noise, of_rows, extremes, of_training)
 
 
 def prepare(run: Run, store: Store) -> tuple[Scaling, Prepared, Prepared]:
@@ -124,11 +125,10 @@ def _moments(store: Store, view: View) -> tuple[Moments, Moments]:
     counts, scaled = Moments(), Moments()
     kind = view.likelihood_of(store, "train", (0.0, 1.0))
     images = StoredImages(store, "train", kind)
-    blocks = cut(len(images.numbers), BLOCK)
-    for rows, block in zip(blocks, read_ahead(images.counts, blocks), strict=True):
+    for block in read_ahead(images.counts, cut(len(images.numbers), BLOCK)):
         counts.add(block)
         if not kind.bounded:
-            scaled.add(kind.of(rows).to_scale(block))
+            scaled.add(kind.to_scale(block))
     return counts, scaled
 
 
@@ -148,7 +148,8 @@ def _limits(factors: dict[str, NDArray[np.float64]]) -> tuple[dict[str, float], 
 def run_likelihood(run: Run, store: Store, rows: Rows, scaling: Scaling) -> Likelihood:
     """The likelihood of a trained run for some rows of its store."""
     extremes = (scaling.count_low, scaling.count_high)
-    return likelihood(run.settings.likelihood, run.settings.sigma, store.noise, rows.noise_std, extremes)
+    training_std = store.noise_std("train")
+    return likelihood(run.settings.likelihood, run.settings.sigma, store.noise, rows.noise_std, extremes, training_std)
 
 
 def _refuse_too_many(store: Store) -> None:

@@ -47,7 +47,7 @@ class StoredImages:
         images = torch.empty(sum(each.stop - each.start for each in several), *self.shape[1:])
         start = 0
         for each in (block for positions in several for block in self._together(positions, self.store.block)):
-            scaled = self.likelihood.of(each).to_scale(self.counts(each))
+            scaled = self.likelihood.to_scale(self.counts(each))
             images[start : start + len(scaled)] = scaled
             start += len(scaled)
         return images

@@ -39,6 +39,8 @@ class Stream(Batches):
         """Batches of `size` rows, or of all rows where there are fewer; the auxiliary variables are those of all."""
         super().__init__(len(aux), size)
         self.images, self.aux, self.device = images, aux, device
+        precision = images.likelihood.precision
+        self.precision = torch.ones(len(aux)) if precision is None else precision
 
     def windows(self, seed: int, epoch: int) -> list[Window]:
         """The windows of an epoch, each as the positions of its shards in the order of the store."""
@@ -66,8 +68,9 @@ class Stream(Batches):
     def _read(self, window: Window) -> Batch:
         """The rows of a window on the device."""
         numbers = torch.from_numpy(self.images.numbers)
-        aux, rows = (torch.cat([each[positions] for positions in window]) for each in (self.aux, numbers))
-        return batch_of(self.images.read(window), aux, rows).to(self.device)
+        every = (self.aux, numbers, self.precision)
+        aux, rows, precision = (torch.cat([each[positions] for positions in window]) for each in every)
+        return batch_of(self.images.read(window), aux, rows, precision).to(self.device)
 
 
 def _rows(window: Window) -> int:

@@ -27,18 +27,25 @@ from jaxtyping import Float
 from torch import Tensor
 
 from auxvae.losses.inputs import Nats, TermInputs, TermSettings
-from auxvae.models.priors import Gaussian
+from auxvae.models.model import Posterior
+from auxvae.models.priors import Gaussian, Prior
 
 
 def kl(inputs: TermInputs, fixed: TermSettings) -> Nats:
     """Kullback-Leibler divergence of the posterior from the prior."""
-    closed = _by_latent(inputs)
-    if fixed.density is None:
-        return closed.sum(1).mean()
-    residual = slice(inputs.is_aux.shape[0] - fixed.density.dimensions, None)
-    mean, log_variance, z = (each[:, residual] for each in inputs.posterior)
+    return of_images(inputs.posterior, inputs.prior, inputs.is_aux, fixed.density).mean()
+
+
+def of_images(
+    posterior: Posterior, prior: Gaussian, is_aux: Float[Tensor, " d"], density: Prior | None
+) -> Float[Tensor, " B"]:
+    """KL of the posterior of each image, (B,); density: the prior of the residual latents where it is not Gaussian."""
+    closed = gaussian_kl(posterior.mean, posterior.log_variance, prior)
+    if density is None:
+        return closed.sum(1)
+    mean, log_variance, z = (each[:, is_aux.shape[0] - density.dimensions :] for each in posterior)
     log_q = -0.5 * ((z - mean).square() * (-log_variance).exp() + log_variance + math.log(2 * math.pi)).sum(1)
-    nats: Tensor = ((inputs.is_aux * closed).sum(1) + log_q - fixed.density.log_prob(z)).mean()
+    nats: Tensor = (is_aux * closed).sum(1) + log_q - density.log_prob(z)
     return nats
 
 

@@ -18,6 +18,7 @@ from auxvae.config.run import Run
 from auxvae.config.terms import TERMS
 from auxvae.data.loader import Batch
 from auxvae.data.randomness import generator
+from auxvae.losses.divergences import of_images
 from auxvae.losses.inputs import Draws, Nats, Scalars, TermInputs, TermSettings
 from auxvae.losses.kernels import mean_features
 from auxvae.losses.queue import empty_queue
@@ -142,6 +143,7 @@ class AutoencoderModel(Model):
         posterior, reconstruction = self.network(batch.images, aux, draws.noise)
         inputs = TermInputs(
             images=batch.images,
+            precision=batch.precision,
             aux=aux,
             is_aux=self.is_aux,
             prior=self._prior_of(aux),
@@ -183,6 +185,16 @@ class AutoencoderModel(Model):
         """Images on the likelihood's scale."""
         images: Tensor = self.network.decode(latents)
         return images
+
+    def divergence(self, aux: Float[Tensor, "N a"], posterior: Posterior) -> Float[Tensor, " N"] | None:
+        """KL from N(u_j, v) or the learned prior, and of residual latents from theirs; nothing of copied latents."""
+        learned = self.run.composition.conditional == "learned"
+        if self.prior is not None and not (learned or self.run.prior.has_density()):
+            return None
+        prior, copied = self._prior_of(self._padded(aux)), self.is_aux * (self.run.composition.conditional == "copied")
+        mean = torch.where(copied > 0, prior.mean, posterior.mean)
+        log_variance = torch.where(copied > 0, prior.variance.log(), posterior.log_variance)
+        return of_images(Posterior(mean, log_variance, posterior.sample), prior, self.is_aux, self.fixed.density)
 
     def sample_prior(self, aux: Float[Tensor, "N a"], source: torch.Generator) -> Codes | None:
         """Samples of the residual latents' prior, (N, d_Z - a); None without residual latents or if it is learned."""

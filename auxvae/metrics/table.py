@@ -117,7 +117,8 @@ METRICS: dict[str, Metric] = {
             "nats_floor": IN_IMAGES,
         },
         "reconstructions", "images", "",
-        "negative log likelihood of an image given its reconstruction; the floor is that of the noise-free truth",
+        "negative log likelihood of an image given its reconstruction; the floor is the least that "
+        "can be expected of any reconstruction, where the noise-free truth is there",
     ),
     "mse": Metric({"mse": Column("0", "images")}, "reconstructions", "images", "", "mean squared error per pixel"),
     "psnr": Metric(
@@ -258,7 +259,8 @@ METRICS: dict[str, Metric] = {
     ),
     "kl": Metric(
         {"kl": IN_AGGREGATE}, "posterior", "posterior", "Kingma & Welling, arXiv:1312.6114",
-        "nats per image of the posterior against N(0, 1): how much the code holds, of factors or of anything else",
+        "nats per image of the posterior against the run's own prior, given the auxiliary variables where that is: how "
+        "much the code holds, of factors or of anything else; absent where the prior has no density for every z",
     ),
     "straightness": Metric(
         {"straightness": ONE, "curvature": NONE}, "means", "films", "Henaff et al., Nat. Neurosci. 2019",

@@ -76,6 +76,10 @@ class Model(ABC):
         """Images on the likelihood's scale."""
         raise NotImplementedError(f"{type(self).__name__} does not decode")
 
+    def divergence(self, aux: Float[Tensor, "N a"], posterior: Posterior) -> Float[Tensor, " N"] | None:
+        """KL of the posterior of each image from the model's prior, in nats; None where that has no density."""
+        return None
+
     def sample_prior(self, aux: Float[Tensor, "N a"], source: torch.Generator) -> Codes | None:
         """Samples of the prior of the residual latents at these auxiliary variables, None without a fixed prior."""
         return None

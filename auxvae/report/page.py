@@ -87,7 +87,7 @@ def factors(study: Study) -> list[str]:
 
 def _controls(scores: pd.DataFrame) -> dict[str, str]:
     runs = scores.loc[scores["method"] == "control", "run"].unique()
-    return {run: run.replace("-", ": ") for run in runs}
+    return {run: run.replace("-", ": ", 1).replace("-", " ") for run in runs}
 
 
 def page(study: Study, results: Path) -> None:

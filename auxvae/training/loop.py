@@ -3,6 +3,9 @@
 The batches and the random numbers of epoch e are drawn before it, addressed by (seed, purpose, e), and indexed by the
 step; validation uses the same random numbers in every epoch. A run that is killed anywhere and restarted therefore
 ends in the same bytes as one that is not. A term that is not finite stops the run, and says which term, step and run.
+
+The best epoch is that of the least validation bound, sum_t w_t term_t over the terms `in_bound` (config.terms): the
+loss of FactorVAE, say, falls when its discriminator loses ground, which makes no weights of the model better.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auxvae.config.run import Run
+from auxvae.config.terms import TERMS
 from auxvae.data.loader import Batch
 from auxvae.data.preparation import prepare
 from auxvae.data.run_folder import finish
@@ -77,6 +81,7 @@ class Trainer:
         data = TrainingData(train.likelihood, self.scaling, store.columns("train"), train.aux(run, self.scaling))
         self.model: Model = make_model(run, data, device)
         self.weights = torch.tensor([run.weights[name] for name in run.terms], device=device)
+        self.bound = torch.tensor([run.weights[name] * TERMS[name].in_bound for name in run.terms])
         self.follow = observer(validation.factors, device)
         self.state = self._new_state()
         if resume(work, run, self.state):
@@ -163,10 +168,10 @@ class Trainer:
         values, state = self.state.values.cpu(), self.state
         terms, codes = validated or self._validate()
         self._refuse_infinite(torch.cat([values, terms[None]]))
-        loss = float(terms @ self.weights.cpu())
-        if loss < state.best_loss:
-            state.best_loss, state.best_epoch, state.best = loss, state.epoch + 1, weights(self.model)
-        row: dict[str, float] = {"epoch": state.epoch + 1, "validation_loss": loss}
+        loss, bound = float(terms @ self.weights.cpu()), float(terms @ self.bound)
+        if bound < state.best_bound:
+            state.best_bound, state.best_epoch, state.best = bound, state.epoch + 1, weights(self.model)
+        row: dict[str, float] = {"epoch": state.epoch + 1, "validation_loss": loss, "validation_bound": bound}
         for name, train, validation in zip(self.run.terms, values.mean(0).tolist(), terms.tolist(), strict=True):
             row |= {f"train_{name}": train, f"validation_{name}": validation}
         state.history.append(row | {f"validation_{name}": float(each) for name, each in self.follow(codes).items()})

@@ -153,7 +153,8 @@ def _sharing(trainer: Trainer, others: Sequence[Trainer]) -> Trainer:
     for other in others[:1]:
         for mine, theirs in ((trainer.loader, other.loader), (trainer.validation, other.validation)):
             loader, shared = held(mine), held(theirs).data
-            loader.data = loader.data._replace(images=shared.images, context=shared.context, rows=shared.rows)
+            alike = {name: getattr(shared, name) for name in ("images", "context", "rows", "precision")}
+            loader.data = loader.data._replace(**alike)
     return trainer
 
 

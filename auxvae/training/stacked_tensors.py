@@ -106,4 +106,4 @@ class StackedRows:
         of_run = order + self.starts
         shared = self.shared
         images, context, rows = shared.images[order], shared.context[order], shared.rows[order]
-        return Batch(images, self.aux[of_run], self.observed[of_run], context, rows)
+        return Batch(images, self.aux[of_run], self.observed[of_run], context, rows, shared.precision[order])

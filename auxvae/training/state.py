@@ -4,7 +4,7 @@
     best.*       those of the best validation epoch      adam.i.*   moments of parameter i
     values       terms of each step of the epoch that is going on, (steps, terms)
     counters     step, best epoch
-    best_loss    validation loss of the best epoch
+    best_bound   validation bound of the best epoch
 
 The history, one row of numbers by name for each finished epoch, is JSON beside them.
 """
@@ -33,7 +33,7 @@ class State:
     best: Tensors
     step: int = 0
     best_epoch: int = 0
-    best_loss: float = math.inf
+    best_bound: float = math.inf
     history: History = field(default_factory=list)
 
     @property
@@ -50,7 +50,7 @@ class State:
             **_prefixed("adam.", self._moments()),
             "values": self.values.cpu(),
             "counters": torch.tensor([self.step, self.best_epoch]),
-            "best_loss": torch.tensor(self.best_loss, dtype=torch.float64),
+            "best_bound": torch.tensor(self.best_bound, dtype=torch.float64),
         }
 
     def restore(self, tensors: Tensors, history: History) -> None:
@@ -62,7 +62,7 @@ class State:
         self._restore_moments(_below("adam.", tensors))
         self.values.copy_(tensors["values"])
         self.step, self.best_epoch = tensors["counters"].tolist()
-        self.best_loss, self.history = float(tensors["best_loss"]), history
+        self.best_bound, self.history = float(tensors["best_bound"]), history
 
     def _moments(self) -> Tensors:
         moments = self.optimiser.state_dict()["state"]

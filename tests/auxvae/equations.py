@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import torch
-from scipy.special import logsumexp
+from scipy.special import logsumexp, xlogy
 from torch.distributions import Normal, kl_divergence
+
+from auxvae.data.likelihoods import Counts
 
 
 def double(*tensors):
@@ -17,7 +19,8 @@ def exact(name, fixed, inputs):
     x, image, u, is_aux = double(inputs.images, inputs.reconstruction, inputs.aux, inputs.is_aux)
     mu, logv, z = double(*inputs.posterior)
     if name == "reconstruction":
-        return 0.5 * ((x - image) ** 2).sum((1, 2, 3)).mean()
+        (precision,) = double(inputs.precision)
+        return (precision * reference_nats(fixed.likelihood, x, image)).mean()
     if name in ("kl", "kl_told", "kl_free", "kl_early", "capacity", "calibration"):
         every, done = reference_kl(inputs), float(inputs.progress)
         cooling = float(inputs.scalars.cooling)
@@ -54,6 +57,16 @@ def exact(name, fixed, inputs):
     if name in ("intra", "inter") and (fixed.dependence == "hsic" or fixed.settings.correlation == "unbiased"):
         return reference_unbiased(name, fixed, inputs, u, is_aux, z)
     return reference_dependence(name, fixed, u, is_aux, mu, z)
+
+
+def reference_nats(likelihood, x, y):
+    """-log p of images on the scale, (B,): a normal density, or Poisson's less that of the counts themselves."""
+    if not isinstance(likelihood, Counts):
+        return 0.5 * ((x - y) ** 2).sum((1, 2, 3))
+    counts, rate = x**2 / 4 - 0.375, (np.logaddexp(0, y) + 1e-3) ** 2 / 4
+    lit = counts > 1e-4
+    saturated = np.where(lit, xlogy(counts, np.where(lit, counts, 1)) - counts, 0)
+    return (saturated - np.where(lit, xlogy(counts, rate), 0) + rate).sum((1, 2, 3))
 
 
 def parameters(network, *names):

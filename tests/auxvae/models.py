@@ -8,7 +8,7 @@ from auxvae.config.methods import METHODS
 from auxvae.config.networks import BACKBONES
 from auxvae.data.components import Components
 from auxvae.data.likelihoods import Poisson
-from auxvae.data.loader import Batch
+from auxvae.data.loader import batch_of
 from auxvae.data.store import Scaling
 from auxvae.models.model import TrainingData, make_model
 from tests.conftest import study_of
@@ -59,4 +59,4 @@ def any_batch(run, rows, seed=3):
     shape = (rows, *stamp_of(run))
     aux = torch.rand(rows, len(run.aux), generator=g)
     images = 20 * torch.rand(shape, generator=g)
-    return Batch(images, aux, torch.ones_like(aux), torch.zeros(rows, dtype=torch.long), torch.arange(rows))
+    return batch_of(images, aux, torch.arange(rows))

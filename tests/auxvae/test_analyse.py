@@ -110,7 +110,14 @@ def test_every_score_has_its_number_of_rows(tiny, results):
             assert score["n"] == (converged if of_converged else FITTED.get(name, 32)), name
 
 
-def test_scores_and_intervals_are_those_computed_anew_from_the_codes(tiny, results):
+def unit(path, run, factors):
+    """The auxiliary variables of a run, scaled to [0, 1] by the extremes of the training rows."""
+    training = Store(path, run.dataset).factors("train")
+    low, high = (np.array([getattr(training[name], which)() for name in run.aux]) for which in ("min", "max"))
+    return (factors.sel(factor=list(run.aux)).values - low) / (high - low)
+
+
+def test_scores_and_intervals_are_those_computed_anew_from_the_codes(tiny, tiny_store, results):
     """KL by torch.distributions with the normal interval of a mean, LDS by numpy, for a run of every coverage."""
     for run in tiny.runs:
         folder = results / "runs" / run.id
@@ -120,8 +127,11 @@ def test_scores_and_intervals_are_those_computed_anew_from_the_codes(tiny, resul
             rho = abs(np.corrcoef(codes["mean"].T, codes["factors"].T)[:10, 10:])
             np.testing.assert_allclose(abs(codes["rho"]), rho, atol=1e-6)
             aux = [list(codes["factor"].values).index(name) for name in run.aux] or slice(None)
-        posterior, normal = Normal(mean, torch.exp(log_variance / 2)), Normal(torch.zeros(10), torch.ones(10))
-        nats = kl_divergence(posterior, normal).sum(1).double()
+            u = torch.zeros(32, 10)
+            u[:, : len(run.aux)] = torch.tensor(unit(tiny_store, run, codes["factors"]))
+        variance = torch.where(torch.arange(10) < len(run.aux), run.prior_variance, 1.0)
+        posterior, prior = Normal(mean, torch.exp(log_variance / 2)), Normal(u, variance.sqrt())
+        nats = kl_divergence(posterior, prior).sum(1).double()
         half = 1.96 * float(nats.std()) / np.sqrt(32)
         bounds = (float(nats.mean()), float(nats.mean()) - half, float(nats.mean()) + half)
         assert tuple(scores["kl"][name] for name in ("value", "low", "high")) == pytest.approx(bounds, rel=1e-5)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.distributions import Normal, kl_divergence
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from auxvae.analysis.analyse import analyse
@@ -75,6 +76,37 @@ def test_saved_and_read_back_it_gives_the_same_codes(method, study, tiny_store, 
     assert model.decode_counts(mean).shape == (32, 1, 33, 33)
 
 
+def kl_by_distributions(run, model, mean, log_variance):
+    """KL of each image by torch.distributions, latent by latent; None where there is no density to compare with."""
+    count, latents = len(run.aux), run.network.latents
+    u, q = model.rows.aux(run.aux, model.scaling), Normal(mean, (log_variance / 2).exp())
+    if run.composition.conditional == "learned":
+        prior = model.model.network.companion(torch.nn.functional.pad(u, (0, latents - count)))
+        return kl_divergence(q, Normal(prior.mean, prior.variance.sqrt())).sum(1)
+    if not run.prior.has_density():
+        return None
+    centre, width = torch.zeros_like(mean), torch.ones_like(mean)
+    centre[:, :count], width[:, :count] = u, run.prior_variance**0.5
+    by_latent = kl_divergence(q, Normal(centre, width))
+    return by_latent[:, count:].sum(1) if run.composition.conditional == "copied" else by_latent.sum(1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@torch.no_grad()
+def test_the_kl_of_a_run_is_that_from_its_own_prior(method, study, tiny_store, trained):
+    run = next(run for run in study.runs if run.method == method)
+    if run.encoder == "deterministic":
+        return
+    store = Store(tiny_store, run.dataset)
+    model = TrainedModel(trained / "runs" / run.id, run, store, store.read("test"), CPU)
+    mean, log_variance = model.encode()
+    expected = kl_by_distributions(run, model, *(torch.from_numpy(each) for each in (mean, log_variance)))
+    measured = model.divergence(mean, log_variance)
+    assert (measured is None) == (expected is None) == (method == "aux_mmd")
+    if expected is not None:
+        np.testing.assert_allclose(measured, expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("method", ["aux_mine", "ae_mmd"])
 def test_killed_with_a_companion_network_or_a_queue_it_ends_in_the_same_bytes(method, tiny_store, tmp_path):
     settings = {"mmd": {"queue": 64}} if method == "ae_mmd" else {}
@@ -119,7 +151,8 @@ def test_settings_go_the_whole_way(case, tiny_store, tmp_path):
     scores = read_json(tmp_path / "runs" / run.id / "scores.json", "scores")
     assert all(np.isfinite(score["value"]) for score in scores.values())
     assert ("prior_distance" in scores) is (len(run.aux) < run.network.latents)
-    assert ("kl" in scores) is (run.encoder == "gaussian")
+    has_density = run.prior.has_density() or len(run.aux) == run.network.latents
+    assert ("kl" in scores) is (run.encoder == "gaussian" and has_density)
 
 
 def test_a_queue_is_filled_and_then_holds_the_latest_codes(tiny_store, tmp_path, monkeypatch):

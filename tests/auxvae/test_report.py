@@ -11,6 +11,7 @@ from auxvae.config.labels import first_of_label, labels
 from auxvae.report.page import TABLES, draw, page, tabulate
 from auxvae.report.tables import read
 from foundation.files import write_json
+from tests.conftest import study_of
 
 G = np.random.default_rng(0)
 ROWS, LATENTS, FACTORS = 40, 10, ["radius", "g1", "g2", "flux", "psf_fwhm"]
@@ -79,7 +80,8 @@ def report_of(study, results, decodes):
     for run in study.runs:
         write_run(run, results / "runs" / run.id, labels(study.runs)[run.id] in decodes)
     factors = {name: G.random(ROWS) for name in FACTORS}
-    write_controls(study.runs[0], factors, results, 2)
+    for run in {run.network.latents: run for run in study.runs}.values():
+        write_controls(run, factors, results, 2)
     collect(study.runs, results)
     tabulate(study, results)
     draw(study, results)
@@ -114,6 +116,16 @@ def test_panels_are_those_of_runs_that_decode(tiny, tmp_path):
     assert [ax.get_title() for ax in one.axes] == ["aux_vae full", ""]
     for figure in (none, traversal_figure(xr.Dataset(), "m"), reconstruction_figure({}), history_figure({})):
         assert "decode" in figure.axes[0].texts[0].get_text()
+
+
+def test_controls_stand_beside_runs_of_every_number_of_latents(config, tmp_path):
+    """Each as many as its runs have: by their ceilings, the larger the number the lower."""
+    config["runs"] = [{"method": "beta_vae", "network": {"latents": latents}} for latents in (3, 10)]
+    study = study_of(config)[1]
+    report_of(study, tmp_path, set())
+    table = read(tmp_path / "tables" / "alignment.csv")
+    few, many = (float(table["lds_ceiling"][f"control: identity {size} latents"]) for size in (3, 10))
+    assert 1 > few > many > 0
 
 
 def test_captions_name_the_papers_of_what_is_shown(tiny, tmp_path):

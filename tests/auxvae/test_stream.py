@@ -69,6 +69,7 @@ CASES = {  # store, and what the runs say of the likelihood
     "poisson over a sky": ("photons", {}),
     "colours": ("bands", {}),
     "noise of each image": ("noise", {}),
+    "counts": ("photons", {"likelihood": "counts"}),
     "log10": ("photons", {"likelihood": "log10"}),
     "gaussian": ("unit", {"likelihood": "gaussian", "sigma": 0.1}),
     "bernoulli": ("unit", {"likelihood": "bernoulli"}),

@@ -122,6 +122,13 @@ BAD = {
     "no scales of a kernel": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"scales": []}}), "a scale is needed"),
     "an unknown kernel": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"kernel": "imk"}}), "did you mean 'imq'?"),
     "a misspelt method": (spoil(("runs", 0), {"methd": "vae"}), "did you mean 'method'?"),
+    "counts of gaussian noise": (
+        lambda c: (
+            c["datasets"]["galaxies"].update(noise={"kind": "gaussian", "snr": 50}),
+            c["runs"][0].update(likelihood="counts"),
+        ),
+        "so its pixels are no counts",
+    ),
     "photons for bernoulli": (spoil(("runs", 0, "likelihood"), "bernoulli"), "bernoulli takes images of 0 to 1"),
     "a block above the batch": (spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"block": 64}}), "has 32 images"),
     "a block and a queue": (
@@ -279,6 +286,14 @@ def test_the_published_penalty_is_a_preset_in_nats(config):
     assert (penalty.weights["inter"], penalty.weights["kl_early"]) == (12000, 0)
     assert (default.weights["inter"], default.weights["kl_early"]) == (0, 1)
     assert penalty.settings.likelihood == default.settings.likelihood == "noise"
+
+
+def test_the_published_weights_are_per_pixel_of_the_data_set(config):
+    config["datasets"]["galaxies"]["scene"] = {"stamp": 41}
+    config["runs"] = [{"method": "aux_vae", "preset": "paper", "coverages": ["full"], "weights": {"intra": 7}}]
+    weights = study_of(config)[1].runs[0].weights
+    assert weights.pop("kl_early") == 0
+    assert weights == {"reconstruction": 1, "kl": 20, "explicitness": 0.5 * 41**2, "intra": 7, "inter": 0.4 * 41**2}
 
 
 def test_one_over_n_is_that_of_the_training_rows(tiny):

@@ -13,8 +13,8 @@ from auxvae.config.methods import METHODS
 from auxvae.config.networks import BACKBONES, COMPANIONS
 from auxvae.config.settings import Settings
 from auxvae.config.terms import TERMS
+from auxvae.data.likelihoods import Counts, Poisson
 from auxvae.data.likelihoods import Gaussian as GaussianLikelihood
-from auxvae.data.likelihoods import Poisson
 from auxvae.losses.inputs import Scalars, TermInputs, TermSettings
 from auxvae.losses.kernels import features
 from auxvae.losses.queue import Queue
@@ -39,6 +39,7 @@ FIXED = {
         POISSON, Settings(), Mmd(kernel="rational_quadratic", bandwidth="median", pairs=5), dependence="hsic"
     ),
     "blocks": TermSettings(POISSON, Settings(), Mmd(kernel="laplace", block=12)),
+    "counts": TermSettings(Counts(3.0), Settings(), Mmd()),
     "independent, gated": TermSettings(POISSON, Settings(), Mmd(), prior_independent=True, gated=True),
 }
 COMPANION = {
@@ -85,6 +86,7 @@ def inputs_of(seed, aux, dtype, device, fixed=FIXED["default"], companion=None):
         earlier=Queue(draw(QUEUE, 2 * D), torch.tensor(QUEUE - 3).to(device)),
         scalars=Scalars(25 * draw(), 1 + 50 * draw(), 0.3 * draw(), 0.7 + 0.3 * draw(), width, 0.1 + draw()),
         progress=draw(),
+        precision=0.5 + draw(B),
         companion=companion,
     )
 

@@ -30,6 +30,7 @@ from auxvae.training.optimiser import rate
 from auxvae.training.state import weights
 from foundation.faults import Refused
 from foundation.files import locked
+from tests.auxvae.models import run_of
 from tests.conftest import ROOT
 
 CPU = torch.device("cpu")
@@ -190,6 +191,26 @@ def test_the_weights_of_the_best_or_of_the_last_epoch_are_kept(keep, tiny, tiny_
     model, last = (load_file(tmp_path / "runs" / run.id / f"{name}.safetensors") for name in ("model", "last"))
     assert same(model, by_epoch[1 if keep == "best" else 3]) and same(last, by_epoch[3])
     assert not same(by_epoch[1], by_epoch[3])
+
+
+@pytest.mark.parametrize("method", ["factor_vae", "aux_mine", "idvae", "beta_tcvae"])
+def test_the_best_epoch_does_not_depend_on_what_is_no_bound(method, config, tiny_store, tmp_path, monkeypatch):
+    """Reconstructions of 5, 3, 4 nats while every term of an opponent, or on dependence, falls far below them."""
+    run = fresh(run_of(method, config), epochs=3)
+    rows = iter([(5.0, 0.0), (3.0, -1e6), (4.0, -1e9)])
+
+    def validated(trainer):
+        bound, other = next(rows)
+        inside = {"reconstruction": bound, "kl": 0.0}
+        means = torch.zeros(trainer.validation.steps * trainer.validation.size, run.network.latents)
+        return torch.tensor([inside.get(name, other) for name in run.terms]), means
+
+    monkeypatch.setattr(loop.Trainer, "_validate", validated)
+    trainer = loop.Trainer(run, Store(tiny_store, run.dataset), tmp_path, CPU)
+    trainer.train()
+    assert trainer.state.best_epoch == 2
+    assert [row["validation_bound"] for row in trainer.state.history] == [5, 3, 4]
+    assert trainer.state.history[-1]["validation_loss"] < -1e6
 
 
 def same(one, two):
