@@ -119,6 +119,11 @@ METRICS: dict[str, Metric] = {
         "reconstructions", "images", "",
         "negative log likelihood of an image given its reconstruction; the floor is that of the noise-free truth",
     ),
+    "bound": Metric(
+        {"bound": IN_IMAGES}, "posterior", "posterior", "Kingma & Welling, arXiv:1312.6114",
+        "the negative evidence lower bound, reconstruction + KL from the model's own prior, whatever their weights; "
+        "methods with the term `kl`",
+    ),
     "mse": Metric({"mse": Column("0", "images")}, "reconstructions", "images", "", "mean squared error per pixel"),
     "psnr": Metric(
         {"psnr": IN_IMAGES}, "reconstructions", "images", "",

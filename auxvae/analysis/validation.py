@@ -1,0 +1,65 @@
+"""Scores of a run on its validation rows: those by which a setting may be chosen (auxvae.config.rules), and no more.
+
+bound                auxvae.analysis.bound
+nats, mse, ssim ...  auxvae.analysis.reconstructions, without floors, ceilings and baselines
+lds ...              auxvae.metrics.alignment, of posterior means
+kl                   as on test rows (auxvae.analysis.evaluate)
+
+One file holds them beside the record of what made them, so that a run is not scored twice: once among the candidates of
+`select`, and again in its evaluation on test rows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auxvae.analysis.bound import bound_scores
+from auxvae.analysis.files import VALIDATION
+from auxvae.analysis.model import TrainedModel
+from auxvae.analysis.reconstructions import fidelity_scores
+from auxvae.config.run import Run
+from auxvae.metrics.alignment import alignment_scores
+from auxvae.metrics.posterior import divergence
+from auxvae.metrics.score import Score, mean_score
+from auxvae.models.model import POINT
+from foundation.files import digest_file, read_json, write_json
+from foundation.provenance import code_hash
+
+Codes = NDArray[np.float32]
+
+
+def is_validated(folder: Path, run: Run, resamples: int) -> bool:
+    """Whether the folder holds the scores that this code gives these very weights."""
+    file = folder / VALIDATION
+    return file.is_file() and read_json(file, "scores").get("record") == _record(folder, run, resamples)
+
+
+def _record(folder: Path, run: Run, resamples: int) -> dict[str, Any]:
+    code = code_hash("auxvae.analysis.validation", *run.modules)
+    return {"code": code, "run": digest_file(folder / "spec.json"), "resamples": resamples}
+
+
+def write_validation(run: Run, model: TrainedModel, folder: Path, resamples: int) -> None:
+    """Score a run on the rows of its model, the validation rows, and write their file."""
+    scores = {name: score.to_json() for name, score in validation_scores(run, model, resamples).items()}
+    write_json(folder / VALIDATION, {"record": _record(folder, run, resamples), "scores": scores})
+
+
+def validation_scores(run: Run, model: TrainedModel, resamples: int) -> dict[str, Score]:
+    """What a rule may read."""
+    mean, log_variance = model.encode()
+    scores = fidelity_scores(model, mean) if model.can_decode else {}
+    scores |= bound_scores(model) | kl_scores(run, mean, log_variance)
+    return scores | alignment_scores(mean.astype(np.float64), model.rows.factors, run.aux, resamples)
+
+
+def kl_scores(run: Run, mean: Codes, log_variance: Codes) -> dict[str, Score]:
+    """KL from N(0, 1) of the latents that are no points, in nats per image; empty for a deterministic encoder."""
+    if run.encoder == "deterministic":
+        return {}
+    has_width = (log_variance > POINT).any(0)
+    return {"kl": mean_score(divergence(mean, log_variance)[:, has_width].sum(1))}
