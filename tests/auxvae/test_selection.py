@@ -221,6 +221,9 @@ def test_coverages_are_contrasted_whatever_weights_were_chosen(study, results, t
     collect(runs, copied, study.choices)
     with xr.open_dataset(copied / "analysis.nc") as analysis:
         assert list(analysis["pair"].values) == ["galaxies aux_vae: two - full"]
+        found = float(analysis["contrast"].isel(pair=0).sel(metric="nats", bound="mean"))
+    of_full, of_two = (read_json(copied / "runs" / run.id / "scores.json", "")["nats"]["value"] for run in runs)
+    assert found == pytest.approx(of_two - of_full)  # of test rows
 
 
 def test_nothing_is_scored_twice(study, results, tiny_store, tmp_path, monkeypatch):
@@ -249,6 +252,13 @@ def model(request, study, trained, tiny_store):
     store = Store(tiny_store, run.dataset)
     rows = store.read("validation", truth=True)
     return store, TrainedModel(trained / "runs" / run.id, run, store, rows, CPU)
+
+
+def test_the_file_holds_the_scores_of_the_validation_rows(results, model):
+    _, trained = model
+    file = read_json(results / "runs" / trained.run.id / "validation.json", "")["scores"]
+    for name, score in validation_scores(trained.run, trained, TINY["analyses"]["bootstrap"]).items():
+        assert file[name]["value"] == pytest.approx(score.value), name
 
 
 def test_validation_scores_are_those_of_validation_rows(study, model):
