@@ -105,8 +105,9 @@ def _record(folder: Path, run: Run, analyses: Analyses) -> dict[str, Any]:
 
 def validate(run: Run, analyses: Analyses, device: str, path: Path, results: Path) -> None:
     """Write validation.json of a run."""
-    _, model = _read_back(run, device, path, results, "validation")
-    write_validation(run, model, results / "runs" / run.id, analyses.bootstrap)
+    folder, (store, model) = results / "runs" / run.id, _read_back(run, device, path, results, "validation")
+    train = TrainedModel(folder, run, store, _training_rows(path, run.dataset), model.device)
+    write_validation(run, model, train, folder, analyses.bootstrap)
 
 
 def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path) -> None:

@@ -3,6 +3,7 @@
 bound                auxvae.analysis.bound
 nats, mse, ssim ...  auxvae.analysis.reconstructions, without floors, ceilings and baselines
 lds ...              auxvae.metrics.alignment, of posterior means
+leakage              auxvae.analysis.leakage, its largest alone
 kl                   as on test rows (auxvae.analysis.evaluate)
 
 One file holds them beside the record of what made them, so that a run is not scored twice: once among the candidates of
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from auxvae.analysis.bound import bound_scores
 from auxvae.analysis.files import VALIDATION
+from auxvae.analysis.leakage import leakage_of_validation
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.reconstructions import fidelity_scores
 from auxvae.config.run import Run
@@ -43,17 +45,18 @@ def _record(folder: Path, run: Run, resamples: int) -> dict[str, Any]:
     return {"code": code, "run": digest_file(folder / "spec.json"), "resamples": resamples}
 
 
-def write_validation(run: Run, model: TrainedModel, folder: Path, resamples: int) -> None:
-    """Score a run on the rows of its model, the validation rows, and write their file."""
-    scores = {name: score.to_json() for name, score in validation_scores(run, model, resamples).items()}
+def write_validation(run: Run, model: TrainedModel, train: TrainedModel, folder: Path, resamples: int) -> None:
+    """Score a run, read beside validation rows and beside training rows, and write its file."""
+    scores = {name: score.to_json() for name, score in validation_scores(run, model, train, resamples).items()}
     write_json(folder / VALIDATION, {"record": _record(folder, run, resamples), "scores": scores})
 
 
-def validation_scores(run: Run, model: TrainedModel, resamples: int) -> dict[str, Score]:
+def validation_scores(run: Run, model: TrainedModel, train: TrainedModel, resamples: int) -> dict[str, Score]:
     """What a rule may read."""
     mean, log_variance = model.encode()
     scores = fidelity_scores(model, mean) if model.can_decode else {}
     scores |= bound_scores(model) | kl_scores(run, mean, log_variance)
+    scores |= leakage_of_validation(train, model, resamples)
     return scores | alignment_scores(mean.astype(np.float64), model.rows.factors, run.aux, resamples)
 
 

@@ -72,8 +72,8 @@ def _unscored(config: Config, group: Group, select: Select, place: str) -> Itera
     if absent:
         text = f"it asks for {rule.words}, and {group.method} has no term {listed(absent)}"
         yield Fault(place, select.rule, text, remedy)
-    if rule.blocks and not METHODS[group.method].needs_aux:
-        text = f"it compares auxiliary and residual latents, and {group.method} has no auxiliary ones"
+    if rule.blocks and METHODS[group.method].conditional != "gaussian":
+        text = f"it asks what residual latents say of auxiliary ones, and {group.method} has none with a posterior"
         yield Fault(place, select.rule, text, remedy)
     latents = (group.network or config.network).latents
     for name in group.coverages if rule.blocks else ():

@@ -14,6 +14,7 @@ from auxvae.analysis import analyse as analyse_module
 from auxvae.analysis.analyse import analyse_fleet, validate_fleet
 from auxvae.analysis.bound import bound_scores
 from auxvae.analysis.collect import collect
+from auxvae.analysis.leakage import leakage
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.reconstructions import fidelity_scores, image_scores
 from auxvae.analysis.selection import decided, left_out, read_selection, select, shown_runs
@@ -250,22 +251,22 @@ def test_nothing_is_scored_twice(study, results, tiny_store, tmp_path, monkeypat
 def model(request, study, trained, tiny_store):
     run = study.runs[request.param]
     store = Store(tiny_store, run.dataset)
-    rows = store.read("validation", truth=True)
-    return store, TrainedModel(trained / "runs" / run.id, run, store, rows, CPU)
+    rows = (store.read("validation", truth=True), store.read("train"))
+    return store, *(TrainedModel(trained / "runs" / run.id, run, store, each, CPU) for each in rows)
 
 
 def test_the_file_holds_the_scores_of_the_validation_rows(results, model):
-    _, trained = model
+    _, trained, train = model
     file = read_json(results / "runs" / trained.run.id / "validation.json", "")["scores"]
-    for name, score in validation_scores(trained.run, trained, TINY["analyses"]["bootstrap"]).items():
+    for name, score in validation_scores(trained.run, trained, train, TINY["analyses"]["bootstrap"]).items():
         assert file[name]["value"] == pytest.approx(score.value), name
 
 
 def test_validation_scores_are_those_of_validation_rows(study, model):
     """Images, codes and factors of those rows, scored as test rows are."""
-    store, trained = model
+    store, trained, train = model
     mean, _ = trained.encode()
-    scores = validation_scores(trained.run, trained, 20)
+    scores = validation_scores(trained.run, trained, train, 20)
     span = trained.scaling.count_high - trained.scaling.count_low
     error = (trained.decode_counts(mean) - store.read("validation").images.numpy()).astype(np.float64) / span
     assert scores["mse"].value == pytest.approx((error**2).mean(), rel=1e-5)
@@ -274,13 +275,16 @@ def test_validation_scores_are_those_of_validation_rows(study, model):
     whole = image_scores(store, trained, mean)
     for name, score in fidelity_scores(trained, mean).items():
         assert score == whole[name], name
+    assert ("leakage" in scores) is bool(trained.run.aux)
+    if trained.run.aux:
+        assert scores["leakage"] == leakage(train, trained, 20)["leakage"]
     wanted = {"nats", "bound", "mse", "ssim", "ssim_asinh", "lds", "lds_corrected", "lds_all_corrected", "kl"}
     assert scores.keys() >= wanted | {f"rho_{name}" for name in trained.run.dataset.factors}
 
 
 def test_the_bound_is_reconstruction_and_divergence_from_the_models_own_prior(model):
     """By torch.distributions, for the sample of the posterior that the term draws, whatever the weights."""
-    _, trained = model
+    _, trained, _ = model
     run, rows = trained.run, trained.rows
     mean, log_variance = (torch.from_numpy(each) for each in trained.encode())
     noise = trained.model.draw(run.seed, "terms", 0, 1, len(mean)).noise[0]

@@ -205,7 +205,11 @@ BAD = {
     ),
     "leakage without auxiliary latents": (
         spoil(("runs", 0), {**TWO_KL, "select": "leakage"}),
-        "beta_vae has no auxiliary ones; take another rule",
+        "beta_vae has none with a posterior; take another rule",
+    ),
+    "leakage of copied latents": (
+        spoil(("runs", 1), {"method": "cvae", "coverages": ["two"], "weights": {"kl": [1, 2]}, "select": "leakage"}),
+        "cvae has none with a posterior; take another rule",
     ),
     "leakage without residual latents": (
         spoil(
