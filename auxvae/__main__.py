@@ -76,15 +76,33 @@ def evaluate(
     results: Results,
     fleet: Annotated[str, typer.Option(help="Which fleet of a config file; the first if empty.")] = "",
     workers: Annotated[int, typer.Option(min=1, help="Runs at a time on a CPU.")] = 1,
+    validation: Annotated[
+        bool, typer.Option("--validation", help="Only what `select` chooses by: scores of its runs on validation rows.")
+    ] = False,
     log_to: Log = None,
 ) -> None:
     """Scores, codes, sensitivity and pictures of the runs of a fleet that have none yet, into their folders."""
     open_log(log_to)
-    from auxvae.analysis.analyse import analyse_fleet
-    from auxvae.config.reading import analyses_of, fleet_of
+    from auxvae.analysis.analyse import analyse_fleet, validate_fleet
+    from auxvae.analysis.selection import left_out
+    from auxvae.config.reading import analyses_of, candidates_of, fleet_of
 
-    chosen, device = fleet_of(spec, fleet)
-    analyse_fleet(chosen, analyses_of(spec), device, store, results, workers)
+    named, device = fleet_of(spec, fleet)
+    candidates, analyses = candidates_of(spec, named), analyses_of(spec)
+    if validation:
+        validate_fleet(named, candidates, analyses, device, store, results, workers)
+    else:
+        analyse_fleet(named, analyses, device, store, results, workers, left_out(candidates, results))
+
+
+@app.command()
+def select(spec: Spec, results: Results, log_to: Log = None) -> None:
+    """Choose among the settings of every group with a `select` on validation rows, into selection.json."""
+    open_log(log_to)
+    from auxvae.analysis.selection import select as choose
+    from auxvae.config.reading import study_of
+
+    choose(study_of(spec).choices, results)
 
 
 @app.command()
@@ -92,9 +110,11 @@ def collect(spec: Spec, results: Results, log_to: Log = None) -> None:
     """Gather the runs of a study into scores.parquet and analysis.nc."""
     open_log(log_to)
     from auxvae.analysis.collect import collect as collect_runs
+    from auxvae.analysis.selection import shown_runs
     from auxvae.config.reading import study_of
 
-    collect_runs(study_of(spec).runs, results)
+    study = study_of(spec)
+    collect_runs(shown_runs(study, results), results, study.choices)
 
 
 @app.command()

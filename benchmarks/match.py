@@ -28,7 +28,7 @@ def read(results):
     config = load_yaml(Path(__file__).parent.parent / "config" / "match.yaml")
     label_of = labels(read_study(config, read_declared(config, []).to_json(), []).runs)
     scores = pd.read_parquet(results / "scores.parquet")
-    scores = scores[scores["run"].isin(label_of)]
+    scores = scores[scores["run"].isin(label_of) & (scores["split"] == "test")]
     index = ["dataset", "method", "run", "seed"]
     wide = scores.pivot_table(index=index, columns="metric", values="value").reset_index()
     return wide.assign(label=wide["run"].map(label_of))

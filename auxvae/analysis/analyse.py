@@ -1,8 +1,8 @@
-"""Everything that is computed from one trained run: scores, codes, sensitivity, pictures."""
+"""Everything that is computed from one trained run: scores, codes, sensitivity, pictures; scores of validation rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from functools import lru_cache, partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from auxvae.analysis.leakage import FITTED_ROWS
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.sensitivity import sensitivity
 from auxvae.analysis.traversal import traversal
+from auxvae.analysis.validation import is_validated, write_validation
 from auxvae.config.analyses import Analyses
 from auxvae.config.run import Fleet, Run, Source
 from auxvae.data.device import choose_device
@@ -38,17 +39,46 @@ IMAGE_SCORES = 25.0  # largest memory of the scores of images, by that of the te
 HEADLINE = ("nats", "ssim_asinh", "lds_sampled_corrected", "leakage")
 
 
-def analyse_fleet(fleet: Fleet, analyses: Analyses, device: str, path: Path, results: Path, workers: int) -> None:
-    """Analyse the runs of a fleet that are not analysed yet, and write a manifest when all are."""
-    workers = workers if choose_device(device).type == "cpu" else 1
-    waiting = [run for run in fleet.runs if not is_analysed(results / "runs" / run.id, run, analyses)]
-    jobs: list[Job] = [partial(analyse, run, analyses, device, path, results) for run in waiting]
+def validate_fleet(
+    fleet: Fleet, candidates: Collection[str], analyses: Analyses, device: str, path: Path, results: Path, workers: int
+) -> None:
+    """Score those runs of a fleet that are chosen among on validation rows, and write a manifest when all are."""
+    runs = [run for run in fleet.runs if run.id in candidates]
+    jobs = _validations(runs, analyses, device, path, results)
+    _do_all(jobs, device, workers, results / "fleets" / f"{fleet.id}-validation.json", runs)
+
+
+def analyse_fleet(
+    fleet: Fleet,
+    analyses: Analyses,
+    device: str,
+    path: Path,
+    results: Path,
+    workers: int,
+    left_out: Collection[str] = (),
+) -> None:
+    """Analyse the runs of a fleet that are not analysed yet, without those left out; write a manifest when all are."""
+    runs = [run for run in fleet.runs if run.id not in left_out]
+    waiting = [run for run in runs if not is_analysed(results / "runs" / run.id, run, analyses)]
+    jobs = _validations(runs, analyses, device, path, results)  # first, so that a process holds one split at a time
     if not are_scored(fleet.runs[0], results, analyses.bootstrap):
-        jobs.insert(0, partial(_score_controls, fleet.runs[0], path, results, analyses.bootstrap))
+        jobs.append(partial(_score_controls, fleet.runs[0], path, results, analyses.bootstrap))
+    jobs += [partial(analyse, run, analyses, device, path, results) for run in waiting]
+    _do_all(jobs, device, workers, results / "fleets" / f"{fleet.id}-scores.json", runs)
+
+
+def _validations(runs: list[Run], analyses: Analyses, device: str, path: Path, results: Path) -> list[Job]:
+    waiting = [run for run in runs if not is_validated(results / "runs" / run.id, run, analyses.bootstrap)]
+    return [partial(validate, run, analyses, device, path, results) for run in waiting]
+
+
+def _do_all(jobs: list[Job], device: str, workers: int, manifest: Path, runs: list[Run]) -> None:
+    """Do all jobs, refuse at the end with what stopped any, and write the manifest of these runs."""
+    workers = workers if choose_device(device).type == "cpu" else 1
     faults = [f for _, refused in run_all(jobs, _do, workers) if refused for f in refused.faults]
     if faults:
         raise Refused(faults)
-    write_json(results / "fleets" / f"{fleet.id}-scores.json", {"runs": [run.id for run in fleet.runs]})
+    write_json(manifest, {"runs": [run.id for run in runs]})
 
 
 def _do(job: Job) -> None:
@@ -58,7 +88,7 @@ def _do(job: Job) -> None:
 def _score_controls(run: Run, path: Path, results: Path, resamples: int) -> None:
     """Score the controls of a run's data set."""
     _use_one_core()
-    write_controls(run, _test_rows(path, run.dataset)[1].factors, results, resamples)
+    write_controls(run, _rows(path, run.dataset, "test")[1].factors, results, resamples)
 
 
 def is_analysed(folder: Path, run: Run, analyses: Analyses) -> bool:
@@ -73,25 +103,38 @@ def _record(folder: Path, run: Run, analyses: Analyses) -> dict[str, Any]:
     return {"code": code, "run": digest_file(folder / "spec.json"), "analyses": digest_of(asdict(analyses))}
 
 
+def validate(run: Run, analyses: Analyses, device: str, path: Path, results: Path) -> None:
+    """Write validation.json of a run."""
+    folder, (store, model) = results / "runs" / run.id, _read_back(run, device, path, results, "validation")
+    train = TrainedModel(folder, run, store, _training_rows(path, run.dataset), model.device)
+    write_validation(run, model, train, folder, analyses.bootstrap)
+
+
 def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path) -> None:
     """Write sensitivity.nc, pictures.nc, codes.nc and scores.json of a run and, last, the record of what made them."""
-    chosen = choose_device(device)
-    if chosen.type == "cpu":
-        _use_one_core()
-    folder, (store, rows) = results / "runs" / run.id, _test_rows(path, run.dataset)
-    model = TrainedModel(folder, run, store, rows, chosen)
-    if model.can_decode:
-        remedy = "evaluate on a larger machine, or give the store fewer test rows by its column 'split'"
-        refuse_beyond_memory(f"{path}: test images", round(IMAGE_SCORES * rows.images.nbytes), remedy)
+    folder, (store, model) = results / "runs" / run.id, _read_back(run, device, path, results, "test")
     codes, log_variance = model.encode()
     lost = sensitivity(run, model, codes, log_variance, analyses.sensitivity, store.holds_galaxies)
     _write(lost, folder / SENSITIVITY)
     pictures = traversal(run, model, codes, analyses.traversal).merge(examples(model, codes))
     _write(pictures, folder / PICTURES)
-    train = TrainedModel(folder, run, store, _training_rows(path, run.dataset), chosen)
+    train = TrainedModel(folder, run, store, _training_rows(path, run.dataset), model.device)
     evaluate(run, store, model, train, folder, analyses.bootstrap)
     write_json(folder / RECORD, _record(folder, run, analyses))
     log.info(f"{run.title}: {_headline(folder)}")
+
+
+def _read_back(run: Run, device: str, path: Path, results: Path, split: str) -> tuple[Store, TrainedModel]:
+    """The store, and the trained run beside the rows of a split."""
+    chosen = choose_device(device)
+    if chosen.type == "cpu":
+        _use_one_core()
+    store, rows = _rows(path, run.dataset, split)
+    model = TrainedModel(results / "runs" / run.id, run, store, rows, chosen)
+    if model.can_decode:
+        remedy = f"evaluate on a larger machine, or give the store fewer {split} rows by its column 'split'"
+        refuse_beyond_memory(f"{path}: {split} images", round(IMAGE_SCORES * rows.images.nbytes), remedy)
+    return store, model
 
 
 def _use_one_core() -> None:
@@ -101,10 +144,10 @@ def _use_one_core() -> None:
 
 
 @lru_cache(1)
-def _test_rows(path: Path, source: Source) -> tuple[Store, Rows]:
-    """The store and its test rows, read once for all runs of a fleet."""
+def _rows(path: Path, source: Source, split: str) -> tuple[Store, Rows]:
+    """The store and the rows of a split, read once for all runs of a fleet that follow one another."""
     store = open_store(path, source)
-    return store, store.read("test", truth=True)
+    return store, store.read(split, truth=True)
 
 
 @lru_cache(1)

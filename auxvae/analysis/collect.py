@@ -1,9 +1,11 @@
 """The study as two files: every score of every run in one tidy table, every matrix and curve in one labelled data set.
 
-    scores.parquet  run, dataset, method, coverage, seed, metric, value, low, high, n         one row per run x metric
+    scores.parquet  run, dataset, method, coverage, seed, split, metric, value, low, high, n
+                    one row per run x split x metric; `split` is `validation` or `test`
     analysis.nc     rho (run, latent, factor), drop (run, block, scale, measure, bound), contrast (pair, metric, bound)
 
-Controls are rows of the method `control`. What a run lacks is absent: a model that does not decode has no `drop`.
+Controls are rows of the method `control`, on test rows. Of the candidates of `select` there are only those that were
+chosen; selection.json holds the others. What a run lacks is absent: a model that does not decode has no `drop`.
 Nothing is computed here: the evaluation, auxvae.analysis.agreement and contrasts do.
 """
 
@@ -20,7 +22,9 @@ from numpy.typing import NDArray
 
 from auxvae.analysis.agreement import agreement_of_seeds, seeds_of_a_method
 from auxvae.analysis.contrasts import contrasts
-from auxvae.analysis.files import CODES, SCORES, SENSITIVITY, controls_file
+from auxvae.analysis.files import CODES, SCORES, SENSITIVITY, VALIDATION, controls_file
+from auxvae.analysis.selection import with_first_weights
+from auxvae.config.choices import Choice
 from auxvae.config.labels import variants
 from auxvae.config.run import Run
 from auxvae.metrics.score import Score
@@ -31,8 +35,11 @@ Array = NDArray[np.float64]
 Row = dict[str, Any]
 
 
-def collect(runs: tuple[Run, ...], results: Path) -> None:
-    """Write scores.parquet and analysis.nc from the folders of the runs and the controls of their data sets."""
+def collect(runs: tuple[Run, ...], results: Path, choices: tuple[Choice, ...] = ()) -> None:
+    """Write scores.parquet and analysis.nc from the folders of the runs and the controls of their data sets.
+
+    choices: those by which runs among these were chosen.
+    """
     folders = {run.id: results / "runs" / run.id for run in runs}
     controls = _controls(runs, results)
     if faults := list(_absent(folders.values(), controls.values(), results)):
@@ -45,7 +52,14 @@ def collect(runs: tuple[Run, ...], results: Path) -> None:
         scores.to_parquet(part, index=False)
     matrices, drops = _gathered(folders, CODES, ["rho"]), _gathered(folders, SENSITIVITY, None)
     with atomic_write(results / "analysis.nc") as part:
-        xr.merge([matrices, drops, contrasts(scores, variants(runs))], join="outer").to_netcdf(part)
+        xr.merge([matrices, drops, _contrasts(scores, runs, choices)], join="outer").to_netcdf(part)
+
+
+def _contrasts(scores: pd.DataFrame, runs: tuple[Run, ...], choices: tuple[Choice, ...]) -> xr.Dataset:
+    """Contrasts on test rows; coverages are compared whatever weights were chosen at each."""
+    differing = variants(with_first_weights(runs, choices)).values()
+    of_run = {run.id: words for run, words in zip(runs, differing, strict=True)}
+    return contrasts(scores[scores["split"] == "test"], of_run)
 
 
 def _controls(runs: tuple[Run, ...], results: Path) -> dict[tuple[str, str], Path]:
@@ -60,7 +74,7 @@ def _controls(runs: tuple[Run, ...], results: Path) -> dict[tuple[str, str], Pat
 
 def _absent(folders: Iterable[Path], controls: Iterable[Path], results: Path) -> Iterator[Fault]:
     """Files that were deleted after the evaluation."""
-    of_runs = [folder / name for folder in folders for name in (SCORES, CODES, SENSITIVITY)]
+    of_runs = [folder / name for folder in folders for name in (VALIDATION, SCORES, CODES, SENSITIVITY)]
     for file in (*of_runs, *controls):
         if not file.is_file():
             remedy = f"delete {results}/fleets/*-scores.json and start again: what is missing is computed again"
@@ -68,14 +82,14 @@ def _absent(folders: Iterable[Path], controls: Iterable[Path], results: Path) ->
 
 
 def _run_rows(run: Run, folder: Path) -> Iterator[Row]:
-    head = _head(run)
-    for metric, score in read_json(folder / SCORES, "the scores of a run").items():
-        yield _row(head, metric, score)
+    validation = read_json(folder / VALIDATION, "the scores of the validation rows")["scores"]
+    for split, scores in (("validation", validation), ("test", read_json(folder / SCORES, "the scores of a run"))):
+        yield from (_row(_head(run, split), metric, score) for metric, score in scores.items())
 
 
-def _head(run: Run) -> Row:
+def _head(run: Run, split: str = "test") -> Row:
     head = {"run": run.id, "dataset": run.dataset.name, "method": run.method, "coverage": run.coverage}
-    return {**head, "seed": run.seed}
+    return {**head, "seed": run.seed, "split": split}
 
 
 def _row(head: Row, metric: str, score: dict[str, Any]) -> Row:
@@ -104,6 +118,7 @@ def _control_rows(place: tuple[str, str], file: Path) -> Iterator[Row]:
             "method": "control",
             "coverage": control,
             "seed": 0,
+            "split": "test",
         }
         yield from (_row(head, metric, score) for metric, score in scores.items())
 

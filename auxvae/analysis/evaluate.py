@@ -1,5 +1,6 @@
 """Scores of one run on its test rows, and the codes behind them.
 
+bound              auxvae.analysis.bound
 kl                 nats per image of the posterior against the run's own prior: N(u_j, v) for auxiliary latents, the
                    learned one of ivae and idvae, and that of the residual latents, else N(0, 1); without auxiliary
                    latents that are the factors themselves (cvae); absent where the prior has no density for every z
@@ -18,11 +19,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from auxvae.analysis.bound import bound_scores
 from auxvae.analysis.files import CODES, SCORES
 from auxvae.analysis.leakage import leakage
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.reconstructions import image_scores
 from auxvae.analysis.swap import swap
+from auxvae.analysis.validation import kl_scores
 from auxvae.config.labels import latent_names
 from auxvae.config.run import Run
 from auxvae.data.randomness import normal
@@ -30,7 +33,7 @@ from auxvae.data.store import Store
 from auxvae.metrics.alignment import alignment_scores, correlation_matrix, informative_scores, lds
 from auxvae.metrics.posterior import informative_latents
 from auxvae.metrics.prior_match import match_scores
-from auxvae.metrics.score import Score, mean_score
+from auxvae.metrics.score import Score
 from auxvae.metrics.suite import study_scores
 from auxvae.models.model import POINT
 from foundation.files import atomic_write, write_json
@@ -43,7 +46,7 @@ def evaluate(run: Run, store: Store, model: TrainedModel, train: TrainedModel, f
     """Write scores.json and codes.nc of a run, from its model beside the test rows and beside training rows."""
     mean, log_variance = model.encode()
     scores = image_scores(store, model, mean) if model.can_decode else {}
-    scores |= code_scores(run, model, mean, log_variance, resamples)
+    scores |= bound_scores(model) | code_scores(run, model, mean, log_variance, resamples)
     scores |= leakage(train, model, resamples) | swap(model, store.holds_galaxies)
     with atomic_write(folder / CODES) as part:
         codes_dataset(run, model, mean, log_variance).to_netcdf(part)
@@ -59,8 +62,7 @@ def code_scores(run: Run, model: TrainedModel, mean: Codes, log_variance: Codes,
     prior = model.sample_prior()
     if prior is not None:
         scores |= match_scores(sampled[:, len(run.aux) :], prior.astype(np.float64))
-    nats = None if run.encoder == "deterministic" else model.divergence(mean, log_variance)
-    return scores if nats is None else {"kl": mean_score(nats), **scores}
+    return {**kl_scores(model, mean, log_variance), **scores}
 
 
 def posterior_samples(run: Run, mean: Codes, log_variance: Codes) -> Array:

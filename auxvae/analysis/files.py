@@ -7,7 +7,9 @@ from pathlib import Path
 from auxvae.config.run import Run
 
 SENSITIVITY, PICTURES, CODES, SCORES = "sensitivity.nc", "pictures.nc", "codes.nc", "scores.json"
-RECORD = "analysis.json"  # of what made them, written last
+VALIDATION = "validation.json"  # scores of the validation rows, and the record of what made them
+RECORD = "analysis.json"  # of what made the others, written last
+SELECTION = "selection.json"  # in the folder of the study: every candidate of `select`, and which were chosen
 
 
 def controls_file(results: Path, run: Run) -> Path:

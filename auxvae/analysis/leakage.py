@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from auxvae.analysis.model import TrainedModel
+from auxvae.config.run import Run
 from auxvae.data.randomness import normal
-from auxvae.metrics.leakage import Codes, Factor, leakage_scores
+from auxvae.metrics.leakage import Codes, Factor, leakage_alone, leakage_scores
 from auxvae.metrics.posterior import ACTIVE, divergence
 from auxvae.metrics.score import Score, exact, mean_score
 
@@ -21,12 +22,28 @@ FITTED_ROWS = 16_384  # training rows that the trees learn from, at most
 
 def leakage(train: TrainedModel, test: TrainedModel, resamples: int) -> dict[str, Score]:
     """The scores of one run, read twice: beside training rows and beside test rows; none without auxiliary latents."""
-    aux = test.run.aux
-    if not aux or test.run.composition.conditional != "gaussian":
+    if not _has_blocks(test.run):
         return {}
+    return leakage_scores(*_both(train, test), test.run.aux, resamples) | _nats(test)
+
+
+def leakage_of_validation(train: TrainedModel, validation: TrainedModel, resamples: int) -> dict[str, Score]:
+    """The score `leakage` alone, by which settings are chosen; none where there is no residual latent either."""
+    run = validation.run
+    if not _has_blocks(run) or len(run.aux) == run.network.latents:
+        return {}
+    return {"leakage": leakage_alone(*_both(train, validation), run.aux, resamples)}
+
+
+def _has_blocks(run: Run) -> bool:
+    """Whether there are auxiliary latents with a posterior of their own."""
+    return bool(run.aux) and run.composition.conditional == "gaussian"
+
+
+def _both(train: TrainedModel, test: TrainedModel) -> tuple[Codes, dict[str, Factor]]:
+    """Codes and factors of the rows that trees learn from and of those that they are tested on."""
     codes = Codes(_samples(train, "leakage training"), _samples(test, "leakage test"))
-    factors = {name: Factor(train.rows.factors[name], values) for name, values in test.rows.factors.items()}
-    return leakage_scores(codes, factors, aux, resamples) | _nats(test)
+    return codes, {name: Factor(train.rows.factors[name], values) for name, values in test.rows.factors.items()}
 
 
 def _samples(model: TrainedModel, purpose: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,11 @@ from torch import Tensor
 from auxvae.config.run import Run
 from auxvae.data import run_folder
 from auxvae.data.likelihoods import Likelihood
-from auxvae.data.loader import whole_split
+from auxvae.data.loader import Batch, whole_split
 from auxvae.data.preparation import run_likelihood
 from auxvae.data.randomness import generator, normal
 from auxvae.data.store import Rows, Store
-from auxvae.models.model import Posterior, TrainingData, make_model
+from auxvae.models.model import Posterior, TrainingData, draws_at, make_model
 
 Array = NDArray[np.float32]
 AT_ONCE = 512  # images that pass through the network together
@@ -45,11 +46,25 @@ class TrainedModel:
     @torch.no_grad()
     def encode(self) -> tuple[Array, Array]:
         """Mean and log variance of the posterior of every image of the rows, each (N, d_Z)."""
-        whole = whole_split(self.run, self.rows, self.scaling, self.likelihood)
+        whole = self._whole()
         cuts = [slice(i, i + AT_ONCE) for i in range(0, len(whole.images), AT_ONCE)]
         both = [self.model.encode(whole.take(cut).to(self.device)) for cut in cuts]
         mean, log_variance = (torch.cat(each).cpu().numpy() for each in zip(*both, strict=True))
         return mean, log_variance
+
+    def _whole(self) -> Batch:
+        return whole_split(self.run, self.rows, self.scaling, self.likelihood)
+
+    @torch.no_grad()
+    def terms(self, parts: Sequence[NDArray[np.intp]]) -> list[dict[str, float]]:
+        """The terms of the loss at the end of the training, without weights, over each of these parts of the rows."""
+        whole, done, by_part = self._whole(), torch.ones((), device=self.device), []
+        for i, part in enumerate(parts):
+            draws = draws_at(self.model.draw(self.run.seed, "terms", i, 1, len(part)), 0)
+            draws = draws._make(each.to(self.device) for each in draws) if draws else draws
+            loss = self.model.loss(whole.take(torch.from_numpy(part)).to(self.device), draws, done)
+            by_part.append({name: float(value) for name, value in loss.terms.items()})
+        return by_part
 
     @torch.no_grad()
     def divergence(self, mean: Array, log_variance: Array) -> NDArray[np.float64] | None:

@@ -14,7 +14,9 @@ flux_bias ...      auxvae.metrics.shapes, for images of one band in photons, aga
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +30,7 @@ from auxvae.metrics.score import Score, jackknife, mean_score
 from auxvae.metrics.shapes import Shapes, shape_scores, shapes
 
 Array = NDArray[np.float64]
+Similarity = Callable[[NDArray[Any]], NDArray[Any]]  # SSIM of images (N, C, H, W) to others, (N,)
 
 
 def image_scores(store: Store, model: TrainedModel, mean: NDArray[np.float32]) -> dict[str, Score]:
@@ -45,6 +48,38 @@ def image_scores(store: Store, model: TrainedModel, mean: NDArray[np.float32]) -
     return scores | similarities(images, truth, decoded, average, model.scaling)
 
 
+def fidelity_scores(model: TrainedModel, mean: NDArray[np.float32]) -> dict[str, Score]:
+    """Those scores of the reconstructions from codes (N, D) by which settings are chosen, without their baselines."""
+    rows, scaling = model.rows, model.scaling
+    images, decoded = _double(rows.images), _double(model.decode_counts(mean))
+    asinh = _asinh_ssim(images if rows.truth is None else _double(rows.truth), scaling)
+    nats = mean_score(model.nats(model.decode(mean)))
+    return {"nats": nats} | _fidelity(images, decoded, scaling, _published_ssim(images, scaling), asinh)
+
+
+def _fidelity(
+    images: Array, decoded: Array, scaling: Scaling, published: Similarity, asinh: Similarity
+) -> dict[str, Score]:
+    low, span = scaling.count_low, scaling.count_high - scaling.count_low
+    return {
+        "mse": mean_score(mse(decoded / span, images / span)),
+        "ssim": mean_score(published((decoded - low) / span)),
+        "ssim_asinh": mean_score(asinh(asinh_scale(decoded))),
+    }
+
+
+def _published_ssim(images: Array, scaling: Scaling) -> Similarity:
+    """SSIM to images in photons, of images scaled to [0, 1] by the extremes of the training rows."""
+    low, span = scaling.count_low, scaling.count_high - scaling.count_low
+    return ssim_to((images - low) / span, 1.0)
+
+
+def _asinh_ssim(images: Array, scaling: Scaling) -> Similarity:
+    """SSIM to images in photons, of images on the asinh scale."""
+    top = float(asinh_scale(np.array(scaling.count_high)) - asinh_scale(np.array(scaling.count_low)))
+    return ssim_to(asinh_scale(images), top)
+
+
 @lru_cache(1)
 def true_shapes(rows: Rows) -> Shapes:
     """Moments of the truth of one band, or of the images where the store has none; once for all runs on these rows."""
@@ -56,22 +91,18 @@ def similarities(
 ) -> dict[str, Score]:
     """MSE, PSNR, set distance and SSIM of reconstructions (N, C, H, W), images, truth and mean image in photons."""
     low, span = scaling.count_low, scaling.count_high - scaling.count_low
-    top = float(asinh_scale(np.array(scaling.count_high)) - asinh_scale(np.array(low)))
     average = np.broadcast_to(average, images.shape)
-    published, noisy = ssim_to((images - low) / span, 1.0), ssim_to(asinh_scale(images), top)
-    asinh = noisy if truth is None else ssim_to(asinh_scale(truth), top)
-    scores = {
-        "mse": mean_score(mse(decoded / span, images / span)),
+    published, noisy = _published_ssim(images, scaling), _asinh_ssim(images, scaling)
+    asinh = noisy if truth is None else _asinh_ssim(truth, scaling)
+    scores = _fidelity(images, decoded, scaling, published, asinh) | {
         "psnr": mean_score(psnr(decoded / span, images / span, 1.0)),
         "set_distance": _set_distance(decoded / span, images / span),
-        "ssim": mean_score(published((decoded - low) / span)),
         "ssim_mean_image": mean_score(published((average - low) / span)),
         "ssim_asinh_noisy": mean_score(noisy(asinh_scale(decoded))),
     }
     if truth is not None:
         scores["ssim_asinh_noisy_ceiling"] = mean_score(noisy(asinh_scale(truth)))
-    baseline = mean_score(asinh(asinh_scale(average)))
-    return scores | {"ssim_asinh": mean_score(asinh(asinh_scale(decoded))), "ssim_asinh_mean_image": baseline}
+    return scores | {"ssim_asinh_mean_image": mean_score(asinh(asinh_scale(average)))}
 
 
 def _set_distance(decoded: Array, images: Array) -> Score:

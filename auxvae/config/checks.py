@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from auxvae.config.choices import choice_faults
 from auxvae.config.latents import PriorSpec, dimension_fault
 from auxvae.config.methods import DIVERGENCES, METHODS, PRESET_WEIGHTS, default_terms
 from auxvae.config.networks import BACKBONES, Network
@@ -73,6 +74,7 @@ def _group(config: Config, group: Group, where: str, facts: Facts) -> Iterator[F
     yield from _coverages(config, group, where)
     yield from _lists(group, where)
     yield from _latents(group, where)
+    yield from choice_faults(config, group, where)
 
 
 def _lists(group: Group, where: str) -> Iterator[Fault]:

@@ -68,6 +68,11 @@ def fleet_of(spec: str, identity: str) -> tuple[Fleet, str]:
     return Fleet(tuple(read_run(run) for run in value["runs"])), value["device"]
 
 
+def candidates_of(spec: str, fleet: Fleet) -> frozenset[str]:
+    """The ids of those runs of a fleet that `select` chooses among."""
+    return frozenset(_from_json(spec).get("candidates", ()) if _is_json(spec) else study_of(spec).candidates(fleet))
+
+
 def analyses_of(spec: str) -> Analyses:
     """The analyses that a config file or the workflow's JSON asks for."""
     return read_analyses(_from_json(spec, "analyses")["analyses"]) if _is_json(spec) else study_of(spec).config.analyses

@@ -17,6 +17,7 @@ from pydantic.dataclasses import dataclass
 from auxvae.config.analyses import Analyses, Sensitivity, Traversal, read_analyses
 from auxvae.config.methods import METHODS, default_weights
 from auxvae.config.networks import Network
+from auxvae.config.rules import Select
 from auxvae.config.run import Fleet, Run, Source, fleets, read_run
 from auxvae.config.settings import Settings
 from auxvae.config.terms import TERMS
@@ -58,6 +59,10 @@ class Group(Settings):
 
     seeds: Many[Seed] = (0,)
     """a number or a list"""
+
+    select: Select | None = None
+    """a rule, `mse_lds`, `leakage` or `bound`, or a section, [below](#choosing-a-setting): at each coverage one of the
+    weights is chosen on validation rows, and the others are not scored on test rows; `null`: all are scored"""
 
     network: Network | None = None
     """keys that differ from those of the study"""

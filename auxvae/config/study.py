@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from auxvae.config.checks import Facts, dataset_of, study_faults
+from auxvae.config.choices import Choice, candidate_ids, choices_of
 from auxvae.config.methods import METHODS, PRESETS
 from auxvae.config.networks import BACKBONES
 from auxvae.config.run import Fleet, Run, Source, fleets
@@ -31,6 +32,12 @@ class Study:
     facts: Facts
     runs: tuple[Run, ...]
     fleets: tuple[Fleet, ...]
+    choices: tuple[Choice, ...] = ()
+
+    def candidates(self, fleet: Fleet) -> list[str]:
+        """The ids of those runs of a fleet that are chosen among."""
+        every = candidate_ids(self.choices)
+        return [run.id for run in fleet.runs if run.id in every]
 
     def fleet(self, identity: str) -> Fleet:
         """The fleet of that id; the first, if none is named."""
@@ -86,10 +93,12 @@ def read_study(config: Mapping[str, Any], facts: Facts, faults: list[Fault]) -> 
     faults += (fault for fault in beyond if not _has_fault_within(fault.where, places))
     if faults:
         raise Refused(faults)
-    runs = tuple(run for group in whole.runs for run in _unfold(whole, group, facts))
+    unfolded = {where: tuple(_unfold(whole, group, facts)) for where, group in groups.items()}
+    runs = tuple(run for each in unfolded.values() for run in each)
     if faults := list(_twice(runs)):
         raise Refused(faults)
-    return Study(whole, facts, runs, fleets(runs, whole.runs_per_fleet))
+    choices = tuple(each for where, group in groups.items() for each in choices_of(where, group, unfolded[where]))
+    return Study(whole, facts, runs, fleets(runs, whole.runs_per_fleet), choices)
 
 
 def _has_fault_within(where: str, places: Iterable[str]) -> bool:

@@ -103,6 +103,12 @@ def leakage_scores(
     return {name: interval(each, rows, least=_least(name)) for name, each in samples.items()}
 
 
+def leakage_alone(codes: Codes, factors: Mapping[str, Factor], aux: tuple[str, ...], resamples: int) -> Score:
+    """The score `leakage` without the others: one ensemble of trees for each auxiliary variable."""
+    recon = codes.only(range(len(aux), codes.fit.shape[1]))
+    return interval(_largest([r2_of(recon, factors[name], resamples) for name in aux]), len(codes.test))
+
+
 def _others(aux: tuple[str, ...], name: str) -> list[int]:
     """The auxiliary latents but that of a factor."""
     return [j for j, other in enumerate(aux) if other != name]

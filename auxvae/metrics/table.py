@@ -120,6 +120,11 @@ METRICS: dict[str, Metric] = {
         "negative log likelihood of an image given its reconstruction; the floor is the least that "
         "can be expected of any reconstruction, where the noise-free truth is there",
     ),
+    "bound": Metric(
+        {"bound": IN_IMAGES}, "posterior", "posterior", "Kingma & Welling, arXiv:1312.6114",
+        "the negative evidence lower bound, reconstruction + KL from the model's own prior, whatever their weights; "
+        "methods with the term `kl`",
+    ),
     "mse": Metric({"mse": Column("0", "images")}, "reconstructions", "images", "", "mean squared error per pixel"),
     "psnr": Metric(
         {"psnr": IN_IMAGES}, "reconstructions", "images", "",

@@ -14,7 +14,9 @@ import pandas as pd
 import xarray as xr
 
 from auxvae.analysis.files import PICTURES
+from auxvae.analysis.selection import read_selection, shown_runs
 from auxvae.config.labels import first_of_label, labels
+from auxvae.config.rules import RULES
 from auxvae.config.study import Study
 from auxvae.metrics.columns import compared, shown_in
 from auxvae.metrics.metric import ReportTable
@@ -28,22 +30,31 @@ TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 def draw(study: Study, results: Path) -> None:
     """All figures of a study."""
-    titles, folder = first_of_label(study.runs), results / "figures"
+    runs, folder = shown_runs(study, results), results / "figures"
+    titles = first_of_label(runs)
     with xr.open_dataset(results / "analysis.nc") as analysis:
         figures.save(figures.correlation_figure(analysis, titles), folder / "correlations")
         for measure in ("ssim", "ssim_asinh", "nats"):
             figures.save(figures.sensitivity_figure(analysis, titles, measure), folder / f"sensitivity_{measure}")
     histories = {label: pd.read_parquet(results / "runs" / run / "history.parquet") for run, label in titles.items()}
     figures.save(figures.history_figure(histories), folder / "history")
-    scores = pd.read_parquet(results / "scores.parquet")
-    values = scores.assign(label=scores["run"].map(labels(study.runs))).dropna(subset=["label"])
-    comparison = figures.comparison_figure(tables.cells(scores, labels(study.runs)), values, compared())
+    scores = tables.test_scores(results)
+    values = scores.assign(label=scores["run"].map(labels(runs))).dropna(subset=["label"])
+    comparison = figures.comparison_figure(tables.cells(scores, labels(runs)), values, compared())
     figures.save(comparison, folder / "comparison")
     figures.save(pictures.reconstruction_figure(_examples(results, titles)), folder / "reconstructions")
     figures.save(pictures.reconstruction_figure(_samples(results, titles)), folder / "samples")
     for run, label in titles.items():
         with xr.open_dataset(results / "runs" / run / PICTURES) as file:
             figures.save(pictures.traversal_figure(file, label), folder / f"traversal-{run}")
+    _remove_traversals(folder, {run.id for run in study.runs} - titles.keys())
+
+
+def _remove_traversals(folder: Path, runs: set[str]) -> None:
+    """Remove what was drawn of these runs when another setting was chosen."""
+    for run in runs:
+        for suffix in (".pdf", ".png"):
+            (folder / f"traversal-{run}{suffix}").unlink(missing_ok=True)
 
 
 def _examples(results: Path, titles: dict[str, str]) -> dict[str, xr.DataArray]:
@@ -71,13 +82,16 @@ def _samples(results: Path, titles: dict[str, str]) -> dict[str, xr.DataArray]:
 
 def tabulate(study: Study, results: Path) -> None:
     """All tables of a study."""
-    scores, folder = pd.read_parquet(results / "scores.parquet"), results / "tables"
-    rows = {**labels(study.runs), **_controls(scores)}
+    scores, folder = tables.test_scores(results), results / "tables"
+    named = labels(shown_runs(study, results))
+    rows = {**named, **_controls(scores)}
     for name in TABLES:
         tables.write(tables.wide(scores, rows, shown_in(name, factors(study))), folder / name)
     with xr.open_dataset(results / "analysis.nc") as analysis:
-        tidy = tables.sensitivity_table(analysis, labels(study.runs))
+        tidy = tables.sensitivity_table(analysis, named)
     write_text(folder / "sensitivity.csv", tidy.to_csv(index=False))
+    if study.choices:
+        tables.write(tables.selection_table(read_selection(results), labels(study.runs)), folder / "selection")
 
 
 def factors(study: Study) -> list[str]:
@@ -98,18 +112,21 @@ def page(study: Study, results: Path) -> None:
 
 
 def _contents(study: Study, results: Path) -> dict[str, Any]:
-    stored = {name: tables.read(results / "tables" / f"{name}.csv") for name in TABLES}
+    names = (*TABLES, "selection") if study.choices else TABLES
+    stored = {name: tables.read(results / "tables" / f"{name}.csv") for name in names}
+    runs = shown_runs(study, results)
     images = {path.stem: _inline(path) for path in sorted((results / "figures").glob("*.png"))}
     return {
         "study": study,
         "tables": {name: table.to_html(border=0) for name, table in stored.items() if not table.empty},
         "papers": {name: papers.of_scores(table.columns, factors(study)) for name, table in stored.items()},
         "papers_of_comparison": papers.of_scores(compared()),
-        "papers_of_methods": papers.of_methods(run.method for run in study.runs),
+        "papers_of_methods": papers.of_methods(run.method for run in runs),
         "pictures": {name: data for name, data in images.items() if not name.startswith("traversal-")},
-        "traversals": [(label, images[f"traversal-{run}"]) for run, label in first_of_label(study.runs).items()],
+        "traversals": [(label, images[f"traversal-{run}"]) for run, label in first_of_label(runs).items()],
         "versions": versions("torch", "galsim", "numpy", "xarray", "zarr", "snakemake"),
         "facts": study.facts,
+        "rules": {choice.rule: RULES[choice.rule].words for choice in study.choices},
     }
 
 

@@ -8,6 +8,7 @@ scores stand in which table, and in what order.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,12 @@ from foundation.files import write_text
 
 ROUNDING = 1e-9  # half widths below it count as 0
 DROPS = [f"{name}_{bound}" for name in ("drop", "drop_per_latent") for bound in ("mean", "low", "high")]
+
+
+def test_scores(results: Path) -> pd.DataFrame:
+    """The scores of a study on test rows, which is all that tables and figures show of scores.parquet."""
+    scores = pd.read_parquet(results / "scores.parquet")
+    return scores[scores["split"] == "test"]
 
 
 def cells(scores: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
@@ -58,7 +65,7 @@ def _text(mean: float, half: float) -> str:
 def write(table: pd.DataFrame, path: Path) -> None:
     """The table as path.csv and path.tex."""
     write_text(path.with_suffix(".csv"), table.to_csv())
-    latex = table.rename(columns=_escape, index=_escape).map(lambda cell: cell.replace("±", r"$\pm$"))
+    latex = table.rename(columns=_escape, index=_escape).map(lambda cell: _escape(cell).replace("±", r"$\pm$"))
     write_text(path.with_suffix(".tex"), latex.style.to_latex(hrules=True))
 
 
@@ -93,3 +100,30 @@ def _tidy(drops: dict[str, xr.DataArray]) -> pd.DataFrame:
         drop.sel(bound=name.rpartition("_")[2], drop=True).to_series().rename(name) for name, drop in drops.items()
     )
     return pd.concat(columns, axis=1).dropna().reset_index()
+
+
+def selection_table(choices: list[dict[str, Any]], labels: dict[str, str]) -> pd.DataFrame:
+    """Every candidate of every choice, as text: its value on validation rows, its interval, whether it was chosen."""
+    rows = {
+        labels[candidate["runs"][0]]: {
+            "rule": choice["rule"],
+            "value on validation rows": _number(candidate["value"]),
+            "interval over seeds": _interval(candidate),
+            "seeds": str(len(candidate["seeds"])),
+            "chosen": "yes" if candidate["chosen"] else "",
+        }
+        for choice in choices
+        for candidate in choice["candidates"]
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _number(value: float | None) -> str:
+    return "no number" if value is None else f"{value:.4g}"
+
+
+def _interval(candidate: dict[str, Any]) -> str:
+    """The ends of an interval over the seeds, or why there is none."""
+    if len(candidate["seeds"]) < 2:
+        return "none: one seed"
+    return "none" if candidate["low"] is None else f"{_number(candidate['low'])} to {_number(candidate['high'])}"

@@ -147,6 +147,7 @@ def test_scores_are_one_tidy_table_with_controls(tiny, results):
         "method",
         "coverage",
         "seed",
+        "split",
         "metric",
         "value",
         "low",
@@ -154,7 +155,8 @@ def test_scores_are_one_tidy_table_with_controls(tiny, results):
         "n",
     ]
     assert set(table["run"]) >= {run.id for run in tiny.runs} | {"control-identity", "control-noise"}
-    assert not table.duplicated(["run", "metric"]).any()
+    assert not table.duplicated(["run", "split", "metric"]).any()
+    assert set(table["split"]) == {"validation", "test"}
 
 
 def test_analysis_is_labelled(tiny, results):

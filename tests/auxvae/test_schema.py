@@ -58,6 +58,8 @@ LEGAL = {
     "a bandwidth as a number": {"method": "ae_mmd", "mmd": {"bandwidth": 2, "scales": 1.0}},
     "a variance in words": {"method": "aux_vae", "prior_variance": "1/n"},
     "nothing in a section's place": {"method": "vae", "network": None, "training": {"clip": None}},
+    "a rule in a word": {"method": "vae", "weights": {"kl": [1, 4]}, "select": "bound"},
+    "a rule in a section": {"method": "vae", "select": {"rule": "bound", "interval": True}},
     "a whole number with a point": {"method": "vae", "training": {"epochs": 3.0}},
 }
 ILLEGAL = {
@@ -70,6 +72,7 @@ ILLEGAL = {
     "a number in quotes": {"method": "vae", "capacity": "3"},
     "a number out of its range": {"method": "vae", "training": {"batch": 1}},
     "truth for a number": {"method": "vae", "degree": True},
+    "a misspelt rule": {"method": "vae", "select": "bond"},
     "no method": {"seeds": [0]},
 }
 

@@ -39,6 +39,7 @@ def uniform(low, high, **more):
 
 
 ARCSEC = {"unit": "arcsec"}
+TWO_KL = {"method": "beta_vae", "weights": {"kl": [1, 4]}}
 BAD = {
     "unknown factor in a coverage": (spoil(("coverages", "two"), ["sheer1", "g2"]), "did you mean 'g1'?"),
     "unknown key": (spoil(("training", "epoch"), 3), "did you mean 'epochs'?"),
@@ -200,6 +201,39 @@ BAD = {
         lambda c: c["datasets"]["galaxies"].update(split={"train": 0.99, "validation": 0.005, "test": 0.005}),
         "two at least",
     ),
+    "an unknown rule": (spoil(("runs", 0), {**TWO_KL, "select": "bond"}), "did you mean 'bound'?"),
+    "an unknown rule in a section": (
+        spoil(("runs", 0), {**TWO_KL, "select": {"rule": "bond"}}),
+        "did you mean 'bound'?",
+    ),
+    "a choice of one": (
+        spoil(("runs", 0), {"method": "vae", "seeds": [0, 1], "select": "bound"}),
+        "runs[0].select: found 'bound', but the group has one setting, and nothing to choose among; list two weights",
+    ),
+    "leakage without auxiliary latents": (
+        spoil(("runs", 0), {**TWO_KL, "select": "leakage"}),
+        "beta_vae has none with a posterior; take another rule",
+    ),
+    "leakage of copied latents": (
+        spoil(("runs", 1), {"method": "cvae", "coverages": ["two"], "weights": {"kl": [1, 2]}, "select": "leakage"}),
+        "cvae has none with a posterior; take another rule",
+    ),
+    "leakage without residual latents": (
+        spoil(
+            ("runs", 1),
+            {"method": "aux_vae", "coverages": ["full", "two"], "weights": {"intra": [0, 1]}, "select": "leakage"}
+            | {"network": {"latents": 5}},
+        ),
+        "found 'leakage' for the coverage full, but full has a factor for each of the 5 latents",
+    ),
+    "a bound without a divergence": (
+        spoil(("runs", 0), {"method": "ae_mmd", "weights": {"mmd": [1, 2]}, "select": "bound"}),
+        "ae_mmd has no term kl; take another rule",
+    ),
+    "an interval over one seed": (
+        spoil(("runs", 0), {**TWO_KL, "seeds": 3, "select": {"rule": "bound", "interval": True}}),
+        "runs[0].seeds: found 3, but an interval over the seeds needs two at least; add a seed",
+    ),
     "no weights in the list": (spoil(("runs", 0, "weights"), {"kl": []}), "a weight is needed"),
 }
 
@@ -255,6 +289,48 @@ def test_ids_follow_all_that_decides_the_bytes_and_nothing_else(config):
     assert [run.id for run in study_of(copy.deepcopy(config))[1].runs] == before
     config["training"]["epochs"] = 3
     assert not set(before) & {run.id for run in study_of(config)[1].runs}
+
+
+def test_a_choice_has_the_products_of_its_weights_at_each_coverage(config):
+    weights = {"kl": [1, 2], "intra": [3, 4]}
+    group = {"method": "aux_vae", "coverages": ["full", "two"], "weights": weights, "seeds": [0, 1]}
+    config["runs"] = [{"method": "vae"}, group | {"select": "mse_lds"}]
+    study = study_of(config)[1]
+    assert [(choice.where, choice.rule, choice.runs[0].coverage) for choice in study.choices] == [
+        ("runs[1]", "mse_lds", "full"),
+        ("runs[1]", "mse_lds", "two"),
+    ]
+    for choice in study.choices:
+        assert [(runs[0].weights["kl"], runs[0].weights["intra"]) for runs in choice.candidates] == [
+            (1, 3), (1, 4), (2, 3), (2, 4),
+        ]  # fmt: skip
+        assert all([run.seed for run in runs] == [0, 1] for runs in choice.candidates)
+    assert study.candidates(study.fleets[0]) == [run.id for run in study.runs[1:]]
+
+
+def test_a_choice_changes_no_id_and_no_fleet(config):
+    config["runs"] = [copy.deepcopy(TWO_KL)]
+    plain = study_of(copy.deepcopy(config))[1]
+    config["runs"][0]["select"] = "bound"
+    selecting = study_of(config)[1]
+    assert plain.fleets == selecting.fleets and not plain.choices and len(selecting.choices) == 1
+
+
+def test_a_method_that_does_not_decode_is_not_chosen_by_its_images(config):
+    from tests.auxvae import linear
+
+    group = {"method": "linear", "coverages": ["two"], "weights": {"regression": [1, 2]}}
+    config["runs"] = [group | {"select": "mse_lds"}]
+    linear.register()
+    try:
+        assert refusal(config) == [
+            "runs[0].select: found 'mse_lds', but it asks for the least MSE × (1 - LDS), arXiv:2507.00298, Fig. 16, "
+            "and linear has no term reconstruction; take another rule"
+        ]
+        config["runs"] = [group | {"select": "leakage"}]
+        assert study_of(config)[1].choices
+    finally:
+        linear.unregister()
 
 
 def test_runs_come_back_from_json(tiny):

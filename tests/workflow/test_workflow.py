@@ -1,5 +1,6 @@
 """The workflow end to end: the smoke study whole, nothing to do the second time, a bad config before any job."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -15,9 +16,9 @@ SNAKEMAKE = [str(Path(sys.executable).parent / "snakemake"), "--snakefile", str(
 PROFILE = ["--workflow-profile", str(ROOT / "workflow" / "profiles" / "default")]
 
 
-def snakemake(folder, *arguments):
+def snakemake(folder, *arguments, cwd=None):
     command = [*SNAKEMAKE, *PROFILE, "--directory", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True)
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
 
 
 @pytest.fixture(scope="module")
@@ -81,27 +82,22 @@ def test_a_changed_setting_reruns_what_reads_it_and_no_more(smoke, tmp_path, cha
         ("auxvae/report/figures.py", {"report"}),
         ("auxvae/metrics/score.py", {"evaluate", "collect", "report"}),
         ("auxvae/metrics/readout.py", {"evaluate", "collect", "report"}),  # named in the table of metrics alone
+        ("auxvae/analysis/selection.py", {"collect", "report"}),  # nothing is chosen in this study
         ("auxvae/losses/matching.py", set()),  # no method of this study has an MMD
         ("auxvae/losses/alignment.py", {"train", "evaluate", "collect", "report"}),
     ],
 )
 def test_edited_code_reruns_what_uses_it_and_no_more(smoke, tmp_path, edited, rerun):
+    assert dry_run(smoke, ROOT / "config" / "smoke.yaml", snakefile=edited_copy(tmp_path, edited)) == rerun
+
+
+def edited_copy(folder, edited):
+    """The Snakefile of a copy of this checkout in which one module has another comment."""
     for room in ("foundation", "simulations", "auxvae", "workflow"):
-        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
-    with open(tmp_path / edited, "a", encoding="utf-8") as module:
+        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
+    with open(folder / edited, "a", encoding="utf-8") as module:
         module.write("# another comment\n")
-    config = str(ROOT / "config" / "smoke.yaml")
-    workflow = [
-        "--snakefile",
-        str(tmp_path / "workflow" / "Snakefile"),
-        "--directory",
-        str(smoke),
-        "--configfile",
-        config,
-    ]
-    ended = subprocess.run([SNAKEMAKE[0], *workflow, "-n", "--quiet", "rules"], capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
-    assert jobs(ended) - {"all"} == rerun
+    return folder / "workflow" / "Snakefile"
 
 
 def jobs(ended):
@@ -110,10 +106,69 @@ def jobs(ended):
     return {words[0] for words in lines if len(words) == 2 and words[1].isdigit()} - {"total"}
 
 
+@pytest.fixture(scope="module")
+def selecting(smoke):
+    """The config of a study that chooses, of runs as small as can be, run beside the smoke study on its store."""
+    config = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
+    config |= {"study": "selecting", "datasets": {"galaxies": {"store": "results/smoke/data/galaxies.zarr"}}}
+    config |= {"network": {"name": "mlp", "width": 4}, "training": {"epochs": 1, "batch": 64}}
+    config |= {"analyses": {"sensitivity": {"images": 8}, "traversal": {"steps": 2}, "bootstrap": 20}}
+    config["runs"] = [{"method": "beta_vae", "weights": {"kl": [1, 4]}, "select": "bound"}]
+    path = smoke / "selecting.yaml"
+    path.write_text(yaml.safe_dump(config))
+    ended = snakemake(smoke, "--cores", "all", "--configfile", "selecting.yaml", "--quiet", "rules", cwd=smoke)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return path
+
+
+def test_a_study_that_chooses_scores_the_chosen_setting_alone_on_test_rows(smoke, selecting):
+    results = smoke / "results" / "selecting"
+    [choice] = json.loads((results / "selection.json").read_text())["choices"]
+    [chosen] = [each["runs"][0] for each in choice["candidates"] if each["chosen"]]
+    [other] = [each["runs"][0] for each in choice["candidates"] if not each["chosen"]]
+    assert (results / "runs" / other / "validation.json").is_file()
+    assert not (results / "runs" / other / "scores.json").exists()
+    scores = pd.read_parquet(results / "scores.parquet")
+    assert chosen in set(scores["run"]) and other not in set(scores["run"])
+    assert len(pd.read_csv(results / "tables" / "selection.csv")) == 2
+    assert "Which settings were chosen" in (results / "report.html").read_text()
+
+
+def test_a_study_that_has_chosen_has_nothing_to_do(smoke, selecting):
+    assert dry_run(smoke, selecting) == set()
+
+
+@pytest.mark.parametrize(
+    ("edited", "rerun"),
+    [
+        ("auxvae/analysis/selection.py", {"select", "evaluate", "collect", "report"}),
+        ("auxvae/analysis/validation.py", {"validate", "select", "evaluate", "collect", "report"}),
+        ("auxvae/analysis/sensitivity.py", {"evaluate", "collect", "report"}),
+    ],
+)
+def test_an_edited_choice_is_made_again_and_nothing_is_trained(smoke, selecting, tmp_path, edited, rerun):
+    assert dry_run(smoke, selecting, snakefile=edited_copy(tmp_path, edited)) == rerun
+
+
+def test_a_study_without_a_choice_has_no_further_job(smoke):
+    config = ROOT / "config" / "smoke.yaml"
+    assert dry_run(smoke, config, "--forceall") == {"simulate", "train", "evaluate", "collect", "report"}
+
+
+def dry_run(folder, config, *arguments, snakefile=ROOT / "workflow" / "Snakefile"):
+    """The rules that a study would run, by this checkout or an edited copy of it."""
+    command = [SNAKEMAKE[0], "--snakefile", str(snakefile), "-n", "--quiet", "rules", "--configfile", str(config)]
+    ended = subprocess.run([*command, *arguments], capture_output=True, text=True, cwd=folder)
+    assert ended.returncode == 0, ended.stderr
+    return jobs(ended) - {"all"}
+
+
 def test_a_bad_config_ends_before_the_first_job_with_status_2(tmp_path):
     config = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
     config["coverages"]["two"] = ["sheer1", "g2"]
     config["training"]["epochs"] = "two"
+    config["runs"][0]["select"] = "bond"
+    config["runs"][1] |= {"weights": {"inter": 0}, "select": "bound"}
     path = tmp_path / "bad.yaml"
     path.write_text(yaml.safe_dump(config))
     for command in (
@@ -123,6 +178,7 @@ def test_a_bad_config_ends_before_the_first_job_with_status_2(tmp_path):
         ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
         assert ended.returncode == 2
         assert "did you mean 'g1'?" in ended.stderr and "training.epochs: found 'two'" in ended.stderr
+        assert "did you mean 'bound'?" in ended.stderr and "the group has one setting" in ended.stderr
         assert "Traceback" not in ended.stderr
     assert not (tmp_path / "results").exists()
 

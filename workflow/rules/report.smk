@@ -1,5 +1,6 @@
 """The study gathered into two files, then drawn: tables, figures and report.html."""
 
+from auxvae.config.choices import candidate_ids
 from auxvae.config.labels import first_of_label
 
 FIGURES = (
@@ -20,14 +21,17 @@ TABLES = (
     "suite",
     "aggregate",
     "images",
+) + (("selection",) if SELECTION else ())
+# Traversals whose runs are there whatever is chosen; those of chosen runs are drawn too, and not declared.
+SHOWN = first_of_label(
+    tuple(run for run in STUDY.runs if run.id not in candidate_ids(STUDY.choices))
 )
-SHOWN = first_of_label(STUDY.runs)
-WHOLE = canonical({"config": dict(config), "facts": DECLARED.to_json()})
 
 
 rule collect:
     input:
         expand("{results}/fleets/{fleet}-scores.json", results=RESULTS, fleet=FLEETS),
+        SELECTION,
     output:
         f"{RESULTS}/scores.parquet",
         f"{RESULTS}/analysis.nc",
@@ -51,6 +55,7 @@ rule collect:
 rule report:
     input:
         rules.collect.output,
+        SELECTION,
     output:
         report(f"{RESULTS}/report.html", category="Study", caption="../report/page.rst"),
         [

@@ -4,6 +4,7 @@ import math
 import os
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 ROOT = Path(workflow.basedir).parent
@@ -35,6 +36,10 @@ def checked(config):
 DECLARED, STUDY = checked(config)
 RESULTS = f"results/{STUDY.config.study}"
 FLEETS = {fleet.id: fleet for fleet in STUDY.fleets}
+CANDIDATES = {
+    fleet.id: ids for fleet in STUDY.fleets if (ids := STUDY.candidates(fleet))
+}
+SELECTION = [f"{RESULTS}/selection.json"] if CANDIDATES else []
 DEVICE = STUDY.config.device
 
 # The rules' `python` is that of Snakemake, or of the rule's conda environment; both find this checkout's packages.
@@ -60,6 +65,12 @@ def seal_of(dataset):
     return f"{store_of(dataset)}/seal.json"
 
 
+def evaluation_spec(fleet):
+    """A fleet with its analyses, and those of its runs that are chosen among, as the evaluation takes them."""
+    chosen_among = {"candidates": CANDIDATES[fleet]} if fleet in CANDIDATES else {}
+    return fleet_spec(fleet, analyses=asdict(STUDY.config.analyses), **chosen_among)
+
+
 def fleet_minutes(wildcards, threads):
     """A bound for a cluster: three times the estimate on these cores, without a GPU."""
     share = len(FLEETS[wildcards.fleet].runs) / len(STUDY.runs)
@@ -75,6 +86,10 @@ def training_code(fleet):
     """Hash of the code that decides the bytes of a fleet's runs: the loop, and the terms and networks that they use."""
     apart = ("auxvae.config", "foundation")
     return code_hash("auxvae.training.loop", *fleet.modules, without=apart)
+
+
+# The whole study as the programs take it that need more than a fleet.
+WHOLE = canonical({"config": dict(config), "facts": DECLARED.to_json()})
 
 
 wildcard_constraints:

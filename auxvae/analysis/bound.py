@@ -1,0 +1,39 @@
+"""The negative evidence lower bound of a run, in nats per image, by which models of different weights are compared.
+
+    bound = E_q(z|x)[-log p(x|z)] + KL(q(z|x) || p(z|u))            Kingma & Welling, arXiv:1312.6114, eq. 2 and 3
+
+The two are the terms `reconstruction` and `kl` of the loss at the end of the training, without their weights: one
+sample of the posterior for each image, and the prior that the run is trained with, that of its auxiliary latents too.
+Terms are means over a batch, so that the interval is Student's t over parts of the rows, of a batch's size each.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from auxvae.analysis.model import TrainedModel
+from auxvae.metrics.score import Score
+
+PARTS = ("reconstruction", "kl")
+
+
+def bound_scores(model: TrainedModel) -> dict[str, Score]:
+    """The bound over the rows of a model; empty for a method without both terms."""
+    if not {*PARTS} <= {*model.run.terms}:
+        return {}
+    rows = np.arange(len(model.rows.images))
+    parts = np.array_split(rows, max(1, len(rows) // model.run.training.batch))
+    values = np.array([sum(terms[name] for name in PARTS) for terms in model.terms(parts)])
+    return {"bound": _mean(values, np.array([len(part) for part in parts]))}
+
+
+def _mean(values: NDArray[np.float64], sizes: NDArray[np.intp]) -> Score:
+    """Mean over rows of the means (P,) over parts of these sizes; without an interval for one part."""
+    mean, count, half = float(np.average(values, weights=sizes)), len(values), math.nan
+    if count > 1:
+        half = float(stdtrit(count - 1, 0.975) * np.std(values, ddof=1)) / math.sqrt(count)
+    return Score(mean, mean - half, mean + half, int(sizes.sum()))

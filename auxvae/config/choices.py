@@ -1,0 +1,82 @@
+"""What `select` chooses among: at each coverage of a group, its settings, each the runs of all seeds.
+
+A setting is all that a group's runs may differ in beside coverage and seed; today, the lists of weights.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+
+from auxvae.config.methods import METHODS
+from auxvae.config.rules import RULES, Select
+from auxvae.config.run import Run
+from auxvae.config.spec import Config, Group
+from foundation.faults import Fault, Words, listed
+from foundation.files import digest_of
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One setting to be chosen: by a rule, among candidates that are the runs of one setting, one for each seed.
+
+    where: the group's place in the config.
+    """
+
+    where: str
+    rule: str
+    candidates: tuple[tuple[Run, ...], ...]
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The runs of all candidates."""
+        return tuple(run for candidate in self.candidates for run in candidate)
+
+
+def choices_of(where: str, group: Group, runs: Iterable[Run]) -> Iterator[Choice]:
+    """The choices of a group with these runs: one for each coverage, none where it selects nothing."""
+    if group.select is None:
+        return
+    by_coverage: dict[str, dict[str, list[Run]]] = {}
+    for run in runs:
+        setting = digest_of(asdict(replace(run, seed=0)))
+        by_coverage.setdefault(run.coverage, {}).setdefault(setting, []).append(run)
+    for settings in by_coverage.values():
+        yield Choice(where, group.select.rule, tuple(tuple(seeds) for seeds in settings.values()))
+
+
+def candidate_ids(choices: Iterable[Choice]) -> frozenset[str]:
+    """The ids of the runs that are chosen among."""
+    return frozenset(run.id for choice in choices for run in choice.runs)
+
+
+def choice_faults(config: Config, group: Group, where: str) -> Iterator[Fault]:
+    """A choice of one, a rule that the method's runs cannot be scored by, an interval over one seed."""
+    if (select := group.select) is None:
+        return
+    place = f"{where}.select"
+    if math.prod(len(values) for values in group.weights.values()) == 1:
+        text = "the group has one setting, and nothing to choose among"
+        yield Fault(place, select.rule, text, "list two weights of a term or more, or take it away")
+    yield from _unscored(config, group, select, place)
+    if select.interval and len(group.seeds) == 1:
+        text = "an interval over the seeds needs two at least"
+        yield Fault(f"{where}.seeds", group.seeds[0], text, "add a seed, or take the interval away")
+
+
+def _unscored(config: Config, group: Group, select: Select, place: str) -> Iterator[Fault]:
+    """A rule that the group's runs cannot be scored by."""
+    rule, remedy = RULES[select.rule], "take another rule"
+    absent = [term for term in rule.terms if term not in METHODS[group.method].weights]
+    if absent:
+        text = f"it asks for {rule.words}, and {group.method} has no term {listed(absent)}"
+        yield Fault(place, select.rule, text, remedy)
+    if rule.blocks and METHODS[group.method].conditional != "gaussian":
+        text = f"it asks what residual latents say of auxiliary ones, and {group.method} has none with a posterior"
+        yield Fault(place, select.rule, text, remedy)
+    latents = (group.network or config.network).latents
+    for name in group.coverages if rule.blocks else ():
+        if len(config.coverages.get(name, ())) == latents:
+            text = f"{name} has a factor for each of the {latents} latents, so that none is residual"
+            yield Fault(place, Words(f"{select.rule!r} for the coverage {name}"), text, "raise latents, or " + remedy)
