@@ -7,17 +7,20 @@
    together are as bright as their factors imply, sum (x - m) m / var = 0 within 5 standard errors.
 4. The physics: flux, shear, radius and PSF measured on noise-free drawings of the same rows agree with the stored
    factors within the tolerances of `simulations.measurement`.
-Steps 2 to 4 need the spec of a simulated store; of converted stores only the first step is checked.
+5. The symmetries that the store declares: each operation on these drawings gives those of the galaxies whose signs it
+   flips, to ROUNDING of the peak (drawings by FFT differ by up to 1e-7 of it).
+Steps 2 to 5 need the spec of a simulated store; of converted stores only the first step is checked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
+from numpy.typing import NDArray
 
 from foundation.console import log
 from foundation.faults import Fault, Refused, Words
@@ -25,14 +28,25 @@ from foundation.files import digest_file, read_json
 from simulations import store
 from simulations.factors import draw_factors, draw_split
 from simulations.facts import read_dataset
-from simulations.galaxy import draw, parameters
+from simulations.galaxy import Stamp, Values, draw, parameters
 from simulations.measurement import measure
 from simulations.noise import noise_std
-from simulations.spec import Dataset
+from simulations.spec import Dataset, Scene
+from simulations.symmetries import Symmetry, read_symmetries
 
 SAMPLE = 32  # number of rows that are drawn again
 FAINTEST = 0.1  # expected photons per pixel; for fainter pixels Poisson noise is too far from Gaussian
+ROUNDING = 1e-6
 REMAKE = "make the store again"
+OPERATIONS: dict[str, Callable[[Stamp], NDArray[np.float32]]] = {
+    "mirror_x": np.fliplr,
+    "mirror_y": np.flipud,
+    "half_turn": lambda stamp: np.rot90(stamp, 2),
+    "transpose": np.transpose,
+    "antitranspose": lambda stamp: np.rot90(stamp, 2).T,
+    "quarter_turn": np.rot90,
+    "three_quarter_turn": lambda stamp: np.rot90(stamp, 3),
+}
 
 
 def check(path: Path) -> None:
@@ -64,6 +78,7 @@ def _facts(path: Path, group: zarr.Group, facts: dict[str, Any]) -> Iterator[Fau
         "train": int((split == 0).sum()),
         "test": int((split == 2).sum()),
         "image_true": "image_true" in group,
+        "symmetries": group.attrs.get("symmetries"),
     }
     for name, value in actual.items():
         if facts.get(name) != value:
@@ -109,6 +124,7 @@ def _rows(path: Path, group: zarr.Group) -> Iterator[Fault]:
         yield from _design(path, dataset, columns)
         yield from _images(path, dataset, group, columns)
         yield from _physics(path, dataset, columns)
+        yield from _symmetries(path, dataset, group, columns)
 
 
 def _design(path: Path, dataset: Dataset, columns: dict[str, Any]) -> Iterator[Fault]:
@@ -174,3 +190,22 @@ def _physics(path: Path, dataset: Dataset, columns: dict[str, Any]) -> Iterator[
             if not abs(measured - values[name]) <= tolerance:
                 text = f"the drawing measures {measured:.6g} +- {tolerance:.2g}"
                 yield Fault(f"{path}/{name}[{row}]", values[name], text, "report this disagreement as a bug")
+
+
+def _symmetries(path: Path, dataset: Dataset, group: zarr.Group, columns: dict[str, Any]) -> Iterator[Fault]:
+    """Declared symmetries that a noise-free drawing does not have, each at the first row that shows it."""
+    for symmetry in read_symmetries(group.attrs.get("symmetries", ())):  # type: ignore[arg-type]
+        for row, values in _sampled(dataset, columns):
+            deviation = asymmetry(dataset.scene, values, symmetry)
+            if not deviation <= ROUNDING:
+                value = Words(f"the drawing of row {row} off by {deviation:.2g} of its peak")
+                text = f"a declared symmetry must hold to {ROUNDING:g}"
+                yield Fault(f"{path}: symmetry {symmetry.operation}", value, text, "report this disagreement as a bug")
+                break
+
+
+def asymmetry(scene: Scene, values: Values, symmetry: Symmetry) -> float:
+    """Largest difference, over the peak, of a stamp after the operation and the drawing with the signs flipped."""
+    stamp = draw(scene, values)
+    flipped = draw(scene, {**values, **{name: -values[name] for name in symmetry.flips}})
+    return float(np.abs(OPERATIONS[symmetry.operation](stamp) - flipped).max() / stamp.max())

@@ -20,11 +20,12 @@ from foundation.files import read_json
 from simulations.presets import PRESETS
 from simulations.reach import dataset_faults
 from simulations.spec import Dataset
+from simulations.symmetries import Symmetry, read_symmetries, symmetries_of
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a model must know of a data set: its factors, its size, its noise; `store` where it exists already."""
+    """What a model must know of a data set: factors, size, noise, symmetries; `store` where it exists already."""
 
     name: str
     digest: str
@@ -37,6 +38,7 @@ class Facts:
     noise: str
     image_true: bool
     image_bytes: int
+    symmetries: tuple[Symmetry, ...] = ()
     store: str | None = None
 
 
@@ -104,7 +106,8 @@ def _facts(name: str, dataset: Dataset) -> Facts:
     scene = dataset.scene
     sizes = {"galaxies": dataset.galaxies, "train": train, "test": test, "stamp": scene.stamp, "channels": 1}
     noise = {"noise": dataset.noise.kind, "image_true": dataset.image_true, "image_bytes": dataset.image_bytes}
-    return Facts(name, dataset.digest, tuple(dataset.factors), **sizes, **noise)  # type: ignore[arg-type]
+    others = {**sizes, **noise, "symmetries": symmetries_of(dataset)}
+    return Facts(name, dataset.digest, tuple(dataset.factors), **others)  # type: ignore[arg-type]
 
 
 def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declared, faults: list[Fault]) -> None:
@@ -118,7 +121,9 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
         return
     try:
         sealed = read_json(Path(path, "seal.json"), "the seal of a store")["facts"]
-        declared.facts[name] = Facts(**{**sealed, "name": name, "store": path, "factors": tuple(sealed["factors"])})
+        symmetries = read_symmetries(sealed.get("symmetries", ()))  # stores of earlier versions declare none
+        names = {"name": name, "store": path, "factors": tuple(sealed["factors"]), "symmetries": symmetries}
+        declared.facts[name] = Facts(**{**sealed, **names})
     except (Refused, KeyError, TypeError, ValueError) as error:
         allowed = "seal.json must hold the data set's facts"
         faults.append(Fault(f"{where}.store", Words(f"a broken seal ({error})"), allowed, "make the store again"))

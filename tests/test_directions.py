@@ -43,7 +43,10 @@ def test_rooms_import_only_what_they_stand_on(path):
 @pytest.mark.parametrize(
     "path",
     [
-        *(ROOT / f"simulations/{name}.py" for name in ("parameters", "spec", "reach", "facts", "presets")),
+        *(
+            ROOT / f"simulations/{name}.py"
+            for name in ("parameters", "spec", "reach", "facts", "presets", "symmetries")
+        ),
         *sorted((ROOT / "auxvae/config").glob("*.py")),
         *(ROOT / f"auxvae/metrics/{name}.py" for name in ("__init__", "table")),
         *sorted((ROOT / "foundation").glob("*.py")),

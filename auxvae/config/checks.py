@@ -139,6 +139,9 @@ def _fit(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -
     if training.batch > dataset["train"]:
         text, place = f"{name} has {dataset['train']} training rows", f"{where}." if group.training else ""
         yield Fault(f"{place}training.batch", training.batch, text, "lower it or simulate more")
+    if training.augment and not dataset.get("symmetries"):
+        text, place = f"{name} declares no symmetries", f"{where}." if group.training else ""
+        yield Fault(f"{place}training.augment", True, text, "take it away")
     validation = dataset["galaxies"] - dataset["train"] - dataset["test"]
     if validation < 2:
         text = f"{group.method} compares images, two at least"

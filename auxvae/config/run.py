@@ -2,8 +2,8 @@
 
 The identity of a run holds its data set's digest, the factors of its coverage, the seed, the entry of its method in the
 table (fields at the defaults of Method left out), the weights, and those settings, network and training keys that the
-method reads and that differ from the declared defaults (config.identity). A fleet is the runs of equal shape on the
-same data; they may differ in method, coverage, weights and seed.
+method reads and that differ from the declared defaults (config.identity); of augmented runs also the symmetries of the
+data set. A fleet is the runs of equal shape on the same data; they may differ in method, coverage, weights and seed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
 
@@ -29,8 +29,18 @@ from foundation.files import digest_of
 
 
 @dataclass(frozen=True, config=SECTION)
+class Symmetry:
+    """An operation on images that leaves their data set what it was, and the factors whose sign it flips."""
+
+    operation: Literal[
+        "mirror_x", "mirror_y", "half_turn", "transpose", "antitranspose", "quarter_turn", "three_quarter_turn"
+    ]
+    flips: tuple[str, ...]
+
+
+@dataclass(frozen=True, config=SECTION)
 class Source:
-    """The data set that a run is trained on: enough to refuse another one."""
+    """The data set that a run is trained on: enough to refuse another one, and to augment this one."""
 
     name: str
     digest: str
@@ -38,6 +48,7 @@ class Source:
     stamp: int
     channels: int
     train: int
+    symmetries: tuple[Symmetry, ...] = ()
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -65,7 +76,9 @@ class Run:
         """What makes this run another than the others, as plain JSON."""
         method, defaults = self.composition, identity.defaults_read(self.composition, self.dataset.train)
         values = identity.values_read(method, self.settings, self.network, self.training)
+        augmented = {"symmetries": identity.plain(self.dataset.symmetries)} if self.training.augment else {}
         return {
+            **augmented,
             "dataset": self.dataset.digest,
             "aux": list(self.aux),
             "seed": self.seed,

@@ -162,7 +162,8 @@ def _unfold(config: Config, group: Group, facts: Facts) -> Iterator[Run]:
 
 def _source(facts: Mapping[str, Any]) -> Source:
     names = ("name", "digest", "stamp", "channels", "train")
-    return Source(**{name: facts[name] for name in names}, factors=tuple(facts["factors"]))
+    several = {"factors": tuple(facts["factors"]), "symmetries": facts.get("symmetries", ())}
+    return Source(**{name: facts[name] for name in names}, **several)
 
 
 def _twice(runs: tuple[Run, ...]) -> Iterator[Fault]:

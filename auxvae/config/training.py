@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic.dataclasses import dataclass
 
-from foundation.fields import SECTION, Count, Number, Positive, Range, Section, Whole
+from foundation.fields import SECTION, Count, Flag, Number, Positive, Range, Section, Whole
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -22,6 +22,10 @@ class Training(Section):
     order: Literal["rows", "shards"] = "rows"
     """order of the rows in an epoch: `rows`, any row may follow any other, and all images are held in memory; `shards`,
     for stores larger than memory, the rows of a few shards of the store at a time"""
+
+    augment: Flag = False
+    """in each epoch a turn or mirror image of each training image at random, among the symmetries that its data set
+    declares, with the signs of the factors that it flips"""
 
     learning_rate: Positive = 5e-3
     """the largest of the schedule"""

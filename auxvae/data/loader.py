@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from auxvae.config.run import Run
+from auxvae.data.augmentation import Augmentation
 from auxvae.data.likelihoods import Likelihood
 from auxvae.data.randomness import order
 from auxvae.data.store import Rows, Scaling
@@ -41,6 +42,11 @@ class Batch(NamedTuple):
         """The rows of these positions."""
         return Batch(*(each[index] for each in self))
 
+    def augmented(self, augmentation: Augmentation, elements: Int[Tensor, "*B"]) -> Batch:
+        """Images and auxiliary variables, each row by its element."""
+        images, aux = augmentation.images(self.images, elements), augmentation.aux(self.aux, elements)
+        return self._replace(images=images, aux=aux)
+
     def to(self, device: torch.device) -> Batch:
         """The same on a device."""
         return Batch(*(each.to(device) for each in self))
@@ -66,16 +72,25 @@ def whole_split(run: Run, rows: Rows, scaling: Scaling, likelihood: Likelihood) 
 class Batches(ABC):
     """Batches of equal size of the rows of one split; a last, incomplete batch is left out.
 
-    size: rows in a batch. steps: batches in an epoch.
+    size: rows in a batch. steps: batches in an epoch. augmentation: of the shuffled batches, if any.
     """
 
-    def __init__(self, rows: int, size: int) -> None:
+    def __init__(self, rows: int, size: int, augmentation: Augmentation | None = None) -> None:
         """Batches of `size` rows, or of all rows where there are fewer."""
         self.size = min(size, rows)
         self.steps = rows // self.size
+        self.augmentation = augmentation
+
+    def batches(self, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, shuffled and augmented by (seed, epoch), from the step `first` on."""
+        shuffled = self.shuffled(seed, epoch, first)
+        if self.augmentation is None:
+            return shuffled
+        augmentation, elements = self.augmentation, self.augmentation.elements(seed, epoch)
+        return (batch.augmented(augmentation, elements[batch.rows]) for batch in shuffled)
 
     @abstractmethod
-    def batches(self, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
+    def shuffled(self, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, shuffled by (seed, epoch), from the step `first` on."""
 
     @abstractmethod
@@ -86,9 +101,9 @@ class Batches(ABC):
 class Loader(Batches):
     """Batches of rows that stay on the device."""
 
-    def __init__(self, data: Batch, size: int) -> None:
+    def __init__(self, data: Batch, size: int, augmentation: Augmentation | None = None) -> None:
         """Batches of `size` rows, or of all rows where there are fewer."""
-        super().__init__(len(data.images), size)
+        super().__init__(len(data.images), size, augmentation)
         self.data = data
 
     def plan(self, seed: int, epoch: int) -> Int[Tensor, "steps B"]:
@@ -96,7 +111,14 @@ class Loader(Batches):
         shuffled = order(seed, epoch, len(self.data.images))[: self.steps * self.size]
         return shuffled.view(self.steps, self.size).to(self.data.images.device)
 
-    def batches(self, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
+    def plans(self, seed: int, epoch: int) -> tuple[Int[Tensor, "steps B"], ...]:
+        """The plan of an epoch, and of augmented batches the element of each row."""
+        plan = self.plan(seed, epoch)
+        if self.augmentation is None:
+            return (plan,)
+        return plan, self.augmentation.elements(seed, epoch)[self.data.rows[plan]]
+
+    def shuffled(self, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from the step `first` on."""
         return (self.data.take(index) for index in self.plan(seed, epoch)[first:])
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from auxvae.config.networks import BACKBONES
 from auxvae.config.run import Run
+from auxvae.data.augmentation import augmentation_of
 from auxvae.data.components import principal_components
 from auxvae.data.likelihoods import Likelihood, likelihood
 from auxvae.data.loader import Batches, Loader, batch_of
@@ -46,9 +47,11 @@ class Prepared(NamedTuple):
     def batches(self, run: Run, scaling: Scaling, device: torch.device) -> Batches:
         """The batches of a run: of images in memory, or read from the store."""
         aux, size, precision = self.aux(run, scaling), run.training.batch, self.likelihood.precision
+        augmentation = augmentation_of(run, scaling, self.images.shape[-1], int(self.numbers[-1]) + 1, device)
         if isinstance(self.images, StoredImages):
-            return Stream(self.images, aux, size, device)
-        return Loader(batch_of(self.images, aux, torch.from_numpy(self.numbers), precision).to(device), size)
+            return Stream(self.images, aux, size, device, augmentation)
+        batch = batch_of(self.images, aux, torch.from_numpy(self.numbers), precision)
+        return Loader(batch.to(device), size, augmentation)
 
 
 class View(NamedTuple):

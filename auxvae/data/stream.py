@@ -22,6 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from auxvae.data.augmentation import Augmentation
 from auxvae.data.loader import Batch, Batches, batch_of
 from auxvae.data.randomness import shard_order, window_order
 from auxvae.data.read_ahead import read_ahead
@@ -35,9 +36,16 @@ Window = list[slice]
 class Stream(Batches):
     """Batches of equal size, read from the store; the last, incomplete batch is left out."""
 
-    def __init__(self, images: StoredImages, aux: Float[Tensor, "N a"], size: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        images: StoredImages,
+        aux: Float[Tensor, "N a"],
+        size: int,
+        device: torch.device,
+        augmentation: Augmentation | None = None,
+    ) -> None:
         """Batches of `size` rows, or of all rows where there are fewer; the auxiliary variables are those of all."""
-        super().__init__(len(aux), size)
+        super().__init__(len(aux), size, augmentation)
         self.images, self.aux, self.device = images, aux, device
         precision = images.likelihood.precision
         self.precision = torch.ones(len(aux)) if precision is None else precision
@@ -48,7 +56,7 @@ class Stream(Batches):
         order = shard_order(seed, epoch, len(shards)).tolist()
         return [[shards[i] for i in sorted(order[each])] for each in cut(len(order), SHARDS)]
 
-    def batches(self, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
+    def shuffled(self, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from that step on; windows before it are not read."""
         windows = self.windows(seed, epoch)
         starts = [0, *accumulate(_rows(window) for window in windows)]

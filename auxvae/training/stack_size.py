@@ -1,8 +1,10 @@
 """How many runs fit into the memory of a device.
 
-    bytes of a run = 16 P + 2 A + D        P parameters (weight, gradient and two moments of 4 bytes each)
+    bytes of a run = 16 P + 2 A + D + T    P parameters (weight, gradient and two moments of 4 bytes each)
                                            A bytes that one batch keeps for the backward pass, D its random numbers of
                                            an epoch; 2 A stands for the gradients that pass through, too
+                                           T where it is augmented, 12 bytes of each pixel of a batch: the image, and
+                                           where the pixel comes from
 
 A is counted in one forward pass of the first run. It is an estimate: where it is too low, the device says so with an
 out-of-memory error, and the stack is halved (training.stack).
@@ -41,8 +43,9 @@ def run_bytes(trainer: Trainer) -> int:
     draws = trainer.draws("latents", 0, 1, loader.size)
     parameters = sum(each.numel() for each in trainer.model.network.parameters())
     columns = 2 * len(loader.data.images) * trainer.run.network.latents * 4
+    turned = 12 * loader.data.take(slice(loader.size)).images.numel() if loader.augmentation else 0
     of_epoch: int = loader.steps * sum(each.numel() * each.element_size() for each in draws)
-    return 16 * parameters + 2 * _kept_for_backward(trainer, draws_at(draws, 0)) + of_epoch + columns
+    return 16 * parameters + 2 * _kept_for_backward(trainer, draws_at(draws, 0)) + of_epoch + columns + turned
 
 
 def _kept_for_backward(trainer: Trainer, draws: object) -> int:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from auxvae.data.augmentation import stacked_augmentation
 from auxvae.data.loader import Batch, Batches, held
 from auxvae.models.model import Model
 
@@ -99,11 +100,21 @@ class StackedRows:
             torch.cat([pad(each, (0, latents - each.shape[1])) for each in columns])
             for columns in ([each.aux for each in data], [each.observed for each in data])
         )
-        self.starts = self.count * torch.arange(len(data), device=self.aux.device)[:, None]
+        runs = torch.arange(len(data), device=self.aux.device)[:, None]
+        self.starts = self.count * runs
+        augmentations = [source.augmentation for source in sources if source.augmentation]
+        self.augmentation = stacked_augmentation(doubled(augmentations), latents) if augmentations else None
+        self.first_elements = len(augmentations[0].pixels) * runs if augmentations else runs
 
-    def batch(self, order: Tensor) -> Batch:
-        """The batch of every run, each tensor (K, B, ...), from the positions (K, B) of its rows."""
+    def batch(self, order: Tensor, elements: Tensor | None = None) -> Batch:
+        """The batch of every run, each tensor (K, B, ...), from the positions (K, B) of its rows.
+
+        elements (K, B): of an augmented run, one for each row.
+        """
         of_run = order + self.starts
         shared = self.shared
         images, context, rows = shared.images[order], shared.context[order], shared.rows[order]
-        return Batch(images, self.aux[of_run], self.observed[of_run], context, rows, shared.precision[order])
+        batch = Batch(images, self.aux[of_run], self.observed[of_run], context, rows, shared.precision[order])
+        if self.augmentation is None or elements is None:
+            return batch
+        return batch.augmented(self.augmentation, elements + self.first_elements)

@@ -38,19 +38,20 @@ from auxvae.training.stacked_tensors import (
 class Numbers(NamedTuple):
     """What the S steps of an epoch read, at fixed addresses.
 
-    order (S, K, B): positions of the rows. draws: random numbers, each (S, K, ...). progress (S,): share of the
-    training that is done. rates (S, groups): learning rates.
+    plans: positions of the rows (S, K, B), and of an augmented run its elements (S, K, B). draws: random numbers, each
+    (S, K, ...). progress (S,): share of the training that is done. rates (S, groups): learning rates.
     """
 
-    order: Int[Tensor, "S K B"]
+    plans: tuple[Int[Tensor, "S K B"], ...]
     draws: Any
     progress: Float[Tensor, " S"]
     rates: Float[Tensor, "S groups"]
 
     def at(self, step: Int[Tensor, "1"]) -> Numbers:
         """Those of one step, without the first axis."""
-        order, progress, rates = (each.index_select(0, step)[0] for each in (self.order, self.progress, self.rates))
-        return Numbers(order, self.draws._make(each.index_select(0, step)[0] for each in self.draws), progress, rates)
+        plans = tuple(each.index_select(0, step)[0] for each in self.plans)
+        progress, rates = (each.index_select(0, step)[0] for each in (self.progress, self.rates))
+        return Numbers(plans, self.draws._make(each.index_select(0, step)[0] for each in self.draws), progress, rates)
 
 
 class StackedModel:
@@ -128,9 +129,9 @@ class TrainingStep:
         first, self.numbers = self.trainers[0], self.numbers or self._room()
         copies = len(self.weights) // len(self.trainers)
         for k, trainer in enumerate(self.trainers):
-            plan = held(trainer.loader).plan(trainer.run.seed, epoch)
+            plans = held(trainer.loader).plans(trainer.run.seed, epoch)
             draws = trainer.draws("latents", epoch, first.loader.steps, first.loader.size)
-            for place, each in zip((self.numbers.order, *self.numbers.draws), (plan, *draws), strict=True):
+            for place, each in zip((*self.numbers.plans, *self.numbers.draws), (*plans, *draws), strict=True):
                 place[:, k * copies : (k + 1) * copies].copy_(each[:, None])
         self.numbers.progress.copy_(first.progress(epoch))
         self.numbers.rates.copy_(self._rates(epoch))
@@ -144,7 +145,7 @@ class TrainingStep:
         draws = like._make(each.new_empty(steps, runs, *each.shape[1:]) for each in like)
         groups = len(self.optimiser.param_groups)
         return Numbers(
-            self.step.new_empty(steps, runs, size),
+            tuple(self.step.new_empty(steps, runs, size) for _ in range(2 if first.loader.augmentation else 1)),
             draws,
             self.values.new_empty(steps),
             self.values.new_empty(steps, groups),
@@ -162,7 +163,7 @@ class TrainingStep:
         now, groups = self.numbers.at(self.step), self.optimiser.param_groups
         for group, largest in zip(groups, now.rates.unbind(), strict=True):
             group["lr"].copy_(largest)
-        batch = self.rows.batch(now.order)
+        batch = self.rows.batch(*now.plans)
         values, codes = self.model(batch, now.draws, now.progress)
         self.optimiser.zero_grad(set_to_none=True)
         (values * self.weights).sum().backward()

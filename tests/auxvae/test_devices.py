@@ -40,8 +40,9 @@ def moved(value, mode, device):
     """Every tensor of a nested value on the device; other values as they are."""
     if isinstance(value, torch.Tensor):
         return mode.from_tensor(value.detach()).to(device)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(moved(each, mode, device) for each in value))
+    if isinstance(value, tuple):
+        several = (moved(each, mode, device) for each in value)
+        return type(value)(*several) if hasattr(value, "_fields") else tuple(several)
     if isinstance(value, Prior):
         value = copy.copy(value)
         vars(value).update({name: moved(each, mode, device) for name, each in vars(value).items()})

@@ -44,6 +44,7 @@ CHANGED_TRAINING = {
     "epochs": 3,
     "batch": 16,
     "order": "shards",
+    "augment": True,
     "learning_rate": 0.1,
     "second_learning_rate": 0.1,
     "beta2": 0.99,

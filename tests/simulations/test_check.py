@@ -54,6 +54,13 @@ def flip(path):
     shard(path).write_bytes(data)
 
 
+def declare(path, operation, flips):
+    symmetries = [{"operation": operation, "flips": flips}]
+    zarr.open_group(path, mode="r+").attrs["symmetries"] = symmetries
+    restate(path, symmetries=symmetries)
+    reseal(path)
+
+
 def cut(path):
     shard(path).write_bytes(shard(path).read_bytes()[:-100])
 
@@ -76,6 +83,11 @@ CORRUPTED = {
     "other images": (lambda path: change(path, "image", lambda x: x[::-1]), "it must show the galaxy of its factors"),
     "brighter images": (lambda path: change(path, "image", lambda x: x * 1.05), "times as bright"),
     "a pixel that is not finite": (lambda path: change(path, "image", set_a_pixel_to_nan), "not finite"),
+    "a symmetry that there is not": (
+        lambda path: declare(path, "mirror_x", ["flux"]),
+        "symmetry mirror_x: found the drawing of row 0 off by",
+    ),
+    "other symmetries in the seal": (lambda path: restate(path, symmetries=[]), "seal.json: symmetries"),
     "another split": (lambda path: change(path, "split", lambda x: x[::-1]), "/split"),
 }
 
