@@ -40,7 +40,7 @@ def information(dataset, row, widths):
 
 
 def main(galaxies):
-    """Print the limit for every factor."""
+    """Print the limits of the correlation and of the root mean square error for every factor."""
     declared = read_declared({"datasets": {"d": {"preset": "paper", "galaxies": 4096}}}, [])
     dataset = declared.simulated["d"]
     factors = draw_factors(dataset, 0, galaxies)
@@ -49,7 +49,8 @@ def main(galaxies):
     rows = [dict(zip(factors, values, strict=True)) for values in zip(*factors.values(), strict=True)]
     errors = [np.diag(np.linalg.inv(information(dataset, row, widths) + np.diag(1 / prior))) for row in rows]
     for name, error, variance in zip(factors, np.mean(errors, 0), prior, strict=True):
-        print(f"{name:9} {np.sqrt(1 - error / variance):.4f}")
+        least = np.sqrt(error) / widths[name]
+        print(f"{name:9} |rho| {np.sqrt(1 - error / variance):.4f}   error {least:.5f} of the range")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 kl_aux, kl_recon   nats per image that the posterior of the auxiliary and of the residual latents holds, against their
                    prior: N(u_j, v) and N(0, 1)
 recon_active       residual latents that hold more than 0.01 nat
+covered_... width  auxvae.metrics.calibration
 others             auxvae.metrics.leakage
 """
 
@@ -13,6 +14,7 @@ import numpy as np
 from auxvae.analysis.model import TrainedModel
 from auxvae.config.run import Run
 from auxvae.data.randomness import normal
+from auxvae.metrics.calibration import calibration_scores
 from auxvae.metrics.leakage import Codes, Factor, leakage_alone, leakage_scores
 from auxvae.metrics.posterior import ACTIVE, divergence
 from auxvae.metrics.score import Score, exact, mean_score
@@ -24,7 +26,7 @@ def leakage(train: TrainedModel, test: TrainedModel, resamples: int) -> dict[str
     """The scores of one run, read twice: beside training rows and beside test rows; none without auxiliary latents."""
     if not _has_blocks(test.run):
         return {}
-    return leakage_scores(*_both(train, test), test.run.aux, resamples) | _nats(test)
+    return leakage_scores(*_both(train, test), test.run.aux, resamples) | _posterior(test)
 
 
 def leakage_of_validation(train: TrainedModel, validation: TrainedModel, resamples: int) -> dict[str, Score]:
@@ -53,8 +55,8 @@ def _samples(model: TrainedModel, purpose: str) -> np.ndarray:
     return np.asarray(mean + noise * np.exp(0.5 * log_variance), dtype=np.float64)
 
 
-def _nats(model: TrainedModel) -> dict[str, Score]:
-    """What the posterior of each block holds; nothing for a deterministic encoder."""
+def _posterior(model: TrainedModel) -> dict[str, Score]:
+    """What the posterior of each block holds, and whether it covers; nothing for a deterministic encoder."""
     if model.run.encoder == "deterministic":
         return {}
     mean, log_variance = model.encode()
@@ -63,4 +65,6 @@ def _nats(model: TrainedModel) -> dict[str, Score]:
     aux = divergence((mean[:, :count] - u) / variance**0.5, log_variance[:, :count] - np.log(variance))
     recon = divergence(mean[:, count:], log_variance[:, count:])
     active = exact(float((recon.mean(0) > ACTIVE).sum()), len(mean))
-    return {"kl_aux": mean_score(aux.sum(1)), "kl_recon": mean_score(recon.sum(1)), "recon_active": active}
+    covered = calibration_scores(mean[:, :count], np.exp(0.5 * log_variance[:, :count]), u, model.run.aux)
+    blocks = {"kl_aux": mean_score(aux.sum(1)), "kl_recon": mean_score(recon.sum(1)), "recon_active": active}
+    return blocks | covered

@@ -38,7 +38,7 @@ NEEDS: dict[Needs, str] = {
     "seeds": "two seeds or more of one method",
     "images": "images and their reconstructions",
 }
-ReportTable = Literal["alignment", "leakage", "swap", "factors", "images", "suite", "aggregate"]
+ReportTable = Literal["alignment", "leakage", "swap", "calibration", "factors", "images", "suite", "aggregate"]
 EACH_FACTOR = "FACTOR"  # in the name of a score: one score for every factor, of that name
 
 

@@ -100,6 +100,18 @@ METRICS: dict[str, Metric] = {
         "nats per image of the auxiliary latents against N(u, v) and of the residual ones against N(0, 1); the number "
         "of residual latents that hold more than 0.01 nat",
     ),
+    "calibration": Metric(
+        {
+            f"covered_68_{EACH_FACTOR}": Column("0.683", "calibration"),
+            f"covered_95_{EACH_FACTOR}": Column("0.95", "calibration"),
+            f"error_{EACH_FACTOR}": Column("", "calibration"),
+            f"width_{EACH_FACTOR}": Column("", "calibration"),
+        },
+        "posterior", "posterior", "",
+        "do the posteriors of the auxiliary latents cover their factors? Shares of the rows within one and 1.96 of "
+        "their standard deviations; error and mean standard deviation, in shares of the factor's range",
+        "what one number for all rows hides",
+    ),
     "swap": Metric(
         {
             f"swap_{block}_{quantity}_{name}": Column(_perfect_swap(block, name), "swap")

@@ -40,6 +40,7 @@ def write_run(run, folder, decodes):
         "lps",
         "leakage",
         "swap_recon_flux_slope",
+        "covered_68_flux",
         *(IMAGE_SCORES if decodes else ()),
     )
     write_json(folder / "scores.json", {name: {"value": 2.0, "low": 1.0, "high": 3.0, "n": ROWS} for name in names})

@@ -17,6 +17,7 @@ TABLES = (
     "alignment",
     "leakage",
     "swap",
+    "calibration",
     "factors",
     "suite",
     "aggregate",
