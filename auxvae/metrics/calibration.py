@@ -26,7 +26,7 @@ def calibration_scores(
     mean: Float[ndarray, "N a"], std: Float[ndarray, "N a"], u: Float[ndarray, "N a"], names: tuple[str, ...]
 ) -> dict[str, Score]:
     """The scores above from posterior means and standard deviations and auxiliary variables in [0, 1]."""
-    scores = {}
+    scores: dict[str, Score] = {}
     for j, name in enumerate(names):
         error, width = np.abs(mean[:, j] - u[:, j]).astype(np.float64), std[:, j].astype(np.float64)
         scores |= {f"{kind}_{name}": mean_score((error < k * width).astype(float)) for kind, k in WITHIN.items()}
