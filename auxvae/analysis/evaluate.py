@@ -75,11 +75,10 @@ def aligned_scores(
     """LDS of means and samples (N, D) for the auxiliary variables (all factors without any) and for all factors."""
     codes, names = mean.astype(np.float64), run.aux or tuple(factors)
     of_samples = lds(sampled, np.stack([factors[name] for name in names], 1), resamples=resamples)
-    return {
-        "lds_sampled": of_samples._replace(matrix=None),
-        **alignment_scores(codes, factors, run.aux, resamples),
-        **informative_scores(codes, factors, informative_latents(mean, log_variance), resamples),
-    }
+    scores = {"lds_sampled": of_samples._replace(matrix=None), **alignment_scores(codes, factors, run.aux, resamples)}
+    if run.encoder == "deterministic":  # without a width, no latent can be called informative
+        return scores
+    return scores | informative_scores(codes, factors, informative_latents(mean, log_variance), resamples)
 
 
 def codes_dataset(run: Run, model: TrainedModel, mean: Codes, log_variance: Codes) -> xr.Dataset:
