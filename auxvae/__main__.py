@@ -92,9 +92,11 @@ def collect(spec: Spec, results: Results, log_to: Log = None) -> None:
     """Gather the runs of a study into scores.parquet and analysis.nc."""
     open_log(log_to)
     from auxvae.analysis.collect import collect as collect_runs
+    from auxvae.config.labels import families
     from auxvae.config.reading import study_of
 
-    collect_runs(study_of(spec).runs, results)
+    study = study_of(spec)
+    collect_runs(study.runs, results, families=families(study.config.datasets))
 
 
 @app.command()

@@ -1,15 +1,16 @@
 """The study as two files: every score of every run in one tidy table, every matrix and curve in one labelled data set.
 
-    scores.parquet  run, dataset, method, coverage, seed, metric, value, low, high, n         one row per run x metric
-    analysis.nc     rho (run, latent, factor), drop (run, block, scale, measure, bound), contrast (pair, metric, bound)
+    scores.parquet  run, dataset, method, coverage, seed, metric, value, low, high, se, n     one row per run x metric
+    analysis.nc     rho (run, latent, factor), drop (run, block, scale, measure, bound), contrast (pair, metric, bound),
+                    difference (comparison, score, statistic)
 
 Controls are rows of the method `control`. What a run lacks is absent: a model that does not decode has no `drop`.
-Nothing is computed here: the evaluation, auxvae.analysis.agreement and contrasts do.
+Nothing is computed here: the evaluation, auxvae.analysis.agreement, contrasts and differences do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from numpy.typing import NDArray
 
 from auxvae.analysis.agreement import agreement_of_seeds, seeds_of_a_method
 from auxvae.analysis.contrasts import contrasts
+from auxvae.analysis.differences import differences
 from auxvae.analysis.files import CODES, SCORES, SENSITIVITY, controls_file
 from auxvae.config.labels import variants
 from auxvae.config.run import Run
-from auxvae.metrics.score import Score
+from auxvae.metrics.score import STORED
 from foundation.faults import Fault, Refused, Words
 from foundation.files import atomic_write, read_json
 
@@ -31,8 +33,11 @@ Array = NDArray[np.float64]
 Row = dict[str, Any]
 
 
-def collect(runs: tuple[Run, ...], results: Path) -> None:
-    """Write scores.parquet and analysis.nc from the folders of the runs and the controls of their data sets."""
+def collect(runs: tuple[Run, ...], results: Path, families: Mapping[str, str] | None = None) -> None:
+    """Write scores.parquet and analysis.nc from the folders of the runs and the controls of their data sets.
+
+    families: one name for all data sets that differ in their seed alone.
+    """
     folders = {run.id: results / "runs" / run.id for run in runs}
     controls = {run.dataset.name: controls_file(results, run) for run in runs}
     if faults := list(_absent(folders.values(), controls.values(), results)):
@@ -44,8 +49,24 @@ def collect(runs: tuple[Run, ...], results: Path) -> None:
     with atomic_write(results / "scores.parquet") as part:
         scores.to_parquet(part, index=False)
     matrices, drops = _gathered(folders, CODES, ["rho"]), _gathered(folders, SENSITIVITY, None)
+    compared = _compared(scores, runs, folders, families or {})
     with atomic_write(results / "analysis.nc") as part:
-        xr.merge([matrices, drops, contrasts(scores, variants(runs))], join="outer").to_netcdf(part)
+        xr.merge([matrices, drops, *compared], join="outer").to_netcdf(part)
+
+
+def _compared(
+    scores: pd.DataFrame, runs: tuple[Run, ...], folders: dict[str, Path], families: Mapping[str, str]
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Contrasts of coverages, and differences of methods and coverages."""
+    varied, sizes = variants(runs), {run.coverage: len(run.aux) for run in runs}
+    of_coverages = contrasts(scores, varied, sizes, lambda run, metric: _of_images(folders[run], metric))
+    return of_coverages, differences(scores, runs, varied, families)
+
+
+def _of_images(folder: Path, metric: str) -> Array | None:
+    """The value of a score for each test image of a run; None where the score is no mean over images."""
+    with xr.open_dataset(folder / CODES) as codes:
+        return codes[metric].values.astype(np.float64) if metric in codes else None
 
 
 def _absent(folders: Iterable[Path], controls: Iterable[Path], results: Path) -> Iterator[Fault]:
@@ -69,7 +90,7 @@ def _head(run: Run) -> Row:
 
 
 def _row(head: Row, metric: str, score: dict[str, Any]) -> Row:
-    return {**head, "metric": metric, **{name: score[name] for name in Score._fields[:4]}}
+    return {**head, "metric": metric, **{name: score[name] for name in STORED}}
 
 
 def _agreement_rows(seeds: list[Run], folders: dict[str, Path]) -> Iterator[Row]:

@@ -46,6 +46,7 @@ GROUPS = 100
 BLOCKS = 10
 RESAMPLES = 100
 STEP = 0.75  # change of a group's weight, up in one of two mirrored samples and down in the other
+IMAGE = "image"  # the dimension of numbers that every image has
 NORMAL = 1.96  # standard errors to either side of a 95 % interval of normal quantiles
 
 
@@ -63,9 +64,12 @@ class Score(NamedTuple):
     se: float = math.nan
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON: value, low, high, se, n, and the matrix: its dimensions in order, their labels, and its values."""
+        """As JSON: value, low, high, se, n, and the matrix: its dimensions in order, their labels, and its values.
+
+        What every image has is left out, as there are thousands.
+        """
         plain: dict[str, Any] = {name: _finite(getattr(self, name)) for name in STORED[:-1]}
-        if self.matrix is None:
+        if self.matrix is None or IMAGE in self.matrix.dims:
             return {**plain, "n": self.n}
         dims = [str(dim) for dim in self.matrix.dims]
         labels = {dim: [str(name) for name in self.matrix[dim].values] for dim in dims}
@@ -111,9 +115,9 @@ def within(
 
 
 def mean_score(values: Float[ndarray, " N"]) -> Score:
-    """Mean of one number per image, with its 95 % interval."""
+    """Mean of one number per image, with its 95 % interval; the matrix holds the numbers, (N,)."""
     mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return within(mean, error, len(values), least=-math.inf, most=math.inf)
+    return within(mean, error, len(values), xr.DataArray(values, dims=[IMAGE]), -math.inf, math.inf)
 
 
 def jackknife(measure: Callable[[Rows], float], rows: int) -> Score:

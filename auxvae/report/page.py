@@ -23,6 +23,7 @@ from foundation.files import write_text
 from foundation.provenance import versions
 
 TABLES: tuple[ReportTable, ...] = get_args(ReportTable)
+DIFFERENCES = "differences"
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
@@ -77,6 +78,7 @@ def tabulate(study: Study, results: Path) -> None:
         tables.write(tables.wide(scores, rows, shown_in(name, factors(study))), folder / name)
     with xr.open_dataset(results / "analysis.nc") as analysis:
         tidy = tables.sensitivity_table(analysis, labels(study.runs))
+        tables.write(tables.differences_table(analysis), folder / DIFFERENCES)
     write_text(folder / "sensitivity.csv", tidy.to_csv(index=False))
 
 
@@ -86,8 +88,10 @@ def factors(study: Study) -> list[str]:
 
 
 def _controls(scores: pd.DataFrame) -> dict[str, str]:
+    """Labels of the controls, in words that say what they are a standard of."""
     runs = scores.loc[scores["method"] == "control", "run"].unique()
-    return {run: run.replace("-", ": ") for run in runs}
+    named = {run: run.removeprefix("control-").replace("-", " ") for run in runs}
+    return {run: f"{tables.CONTROLS[name.split()[0]]} (control: {name})" for run, name in named.items()}
 
 
 def page(study: Study, results: Path) -> None:
@@ -98,7 +102,7 @@ def page(study: Study, results: Path) -> None:
 
 
 def _contents(study: Study, results: Path) -> dict[str, Any]:
-    stored = {name: tables.read(results / "tables" / f"{name}.csv") for name in TABLES}
+    stored = {name: tables.read(results / "tables" / f"{name}.csv") for name in (*TABLES, DIFFERENCES)}
     images = {path.stem: _inline(path) for path in sorted((results / "figures").glob("*.png"))}
     return {
         "study": study,

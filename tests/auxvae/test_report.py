@@ -41,7 +41,9 @@ def write_run(run, folder, decodes):
         "swap_recon_flux_slope",
         *(IMAGE_SCORES if decodes else ()),
     )
-    write_json(folder / "scores.json", {name: {"value": 2.0, "low": 1.0, "high": 3.0, "n": ROWS} for name in names})
+    write_json(
+        folder / "scores.json", {name: {"value": 2.0, "low": 1.0, "high": 3.0, "se": 0.5, "n": ROWS} for name in names}
+    )
     codes = {name: (("galaxy", "latent"), G.standard_normal((ROWS, LATENTS))) for name in ("mean", "log_variance")}
     factors = {"factors": (("galaxy", "factor"), G.random((ROWS, 5))), "rho": (("latent", "factor"), G.random((10, 5)))}
     coords = {"latent": [f"z{j + 1}" for j in range(LATENTS)], "factor": FACTORS}

@@ -321,7 +321,7 @@ def test_straightness_of_lines_circles_and_noise():
 
 @pytest.mark.parametrize("models", [3, 5, 8])
 def test_the_mean_over_models_that_share_pairs_has_an_interval_that_covers(models):
-    """UDR_ab = 1/2 + e_a + e_b + noise: 95 % of 1,000 draws, known to 0.7 %; Student's over the rows covers far fewer."""
+    """UDR_ab = 1/2 + e_a + e_b + noise, 1,000 draws, known to 0.7 %; Student's over the rows covers far fewer."""
     inside, over_rows = 0, 0
     for seed in range(1000):
         g = np.random.default_rng(seed)

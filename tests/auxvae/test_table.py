@@ -49,8 +49,13 @@ def test_the_report_shows_the_columns_that_it_always_has():
     assert shown_in("factors", U) == ("rho_a", "rho_b")
     assert shown_in("aggregate", U)[4:7] == ("prior_mmd", "prior_ks", "prior_ks_floor")
     assert shown_in("images", U)[0] == "nats" and shown_in("images", U)[-1] == "moments_converged"
-    assert compared() == ("lds_all_live", "nats", "ssim_asinh", "prior_distance", "pair_dependence")
-    assert set(contrasted()) == {"lds_all_corrected", "ssim_asinh", "nats"}  # lds_corrected: not over equal factors
+    assert compared() == ("lds_all_live", "leakage", "nats", "ssim_asinh", "prior_distance", "pair_dependence")
+    assert set(contrasted()) == {
+        "lds_all_corrected",
+        "leakage",
+        "ssim_asinh",
+        "nats",
+    }  # lds_corrected: not over equal factors
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ TABLES = (
     "suite",
     "aggregate",
     "images",
+    "differences",
 )
 SHOWN = first_of_label(STUDY.runs)
 WHOLE = canonical({"config": dict(config), "facts": DECLARED.to_json()})
