@@ -111,10 +111,11 @@ def collect(spec: Spec, results: Results, log_to: Log = None) -> None:
     open_log(log_to)
     from auxvae.analysis.collect import collect as collect_runs
     from auxvae.analysis.selection import shown_runs
+    from auxvae.config.labels import families
     from auxvae.config.reading import study_of
 
     study = study_of(spec)
-    collect_runs(shown_runs(study, results), results, study.choices)
+    collect_runs(shown_runs(study, results), results, study.choices, families(study.config.datasets))
 
 
 @app.command()

@@ -1,17 +1,18 @@
 """The study as two files: every score of every run in one tidy table, every matrix and curve in one labelled data set.
 
-    scores.parquet  run, dataset, method, coverage, seed, split, metric, value, low, high, n
+    scores.parquet  run, dataset, method, coverage, seed, split, metric, value, low, high, se, n
                     one row per run x split x metric; `split` is `validation` or `test`
-    analysis.nc     rho (run, latent, factor), drop (run, block, scale, measure, bound), contrast (pair, metric, bound)
+    analysis.nc     rho (run, latent, factor), drop (run, block, scale, measure, bound), contrast (pair, metric, bound),
+                    difference (comparison, score, statistic)
 
 Controls are rows of the method `control`, on test rows. Of the candidates of `select` there are only those that were
 chosen; selection.json holds the others. What a run lacks is absent: a model that does not decode has no `drop`.
-Nothing is computed here: the evaluation, auxvae.analysis.agreement and contrasts do.
+Nothing is computed here: the evaluation, auxvae.analysis.agreement and contrasts and differences do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,13 @@ from numpy.typing import NDArray
 
 from auxvae.analysis.agreement import agreement_of_seeds, seeds_of_a_method
 from auxvae.analysis.contrasts import contrasts
+from auxvae.analysis.differences import differences
 from auxvae.analysis.files import CODES, SCORES, SENSITIVITY, VALIDATION, controls_file
 from auxvae.analysis.selection import with_first_weights
 from auxvae.config.choices import Choice
 from auxvae.config.labels import variants
 from auxvae.config.run import Run
-from auxvae.metrics.score import Score
+from auxvae.metrics.score import STORED
 from foundation.faults import Fault, Refused, Words
 from foundation.files import atomic_write, read_json
 
@@ -35,10 +37,16 @@ Array = NDArray[np.float64]
 Row = dict[str, Any]
 
 
-def collect(runs: tuple[Run, ...], results: Path, choices: tuple[Choice, ...] = ()) -> None:
+def collect(
+    runs: tuple[Run, ...],
+    results: Path,
+    choices: tuple[Choice, ...] = (),
+    families: Mapping[str, str] | None = None,
+) -> None:
     """Write scores.parquet and analysis.nc from the folders of the runs and the controls of their data sets.
 
-    choices: those by which runs among these were chosen.
+    choices: those by which runs among these were chosen. families: one name for all data sets that differ in their seed
+    alone.
     """
     folders = {run.id: results / "runs" / run.id for run in runs}
     controls = _controls(runs, results)
@@ -51,15 +59,30 @@ def collect(runs: tuple[Run, ...], results: Path, choices: tuple[Choice, ...] = 
     with atomic_write(results / "scores.parquet") as part:
         scores.to_parquet(part, index=False)
     matrices, drops = _gathered(folders, CODES, ["rho"]), _gathered(folders, SENSITIVITY, None)
+    compared = _compared(scores, runs, choices, folders, families or {})
     with atomic_write(results / "analysis.nc") as part:
-        xr.merge([matrices, drops, _contrasts(scores, runs, choices)], join="outer").to_netcdf(part)
+        xr.merge([matrices, drops, *compared], join="outer").to_netcdf(part)
 
 
-def _contrasts(scores: pd.DataFrame, runs: tuple[Run, ...], choices: tuple[Choice, ...]) -> xr.Dataset:
-    """Contrasts on test rows; coverages are compared whatever weights were chosen at each."""
+def _compared(
+    scores: pd.DataFrame,
+    runs: tuple[Run, ...],
+    choices: tuple[Choice, ...],
+    folders: dict[str, Path],
+    families: Mapping[str, str],
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Contrasts of coverages, and differences of methods and coverages, on test rows, whatever weights were chosen."""
     differing = variants(with_first_weights(runs, choices)).values()
-    of_run = {run.id: words for run, words in zip(runs, differing, strict=True)}
-    return contrasts(scores[scores["split"] == "test"], of_run)
+    varied = {run.id: words for run, words in zip(runs, differing, strict=True)}
+    tested, sizes = scores[scores["split"] == "test"], {run.coverage: len(run.aux) for run in runs}
+    of_coverages = contrasts(tested, varied, sizes, lambda run, metric: _of_images(folders[run], metric))
+    return of_coverages, differences(tested, runs, varied, families)
+
+
+def _of_images(folder: Path, metric: str) -> Array | None:
+    """The value of a score for each test image of a run; None where the score is no mean over images."""
+    with xr.open_dataset(folder / CODES) as codes:
+        return codes[metric].values.astype(np.float64) if metric in codes else None
 
 
 def _controls(runs: tuple[Run, ...], results: Path) -> dict[tuple[str, str], Path]:
@@ -93,7 +116,7 @@ def _head(run: Run, split: str = "test") -> Row:
 
 
 def _row(head: Row, metric: str, score: dict[str, Any]) -> Row:
-    return {**head, "metric": metric, **{name: score[name] for name in Score._fields[:4]}}
+    return {**head, "metric": metric, **{name: score[name] for name in STORED}}
 
 
 def _agreement_rows(seeds: list[Run], folders: dict[str, Path]) -> Iterator[Row]:

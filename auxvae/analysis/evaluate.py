@@ -1,4 +1,4 @@
-"""Scores of one run on its test rows, and the codes behind them.
+"""Scores of one run on its test rows, and the codes behind them, beside the values of every image.
 
 bound              auxvae.analysis.bound
 kl                 nats per image of the posterior against the run's own prior: N(u_j, v) for auxiliary latents, the
@@ -31,9 +31,10 @@ from auxvae.config.run import Run
 from auxvae.data.randomness import normal
 from auxvae.data.store import Store
 from auxvae.metrics.alignment import alignment_scores, correlation_matrix, informative_scores, lds
+from auxvae.metrics.columns import contrasted
 from auxvae.metrics.posterior import informative_latents
 from auxvae.metrics.prior_match import match_scores
-from auxvae.metrics.score import Score
+from auxvae.metrics.score import IMAGE, Score
 from auxvae.metrics.suite import study_scores
 from auxvae.models.model import POINT
 from foundation.files import atomic_write, write_json
@@ -49,7 +50,7 @@ def evaluate(run: Run, store: Store, model: TrainedModel, train: TrainedModel, f
     scores |= bound_scores(model) | code_scores(run, model, mean, log_variance, resamples)
     scores |= leakage(train, model, resamples) | swap(model, store.holds_galaxies)
     with atomic_write(folder / CODES) as part:
-        codes_dataset(run, model, mean, log_variance).to_netcdf(part)
+        codes_dataset(run, model, mean, log_variance).assign(_by_image(scores)).to_netcdf(part)
     write_json(folder / SCORES, {name: score.to_json() for name, score in scores.items()})
 
 
@@ -78,12 +79,19 @@ def aligned_scores(
     codes, names = mean.astype(np.float64), run.aux or tuple(factors)
     columns = np.stack([factors[name] for name in names], 1)
     raw, corrected = (lds(sampled, columns, corrected=each, resamples=resamples) for each in (False, True))
-    return {
-        "lds_sampled": raw._replace(matrix=None),
-        "lds_sampled_corrected": corrected._replace(matrix=None),
-        **alignment_scores(codes, factors, run.aux, resamples),
-        **informative_scores(codes, factors, informative_latents(mean, log_variance), resamples),
-    }
+    of_samples = {"lds_sampled": raw, "lds_sampled_corrected": corrected}
+    scores = {name: score._replace(matrix=None) for name, score in of_samples.items()}
+    scores |= alignment_scores(codes, factors, run.aux, resamples)
+    if run.encoder == "deterministic":  # without a width, no latent can be called informative
+        return scores
+    return scores | informative_scores(codes, factors, informative_latents(mean, log_variance), resamples)
+
+
+def _by_image(scores: dict[str, Score]) -> dict[str, tuple[str, Array]]:
+    """The value of every test image of those contrasted scores that are means over images, for paired differences."""
+    matrices = {name: scores[name].matrix for name in contrasted() if name in scores}
+    by_image = {name: each for name, each in matrices.items() if each is not None and each.dims == (IMAGE,)}
+    return {name: ("galaxy", each.values) for name, each in by_image.items()}
 
 
 def codes_dataset(run: Run, model: TrainedModel, mean: Codes, log_variance: Codes) -> xr.Dataset:

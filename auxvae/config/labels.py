@@ -37,6 +37,16 @@ def first_of_label(chosen: tuple[Run, ...]) -> dict[str, str]:
     return shown
 
 
+def families(datasets: Mapping[str, Any]) -> dict[str, str]:
+    """Per data set of a config the first one that differs from it in its seed alone, or itself."""
+    bare = {name: _without_seed(spec) for name, spec in datasets.items()}
+    return {name: next(first for first, other in bare.items() if other == spec) for name, spec in bare.items()}
+
+
+def _without_seed(spec: Any) -> Any:
+    return {key: value for key, value in spec.items() if key != "seed"} if isinstance(spec, Mapping) else spec
+
+
 def latent_names(run: Run) -> list[str]:
     """z1, z2, ...; an auxiliary latent carries the name of its factor."""
     auxiliary = [f"z{j + 1} ({name})" for j, name in enumerate(run.aux)]

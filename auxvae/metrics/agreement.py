@@ -9,6 +9,11 @@ latent j of the other, over active latents,
 R is the absolute coefficient of a Lasso (alpha 0.1) that predicts the latents of the other model from all of the first,
 or Spearman's |rho|; latents are standardised. A latent is active if its mean KL is above 0.01 nat, the threshold of the
 paper: below it the posterior is practically the prior. Models are usually seeds of one method. No factor is needed.
+
+Every UDR_ab enters two rows, so that the UDR_a are no independent draws: Student's interval over them covers far
+less than 95 % (a test measures both). The interval is that of their mean, by deleting one model with all of its pairs
+at a time; three models are needed. Each score carries it, around its own value.
+
 Known failure: it rewards agreement on axes that are not factors, too.
 """
 
@@ -24,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.linear_model import Lasso
 
-from auxvae.metrics.score import Score
+from auxvae.metrics.score import Score, jackknifed
 from auxvae.metrics.standardise import standard
 
 Array = NDArray[np.float64]
@@ -35,17 +40,30 @@ INACTIVE = 0.01  # nats
 def udr(codes: Sequence[Array], nats: Sequence[Array] | None = None, lasso: bool = True) -> list[Score]:
     """UDR of every model from codes (N, D_a) of the same rows and the mean KL of each latent, (D_a,).
 
-    The interval is the interquartile range over the other models; the matrix holds UDR_ab for each of them.
+    The interval is as wide as that of the mean over the models; the matrix holds UDR_ab for each of the others.
     """
     active = [z if nats is None else z[:, kl > INACTIVE] for z, kl in zip(codes, nats or codes, strict=True)]
     pairs = np.array([[_pair(a, b, lasso) if a is not b else np.nan for b in active] for a in active])
-    scores = []
-    for k, row in enumerate(pairs):
-        others = np.delete((row + pairs[:, k]) / 2, k)
-        low, value, high = np.quantile(others, (0.25, 0.5, 0.75))
-        matrix = xr.DataArray(others, {"model": np.delete(np.arange(len(active)), k)}, ["model"])
-        scores.append(Score(value, low, high, len(codes[k]), matrix))
+    pairs = (pairs + pairs.T) / 2
+    mean = mean_over_models(pairs, len(codes[0]))
+    half, scores = mean.high - mean.value, []
+    for k, (value, row) in enumerate(zip(_of_models(pairs), pairs, strict=True)):
+        others = xr.DataArray(np.delete(row, k), {"model": np.delete(np.arange(len(pairs)), k)}, ["model"])
+        low, high = (float(np.clip(end, 0, 1)) for end in (value - half, value + half))
+        scores.append(Score(float(value), low, high, mean.n, others, mean.se))
     return scores
+
+
+def mean_over_models(pairs: Float[ndarray, "M M"], rows: int) -> Score:
+    """Mean UDR of M models from UDR_ab, (M, M), with the interval of deleting one model at a time."""
+    others = [np.delete(np.arange(len(pairs)), k) for k in range(len(pairs) if len(pairs) > 2 else 0)]
+    replicates = [float(_of_models(pairs[np.ix_(kept, kept)]).mean()) for kept in others]
+    return jackknifed(float(_of_models(pairs).mean()), replicates, rows)
+
+
+def _of_models(pairs: Float[ndarray, "M M"]) -> Float[ndarray, " M"]:
+    """UDR_a: the median of each row without its diagonal."""
+    return np.array([np.median(np.delete(row, k)) for k, row in enumerate(pairs)])
 
 
 def _pair(one: Array, two: Array, lasso: bool) -> float:

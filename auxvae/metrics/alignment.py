@@ -5,10 +5,14 @@ With c_jk = |rho(z_j, u_k)| over N rows, d_Z latents and d factors:
     LDS       = 1/d sum_k max_j c_jk / sum_j c_jk                        range [1/d_Z, 1], 1 is good
     ceiling   = 1 / (1 + (d_Z - 1) sqrt(2 / (pi N)))                     expected score of a perfect code on N rows: the
                                                                          other d_Z - 1 latents correlate by chance
-    corrected = LDS with c_jk = 0 wherever c_jk < 1.96 / sqrt(N)         correlations within the 95 % range of chance
-                                                                         are set to 0; a perfect code is expected at
-                1 / (1 + (d_Z - 1) 0.117 / sqrt(N))                      since 5 % of those by chance are beyond: 0.977
-                                                                         of 2,048 rows and 10 latents
+    corrected = LDS with c_jk = 0 wherever c_jk < x / sqrt(N)            x = Phi^-1(1 - 0.05 / (2 d_Z)), 2.81 for ten
+                                                                         latents: the best of d_Z independent latents is
+                                                                         beyond for one factor of twenty. A factor with
+                                                                         no latent beyond is not found and counts 0
+                1 / (1 + 2 (d_Z - 1) phi(x) / sqrt(N))                   expected score of a perfect code: 0.997 of
+                                                                         2,048 rows and 10 latents
+                1 - (1 - 0.05 / d_Z)^d_Z = 0.05                          expected score of noise for any d_Z (a little
+                                                                         less, where two latents are beyond)
     lds_all_live = LDS corrected over all factors, of the informative latents only (auxvae.metrics.posterior): rho does
                    not know the scale, so that an inactive latent would count as much as an informative one.
                    latents_live is their number.
@@ -20,9 +24,11 @@ With c_jk = |rho(z_j, u_k)| over N rows, d_Z latents and d factors:
                                                                          al., arXiv:1711.00848, continuous factors)
 
 Powers are those of standardised columns. Choices: posterior means are scored (the authors' released code scores samples
-of the posterior: `lds_sampled`); a factor without any significant correlation counts 0 in the corrected score; SAP
-takes a latent of variance below 1e-12 as constant. Known failures: all see linear dependence only, so that z = u^2
-scores 0 for a symmetric u (powers of degree K see it); LDS is blind to how much of u a latent explains.
+of the posterior: `lds_sampled`); SAP takes a latent of variance below 1e-12 as constant; the threshold is that of all
+latents of a factor, since with 1.96 / sqrt(N) for each one a factor that nothing says is found in 1 - 0.95^d_Z of all
+cases. Intervals cover the expected score on so many rows. Where a correlation is near the threshold the corrected score
+is a step and its interval too wide. Known failures: all see linear dependence only, so that z = u^2 scores 0 for a
+symmetric u (powers of degree K see it); LDS is blind to how much of u a latent explains.
 """
 
 from __future__ import annotations
@@ -34,6 +40,7 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import NDArray
+from scipy.special import ndtri
 from torch import Tensor
 
 from auxvae.metrics.information import gap
@@ -68,15 +75,15 @@ def lds_ceiling(rows: int, latents: int) -> float:
     return 1 / (1 + (latents - 1) * math.sqrt(2 / (math.pi * rows)))
 
 
-def null_threshold(rows: int) -> float:
-    """The |rho| that independent columns exceed with probability 5 %."""
-    return 1.96 / math.sqrt(rows)
+def null_threshold(rows: int, latents: int) -> float:
+    """The |rho| that the best of so many latents exceeds by chance with probability 5 %, if all are independent."""
+    return float(ndtri(1 - 0.025 / latents)) / math.sqrt(rows)
 
 
 def lds(codes: Table, factors: Table, corrected: bool = False, resamples: int = RESAMPLES) -> Score:
     """LDS of codes (N, D) for factors (N, F), raw or corrected for chance; the matrix is rho, (D, F)."""
     c, rows = rho(codes, factors, resamples), len(np.asarray(codes))
-    value = lds_of(c, null_threshold(rows) if corrected else 0.0)
+    value = lds_of(c, null_threshold(rows, c.shape[-2]) if corrected else 0.0)
     return interval(value, rows, labelled(c[0], codes, factors))
 
 
@@ -115,7 +122,7 @@ def alignment_scores(codes: Array, factors: dict[str, Array], aux: tuple[str, ..
     names, rows = list(factors), len(codes)
     c = rho(codes, np.stack([factors[name] for name in names], 1), resamples)
     auxiliary = c[..., [names.index(name) for name in aux] or list(range(len(names)))]
-    null = null_threshold(rows)
+    null = null_threshold(rows, codes.shape[1])
     measured = {
         "lds": lds_of(auxiliary),
         "lds_corrected": lds_of(auxiliary, null),

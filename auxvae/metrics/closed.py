@@ -2,7 +2,7 @@
 
 lds, lds_corrected, sap, mig, modularity, total_correlation and covariance_ratio as auxvae.metrics.alignment,
 information and covariance define them, over all factors, from one covariance matrix and one set of histograms per run;
-without intervals, or with the bootstrap of auxvae.metrics.score.
+without intervals, or with the bootstrap of auxvae.metrics.score (the suite's interval of mig has other weights).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def closed_forms(
     information, entropy = information_of(equal_bins(codes.double(), BINS), columns.classes, resamples)
     return {
         "lds": lds_of(rho),
-        "lds_corrected": lds_of(rho, null_threshold(rows)),
+        "lds_corrected": lds_of(rho, null_threshold(rows, latents)),
         "sap": gap(rho.square() * varies[..., None]),
         "mig": mig_of(information, entropy),
         "modularity": modularity_of(information),

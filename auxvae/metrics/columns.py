@@ -15,8 +15,13 @@ def columns() -> Iterator[tuple[str, str, Column]]:
 
 
 def column(score: str) -> Column | None:
-    """What the table says of a score; None for a name that it does not have."""
-    return next((entry for _, name, entry in columns() if name == score), None)
+    """What the table says of a score, of a factor too; None for a name that it does not have."""
+    by_name = {name: entry for _, name, entry in columns()}
+    for name, entry in by_name.items():
+        before, each, after = name.partition(EACH_FACTOR)
+        if each and score not in by_name and score.startswith(before) and score.endswith(after):
+            return entry
+    return by_name.get(score)
 
 
 def metric_of(score: str, factors: Iterable[str] = ()) -> str | None:

@@ -78,8 +78,8 @@ def dci(
     scores = {"dci_informativeness": _informativeness(predicted, u_test, flags, resamples)._replace(matrix=matrix)}
     share = min(ROWS, len(z)) / len(z)
     for name, measure in (("dci_disentanglement", disentanglement), ("dci_completeness", completeness)):
-        half = np.nan if reference else 1.96 * _deviation_of_a_tree(models, measure) * np.sqrt(share)
-        scores[name] = within(measure(importance), half, len(z), matrix)
+        error = np.nan if reference else _deviation_of_a_tree(models, measure) * np.sqrt(share)
+        scores[name] = within(measure(importance), error, len(z), matrix)
     return scores
 
 

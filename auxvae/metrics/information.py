@@ -11,12 +11,16 @@ H_k the entropy of the factor, all from counts, in nats:
 
 The values of a discrete factor are its bins; continuous factors are cut at quantiles, into bins of equal counts. Known
 failures: MIG is 0 for a code that holds every factor twice, and two independent columns of N rows in 20 bins share
-about (20 - 1)(20 - 1) / 2N nats by chance. Every bootstrap sample uses the bins of all rows.
+about (20 - 1)(20 - 1) / 2N nats by chance. Every resample uses the bins of all rows. The interval of modularity is the
+bootstrap's; that of MIG comes from mirrored weights (auxvae.metrics.score), since its second largest information is
+often chance alone, which rows drawn twice double. It covers the expected score of so many rows, which chance moves from
+that of very many.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -24,16 +28,28 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from auxvae.metrics.score import RESAMPLES, Flags, Score, Table, group_of_rows, group_weights, interval, labelled
+from auxvae.metrics.score import (
+    RESAMPLES,
+    Flags,
+    Score,
+    Table,
+    group_of_rows,
+    group_weights,
+    interval,
+    labelled,
+    mirrored_interval,
+    mirrored_weights,
+)
 
 BINS = 20
+Weigh = Callable[[int, int], Float[ndarray, "S G"]]  # of rows and resamples: weights of groups, ones in the first row
 
 
 def mig(codes: Table, factors: Table, discrete: Flags, bins: int = BINS, resamples: int = RESAMPLES) -> Score:
     """Mutual information gap of codes (N, D) and factors (N, F), discrete (F,); the matrix is I / H, (D, F)."""
-    information, entropy = mutual_information(codes, factors, discrete, bins, resamples)
+    information, entropy = mutual_information(codes, factors, discrete, bins, resamples, mirrored_weights)
     share = _shares(information, entropy)
-    return interval(gap(share), len(np.asarray(codes)), labelled(share[0], codes, factors))
+    return mirrored_interval(gap(share), len(np.asarray(codes)), labelled(share[0], codes, factors))
 
 
 def modularity(codes: Table, factors: Table, discrete: Flags, bins: int = BINS, resamples: int = RESAMPLES) -> Score:
@@ -69,20 +85,20 @@ def modularity_of(information: Float[Tensor, "*S D F"]) -> Float[Tensor, "*S"]:
 
 
 def mutual_information(
-    codes: Table, factors: Table, discrete: Flags, bins: int, resamples: int
+    codes: Table, factors: Table, discrete: Flags, bins: int, resamples: int, weigh: Weigh = group_weights
 ) -> tuple[Float[Tensor, "S D F"], Float[Tensor, "S F"]]:
-    """I of every latent and factor, H of every factor, (1 + resamples, ...); the first entry is that of all rows."""
+    """I of every latent and factor, H of every factor, one for each row of weights; the first is that of all rows."""
     latents = equal_bins(torch.from_numpy(np.asarray(codes, dtype=np.float64)), bins)
     columns = zip(np.asarray(factors, dtype=np.float64).T, np.asarray(discrete), strict=True)
     classes = np.stack([classes_of(column, column, bool(flag), bins) for column, flag in columns], 1)
-    return information_of(latents, torch.from_numpy(classes), resamples)
+    return information_of(latents, torch.from_numpy(classes), resamples, weigh)
 
 
 def information_of(
-    latents: Int[Tensor, "*R N D"], classes: Int[Tensor, "N F"], resamples: int = 0
+    latents: Int[Tensor, "*R N D"], classes: Int[Tensor, "N F"], resamples: int = 0, weigh: Weigh = group_weights
 ) -> tuple[Float[Tensor, "*R S D F"], Float[Tensor, "S F"]]:
     """As mutual_information, from the bins of latents (..., N, D) of several runs and classes of factors (N, F)."""
-    shares = (joint_shares(latents[..., j], classes, resamples) for j in range(latents.shape[-1]))
+    shares = (joint_shares(latents[..., j], classes, resamples, weigh) for j in range(latents.shape[-1]))
     parts = [(_entropy(s.sum(-1)), _entropy(s.sum(-2)), _entropy(s.flatten(-2))) for s in shares]
     information = torch.stack([(latent + factor - both).clamp(min=0) for latent, factor, both in parts], -2)
     factor_entropy = parts[0][1]
@@ -95,12 +111,12 @@ def _entropy(share: Float[Tensor, "*S k"]) -> Float[Tensor, "*S"]:
 
 
 def joint_shares(
-    latent: Int[Tensor, "*R N"], classes: Int[Tensor, "N F"], resamples: int
+    latent: Int[Tensor, "*R N"], classes: Int[Tensor, "N F"], resamples: int, weigh: Weigh = group_weights
 ) -> Float[Tensor, "*R S F a b"]:
-    """Joint distribution of the a bins of a latent and the b classes of each factor, (..., 1 + resamples, F, a, b)."""
+    """Joint distribution of the a bins of a latent and the b classes of each factor, one for each row of weights."""
     rows, factors = classes.shape
     shape = (factors, int(latent.max()) + 1, int(classes.max()) + 1)
-    weights = torch.from_numpy(group_weights(rows, resamples) if resamples else np.ones((1, 1))).to(latent.device)
+    weights = torch.from_numpy(weigh(rows, resamples) if resamples else np.ones((1, 1))).to(latent.device)
     group = torch.from_numpy(group_of_rows(rows)).to(latent.device) if resamples else latent.new_zeros(rows)
     runs = torch.arange(latent.numel() // rows, device=latent.device)[:, None]
     head = (runs * weights.shape[1] + group) * factors

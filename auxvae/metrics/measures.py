@@ -90,7 +90,7 @@ def ceiling(inputs: Representation, resamples: int) -> Score:
 def dependence_of_pairs(inputs: Representation, resamples: int) -> dict[str, Score]:
     """Distance correlation of pairs of latents, and its floor."""
     floor = pairs.pair_dependence_floor(inputs.codes.values)
-    return {"pair_dependence": pairs.pair_dependence(inputs.codes), "pair_dependence_floor": floor}
+    return {"pair_dependence": pairs.pair_dependence(inputs.codes, resamples), "pair_dependence_floor": floor}
 
 
 def match_with_prior(inputs: Representation, resamples: int) -> dict[str, Score]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ NEEDS: dict[Needs, str] = {
     "images": "images and their reconstructions",
 }
 ReportTable = Literal["alignment", "leakage", "swap", "calibration", "factors", "images", "suite", "aggregate"]
+NOISE = "noise"  # chance of a score: what the control of noise has on the same rows
+UNIT, POSITIVE = (0.0, 1.0), (0.0, math.inf)  # ranges
 EACH_FACTOR = "FACTOR"  # in the name of a score: one score for every factor, of that name
 
 
@@ -49,7 +52,10 @@ class Column:
     good: the value of a perfect model, or "floor", "ceiling" for the value of the companion; "" for a companion itself.
     table: the table of the report that shows it; none if None. companion: the score that it is read beside, its floor,
     ceiling or baseline. compared: a panel of the figure that compares methods. contrasted: differences between
-    coverages are computed. logarithmic: its axis, where runs differ by more than a factor of three.
+    coverages are computed. logarithmic: its axis, where runs differ by more than a factor of three. chance: the value
+    of codes that say nothing, in closed form, as the name of a score, or NOISE, that of the control of noise on the
+    same rows; "" where nothing is chance. range: the least and the greatest value. shared: the runs of a label are
+    scored together, so that its interval is the one that each of them carries and not Student's over them.
     """
 
     good: str
@@ -58,6 +64,9 @@ class Column:
     compared: bool = False
     contrasted: bool = False
     logarithmic: bool = False
+    chance: str = ""
+    range: tuple[float, float] = (-math.inf, math.inf)
+    shared: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-r"""What a metric returns: a value, its 95 % interval, the number of rows, and the matrix that the value summarises.
+r"""What a metric returns: a value, its standard error and 95 % interval, the number of rows, and the matrix behind it.
 
 Bootstrap over groups of rows: rows are assigned at random to G = 100 groups, sums over rows are taken once per group,
 and a bootstrap sample weights each group by the number of times it is drawn,
@@ -8,8 +8,20 @@ and a bootstrap sample weights each group by the number of times it is drawn,
 so that a hundred samples cost little more than none. For exchangeable rows, resampling groups estimates the same
 variance as resampling rows; with 100 groups the width of an interval is uncertain by 7 %. Intervals are value +- 1.96
 standard deviations over the samples, because duplicated rows inflate every chance dependence, so that percentile
-intervals would be biased. Statistics that duplicated rows distort (distances, extremes) use a jackknife that
-deletes one of ten blocks of rows at a time.
+intervals would be biased.
+
+Where chance dependence is a good part of a statistic (MIG, distance correlation), duplicated rows add to its spread as
+well: the bootstrap counts the quadratic part of the statistic three times and the jackknife twice, so that intervals
+of independent columns were 1.4 to 1.7 times too wide. These use mirrored weights instead,
+
+    se^2 = Var_h 1/2 [S(1 + h) - S(1 - h)] / STEP^2,   h_g = +- STEP, a random half of the groups each
+
+half samples and their complements where STEP is 1 (McCarthy 1969): the quadratic part is even in h and cancels. STEP
+is 3/4, so that no row is left out; tests hold the coverage of every interval.
+
+Statistics that duplicated rows distort (distances, extremes) use a jackknife that deletes one of ten blocks of rows at
+a time. Its variance has nine degrees of freedom, so that the interval is 2.26 standard errors wide to either side.
+Everywhere the standard error is kept, since the ends of an interval are clipped to the range of the metric.
 """
 
 from __future__ import annotations
@@ -24,6 +36,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 from numpy import ndarray
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -32,26 +45,39 @@ Table = ArrayLike | xr.DataArray  # rows and columns, with names where it is a D
 GROUPS = 100
 BLOCKS = 10
 RESAMPLES = 100
+STEP = 0.75  # change of a group's weight, up in one of two mirrored samples and down in the other
+IMAGE = "image"  # the dimension of numbers that every image has
+NORMAL = 1.96  # standard errors to either side of a 95 % interval of normal quantiles
 
 
 class Score(NamedTuple):
-    """A value, its 95 % interval, the number of rows, and the matrix behind it, labelled where labels exist."""
+    """A value, its 95 % interval, the number of rows, the matrix behind it, labelled where labels exist, and its error.
+
+    se is the standard error; the ends of the interval may be clipped to the range of the metric, se never is.
+    """
 
     value: float
     low: float
     high: float
     n: int
     matrix: xr.DataArray | None = None
+    se: float = math.nan
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON: value, low, high, n, and the matrix: its dimensions in order, their labels, and its values."""
-        plain: dict[str, Any] = {name: _finite(each) for name, each in zip(self._fields[:3], self[:3], strict=True)}
-        if self.matrix is None:
+        """As JSON: value, low, high, se, n, and the matrix: its dimensions in order, their labels, and its values.
+
+        What every image has is left out, as there are thousands.
+        """
+        plain: dict[str, Any] = {name: _finite(getattr(self, name)) for name in STORED[:-1]}
+        if self.matrix is None or IMAGE in self.matrix.dims:
             return {**plain, "n": self.n}
         dims = [str(dim) for dim in self.matrix.dims]
         labels = {dim: [str(name) for name in self.matrix[dim].values] for dim in dims}
         values = np.vectorize(_finite, otypes=[object])(self.matrix.values).tolist()
         return {**plain, "n": self.n, "matrix": {"dims": dims, **labels, "values": values}}
+
+
+STORED = ("value", "low", "high", "se", "n")  # of a score, in the files of a study
 
 
 def _finite(value: float) -> float | None:
@@ -60,7 +86,7 @@ def _finite(value: float) -> float | None:
 
 def exact(value: float, rows: int, matrix: xr.DataArray | None = None) -> Score:
     """A score without sampling error: its interval has no width."""
-    return Score(value, value, value, rows, matrix)
+    return Score(value, value, value, rows, matrix, 0.0)
 
 
 def interval(
@@ -68,22 +94,30 @@ def interval(
 ) -> Score:
     """The first of the values (1 + resamples,), with the normal interval of the others, clipped to its range."""
     value, *resampled = (float(each) for each in np.asarray(samples))
-    half = 1.96 * float(np.std(resampled, ddof=1)) if len(resampled) > 1 else math.nan
-    return within(value, half, rows, matrix, least, most)
+    error = float(np.std(resampled, ddof=1)) if len(resampled) > 1 else math.nan
+    return within(value, error, rows, matrix, least, most)
+
+
+def mirrored_interval(samples: ArrayLike, rows: int, matrix: xr.DataArray | None = None) -> Score:
+    """The first of the values (1 + 2 S,), with the normal interval of the S mirrored pairs after it, within [0, 1]."""
+    value, *pairs = (float(each) for each in np.asarray(samples))
+    up, down = np.reshape(pairs, (2, -1))
+    error = float(np.sqrt(np.mean((up - down) ** 2))) / (2 * STEP) if len(up) else math.nan
+    return within(value, error, rows, matrix)
 
 
 def within(
-    value: float, half: float, rows: int, matrix: xr.DataArray | None = None, least: float = 0, most: float = 1
+    value: float, se: float, rows: int, matrix: xr.DataArray | None = None, least: float = 0, most: float = 1
 ) -> Score:
-    """A value with an interval of that half width, clipped to its range; NaN bounds for a NaN half width."""
-    low, high = (float(np.clip(end, least, most)) for end in (value - half, value + half))
-    return Score(value, low, high, rows, matrix)
+    """A value with the normal interval of that standard error, clipped to its range; NaN bounds for a NaN error."""
+    low, high = (float(np.clip(end, least, most)) for end in (value - NORMAL * se, value + NORMAL * se))
+    return Score(value, low, high, rows, matrix, se)
 
 
 def mean_score(values: Float[ndarray, " N"]) -> Score:
-    """Mean of one number per image, with its 95 % interval."""
-    mean, half = float(np.mean(values)), 1.96 * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return Score(mean, mean - half, mean + half, len(values))
+    """Mean of one number per image, with its 95 % interval; the matrix holds the numbers, (N,)."""
+    mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return within(mean, error, len(values), xr.DataArray(values, dims=[IMAGE]), -math.inf, math.inf)
 
 
 def jackknife(measure: Callable[[Rows], float], rows: int) -> Score:
@@ -94,9 +128,19 @@ def jackknife(measure: Callable[[Rows], float], rows: int) -> Score:
 
 
 def jackknifed(value: float, replicates: Sequence[float], rows: int) -> Score:
-    """A value with the 95 % interval of its jackknife replicates, each with one block of rows deleted."""
-    half = 1.96 * float(np.sqrt((len(replicates) - 1) * np.var(replicates)))
-    return Score(value, value - half, value + half, rows)
+    """A value with the 95 % interval of its jackknife replicates, each with one block (or model) deleted.
+
+    Student's quantiles, as the variance is that of so few replicates; no interval from fewer than two.
+    """
+    freedom = len(replicates) - 1
+    error = math.sqrt(freedom * np.var(replicates)) if freedom > 0 else math.nan
+    half = student(freedom) * error
+    return Score(value, value - half, value + half, rows, se=error)
+
+
+def student(freedom: int) -> float:
+    """Standard errors to either side of a 95 % interval of so many degrees of freedom; NaN without any."""
+    return float(stdtrit(freedom, 0.975)) if freedom > 0 else math.nan
 
 
 @lru_cache(64)
@@ -113,6 +157,16 @@ def group_weights(rows: int, resamples: int) -> Float[ndarray, "S G"]:
     source = np.random.Generator(np.random.Philox(key=(rows, 1)))
     drawn = source.multinomial(groups, np.full(groups, 1 / groups), size=resamples)
     return np.vstack([np.ones((1, groups)), drawn])
+
+
+@lru_cache(64)
+def mirrored_weights(rows: int, pairs: int) -> Float[ndarray, "S G"]:
+    """Weights of groups, (1 + 2 pairs, G): ones, then a random half of the groups up, then the same half down."""
+    groups = min(GROUPS, rows)
+    source = np.random.Generator(np.random.Philox(key=(rows, 3)))
+    sign = np.where(np.arange(groups) % 2, -STEP, STEP)
+    change = np.stack([source.permutation(sign) for _ in range(pairs)]) if pairs else np.zeros((0, groups))
+    return np.vstack([np.ones((1, groups)), 1 + change, 1 - change])
 
 
 def labelled(matrix: ArrayLike, codes: object, factors: object) -> xr.DataArray:

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import NDArray
 
-from auxvae.metrics.score import Rows, Score, jackknife, mean_score
+from auxvae.metrics.score import Rows, Score, jackknife, mean_score, within
 from auxvae.metrics.shapes import Shapes
 
 Array = NDArray[np.float64]
@@ -63,8 +63,8 @@ def slope(x: Float[ndarray, " N"], y: Float[ndarray, " N"]) -> Score:
     if not squares:
         return Score(np.nan, np.nan, np.nan, len(x))
     value = float(x @ y) / squares
-    half = 1.96 * float(np.sqrt(np.sum((x * (y - value * x)) ** 2))) / squares
-    return Score(value, value - half, value + half, len(x))
+    error = float(np.sqrt(np.sum((x * (y - value * x)) ** 2))) / squares
+    return within(value, error, len(x), least=-np.inf, most=np.inf)
 
 
 def _scatter(values: Array, rows: Rows) -> float:

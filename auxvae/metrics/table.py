@@ -1,15 +1,17 @@
 """The table of metrics: every score that a study writes, how it is computed, its paper, and where a report shows it.
 
-Adding a metric is one entry here. The suite, the command `score`, what a study computes, tables, figures, contrasts,
-captions and docs/metrics.md read this table; the columns of a table of the report stand in the order of the entries.
-Functions stand here by dotted name, as no report needs torch.
+Adding a metric is one entry here, or in auxvae.metrics.blocks_table. The suite, the command `score`, what a study
+computes, tables, figures, contrasts, captions and docs/metrics.md read this table; the columns of a table of the report
+stand in the order of the entries. Functions stand here by dotted name, as no report needs torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from auxvae.metrics.metric import EACH_FACTOR, Column, Metric
+from auxvae.metrics.blocks_table import OF_BLOCKS
+from auxvae.metrics.metric import EACH_FACTOR, NOISE, POSITIVE, UNIT, Column, Metric
 
 AUX, MMD = "arXiv:2507.00298", "arXiv:2510.11953"
 KUMAR, RIDGEWAY = "Kumar et al., arXiv:1711.00848", "Ridgeway & Mozer, arXiv:1802.05312"
@@ -20,29 +22,33 @@ TWICE = "0 for a code that holds every factor twice"
 LINE = "nonlinear dependence"
 MEASURES = "auxvae.metrics.measures:"
 PRIOR_SCORES = ("prior_distance", "prior_marginals", "prior_mmd", "prior_ks")
+UNBIASED = (-POSITIVE[1], POSITIVE[1])  # prior_mmd is unbiased and may be negative
+RANGES = dict(zip((*PRIOR_SCORES, "pair_dependence"), (POSITIVE, POSITIVE, UNBIASED, UNIT, UNIT), strict=True))
 DCI = ("dci_disentanglement", "dci_completeness", "dci_informativeness")
-ONE, NONE = Column("1"), Column("0")
-IN_SUITE, IN_AGGREGATE, IN_IMAGES = Column("1", "suite"), Column("", "aggregate"), Column("", "images")
-IN_LEAKAGE = Column("", "leakage")
-
-
-def _perfect_swap(block: str, name: str) -> str:
-    """A perfect model's value where everything measured was given: the residual latents change none of it."""
-    return {"slope": "1", "bias": "0", "scatter": "0"}[name] if block == "recon" else {"slope": "0"}.get(name, "")
+IN_SUITE = Column("1", "suite", chance=NOISE, range=UNIT)
+IN_AGGREGATE, IN_IMAGES = Column("", "aggregate"), Column("", "images")
+LDS = Column("ceiling", "alignment", "lds_ceiling", chance=NOISE, range=UNIT)
+ERROR = Column("0", "images", range=POSITIVE)
+MEAN_IMAGE = "ssim_asinh_mean_image"
+SIMILARITY = Column("1", "images", "ssim_mean_image", chance="ssim_mean_image", range=(-1.0, 1.0))
+INFORMATIVENESS = Column("1", "suite", chance=NOISE, range=(-POSITIVE[1], 1.0))  # R2 of test rows may be negative
+CORRECTED = Column("1", "alignment", chance="0.05", range=UNIT)  # closed form: auxvae.metrics.alignment
+NONE = Column("0")
 
 
 def _floored(names: Iterable[str], unshown: tuple[str, ...] = (), compared: str = "") -> dict[str, Column]:
     """Scores each followed by its floor, in the table of aggregates."""
     columns = {}
     for name in names:
-        columns[name] = Column("floor", "aggregate", f"{name}_floor", compared=name == compared)
+        beside = f"{name}_floor"
+        columns[name] = Column("floor", "aggregate", beside, compared=name == compared, range=RANGES[name])
         columns[f"{name}_floor"] = Column("") if name in unshown else IN_AGGREGATE
     return columns
 
 
 METRICS: dict[str, Metric] = {
     "lds": Metric(
-        {"lds": Column("ceiling", "alignment", "lds_ceiling")},
+        {"lds": LDS},
         "means", "factors", AUX,
         "is one latent alone correlated with each factor? In a study: each auxiliary variable",
         f"{LINE}; how much is explained",
@@ -54,75 +60,37 @@ METRICS: dict[str, Metric] = {
         measure=MEASURES + "ceiling", by_coverage=True,
     ),
     "lds_corrected": Metric(
-        {"lds_corrected": Column("1", "alignment", contrasted=True)}, "means", "factors", "",
-        "LDS without the correlations that chance explains", f"{LINE}; how much is explained",
+        {"lds_corrected": CORRECTED}, "means", "factors", "",
+        "LDS without the correlations that chance explains; a factor without any other counts 0",
+        f"{LINE}; how much is explained",
         MEASURES + "lds_corrected", by_coverage=True,
     ),
     "lds_all": Metric(
         {
-            "lds_all": Column("ceiling", "alignment", "lds_ceiling"),
-            "lds_all_corrected": Column("1", "alignment", contrasted=True),
-            "lds_all_live": Column("1", "alignment", compared=True),
+            "lds_all": LDS,
+            "lds_all_corrected": replace(CORRECTED, contrasted=True),
+            "lds_all_live": replace(CORRECTED, compared=True),
             "latents_live": Column("", "alignment"),
         },
         "means", "factors", AUX,
         "LDS over all factors, raw and corrected; `lds_all_live` of the informative latents only (those that hold "
-        "more than 0.3 nat), `latents_live` their number",
+        "more than 0.3 nat), `latents_live` their number; neither where the encoder is deterministic",
         f"{LINE}; how much is explained",
     ),
     "lds_sampled": Metric(
-        {"lds_sampled": ONE, "lds_sampled_corrected": Column("1", "alignment", compared=True)},
+        {
+            "lds_sampled": Column("1", chance=NOISE, range=UNIT),
+            "lds_sampled_corrected": Column("1", "alignment", chance="0", range=UNIT, compared=True),
+        },
         "samples", "factors", AUX,
         "LDS of samples of the posterior, raw and corrected: the means of an inactive latent correlate with "
         "everything and say nothing", LINE,
     ),
     "rho": Metric(
-        {f"rho_{EACH_FACTOR}": Column("1", "factors")}, "means", "factors", "",
+        {f"rho_{EACH_FACTOR}": Column("1", "factors", chance=NOISE, range=UNIT)}, "means", "factors", "",
         "the largest correlation of the factor with any latent", LINE,
     ),
-    "leakage": Metric(
-        {
-            "leakage": Column("0", "leakage", "leakage_chance", compared=True, contrasted=True),
-            "leakage_chance": IN_LEAKAGE,
-            "leakage_spread": Column("0", "leakage", "leakage_chance"),
-            f"recon_tells_{EACH_FACTOR}": IN_LEAKAGE,
-            "leakage_aux": Column("0", "leakage"),
-            f"aux_tells_{EACH_FACTOR}": Column("0"),
-        },
-        "samples", "codes of training rows", "",
-        "what do the residual latents tell of the auxiliary variables, by boosted trees? `leakage` is the largest R2, "
-        "`leakage_spread` that of the distance from the median, `recon_tells_...` that of each factor, `leakage_aux` "
-        "and `aux_tells_...` those of each factor from the auxiliary latents but its own",
-        "what changes neither mean nor spread of a factor",
-    ),
-    "nats_of_blocks": Metric(
-        {"kl_aux": IN_LEAKAGE, "kl_recon": IN_LEAKAGE, "recon_active": IN_LEAKAGE}, "posterior", "posterior", AUX,
-        "nats per image of the auxiliary latents against N(u, v) and of the residual ones against N(0, 1); the number "
-        "of residual latents that hold more than 0.01 nat",
-    ),
-    "calibration": Metric(
-        {
-            f"covered_68_{EACH_FACTOR}": Column("0.683", "calibration"),
-            f"covered_95_{EACH_FACTOR}": Column("0.95", "calibration"),
-            f"error_{EACH_FACTOR}": Column("", "calibration"),
-            f"width_{EACH_FACTOR}": Column("", "calibration"),
-        },
-        "posterior", "posterior", "",
-        "do the posteriors of the auxiliary latents cover their factors? Shares of the rows within one and 1.96 of "
-        "their standard deviations; error and mean standard deviation, in shares of the factor's range",
-        "what one number for all rows hides",
-    ),
-    "swap": Metric(
-        {
-            f"swap_{block}_{quantity}_{name}": Column(_perfect_swap(block, name), "swap")
-            for block in ("recon", "aux") for quantity in ("flux", "size", "shape")
-            for name in ("slope", "bias", "scatter")
-        },
-        "samples", "images", MOMENTS,
-        "one block of the code is another galaxy's: how does what is measured in the decoded image follow what was "
-        "measured before? Slope, mean difference and its standard deviation, of ln flux, ln size and ellipticity",
-        "what moments do not measure",
-    ),
+    **OF_BLOCKS,
     "nats": Metric(
         {
             "nats": Column("floor", "images", "nats_floor", compared=True, contrasted=True, logarithmic=True),
@@ -137,24 +105,26 @@ METRICS: dict[str, Metric] = {
         "the negative evidence lower bound, reconstruction + KL from the model's own prior, whatever their weights; "
         "methods with the term `kl`",
     ),
-    "mse": Metric({"mse": Column("0", "images")}, "reconstructions", "images", "", "mean squared error per pixel"),
+    "mse": Metric({"mse": ERROR}, "reconstructions", "images", "", "mean squared error per pixel"),
     "psnr": Metric(
         {"psnr": IN_IMAGES}, "reconstructions", "images", "",
         "peak signal-to-noise ratio of the images of `mse`, in decibel; more is better",
     ),
     "set_distance": Metric(
-        {"set_distance": Column("0", "images")}, "reconstructions", "images", "Bonneel et al., JMIV 2015",
+        {"set_distance": ERROR}, "reconstructions", "images", "Bonneel et al., JMIV 2015",
         "sliced Wasserstein distance of reconstructions and images as two sets", "which belongs to which",
     ),
     "ssim": Metric(
-        {"ssim": Column("1", "images", "ssim_mean_image"), "ssim_mean_image": IN_IMAGES},
+        {"ssim": SIMILARITY, "ssim_mean_image": IN_IMAGES},
         "reconstructions", "images", WANG,
         "structural similarity on the published scale, beside that of the mean training image",
         "almost all of a galaxy: its pixels are near 0 on that scale",
     ),
     "ssim_asinh": Metric(
         {
-            "ssim_asinh": Column("1", "images", "ssim_asinh_mean_image", compared=True, contrasted=True),
+            "ssim_asinh": replace(
+                SIMILARITY, companion=MEAN_IMAGE, chance=MEAN_IMAGE, compared=True, contrasted=True
+            ),
             "ssim_asinh_mean_image": IN_IMAGES,
             "ssim_asinh_noisy": Column("ceiling", "images", "ssim_asinh_noisy_ceiling"),
             "ssim_asinh_noisy_ceiling": IN_IMAGES,
@@ -165,8 +135,9 @@ METRICS: dict[str, Metric] = {
     ),
     "shapes": Metric(
         {
-            **dict.fromkeys(("flux_bias", "flux_scatter", "size_bias", "size_scatter"), Column("0", "images")),
-            "ellipticity_scatter": Column("0", "images"), "moments_converged": Column("1", "images"),
+            "flux_bias": Column("0", "images"), "flux_scatter": ERROR,
+            "size_bias": Column("0", "images"), "size_scatter": ERROR,
+            "ellipticity_scatter": ERROR, "moments_converged": Column("1", "images", range=UNIT),
         },
         "reconstructions", "images", MOMENTS,
         "flux, size and ellipticity of galaxies by adaptive moments, against the truth",
@@ -177,12 +148,12 @@ METRICS: dict[str, Metric] = {
         MEASURES + "explicitness",
     ),
     "sap": Metric(
-        {"sap": IN_SUITE}, "means", "factors", KUMAR,
+        {"sap": replace(IN_SUITE, chance="0")}, "means", "factors", KUMAR,
         "lead of the best latent over the second, by squared correlation", f"{LINE}; {TWICE}",
         MEASURES + "sap",
     ),
     "sap_discrete": Metric(
-        {"sap_discrete": Column("1 - 1/classes", "suite")}, "means", "discrete", KUMAR,
+        {"sap_discrete": Column("1 - 1/classes", "suite", chance="0", range=UNIT)}, "means", "discrete", KUMAR,
         "lead of the best latent over the second, by the accuracy of a linear SVM on one latent",
         "classes in the middle; depends on the scale of the codes", MEASURES + "sap_discrete",
     ),
@@ -196,28 +167,28 @@ METRICS: dict[str, Metric] = {
         MEASURES + "modularity",
     ),
     "explicitness_auc": Metric(
-        {"explicitness_auc": IN_SUITE}, "means", "factors", RIDGEWAY,
+        {"explicitness_auc": replace(IN_SUITE, chance="1/2")}, "means", "factors", RIDGEWAY,
         "does a logistic regression on all latents separate the classes?", "axes: a rotation scores the same",
         MEASURES + "explicitness_auc",
     ),
     "dci": Metric(
-        dict.fromkeys(DCI, IN_SUITE), "means", "factors", EASTWOOD,
+        {**dict.fromkeys(DCI[:2], IN_SUITE), DCI[2]: INFORMATIVENESS}, "means", "factors", EASTWOOD,
         "importances of an ensemble of trees: one factor per latent, one latent per factor, how well is it predicted?",
         "what the capacity of the trees cannot resolve", MEASURES + "dci_forests",
     ),
     "dci_reference": Metric(
-        dict.fromkeys((f"{name}_reference" for name in DCI), ONE), "means", "factors", EASTWOOD,
+        dict.fromkeys((f"{name}_reference" for name in DCI), Column("1", chance=NOISE)), "means", "factors", EASTWOOD,
         "disentanglement, completeness and informativeness by gradient boosting, as in disentanglement_lib",
         "minutes for 10,000 rows", MEASURES + "dci_boosted",
         boosted=True,
     ),
     "beta_vae": Metric(
-        {"beta_vae": IN_SUITE}, "means", "two factors", "Higgins et al., ICLR 2017",
+        {"beta_vae": replace(IN_SUITE, chance="1/factors")}, "means", "two factors", "Higgins et al., ICLR 2017",
         "which factor is constant in a batch, by a regression on mean distances", "1 for some rotations, too",
         MEASURES + "beta_vae",
     ),
     "factor_vae": Metric(
-        {"factor_vae": IN_SUITE}, "means", "two factors", "Kim & Mnih, arXiv:1802.05983",
+        {"factor_vae": replace(IN_SUITE, chance="1/factors")}, "means", "two factors", "Kim & Mnih, arXiv:1802.05983",
         "which factor is constant in a batch, by the vote of the latent that varies least", "1 for some rotations, too",
         MEASURES + "factor_vae",
     ),
@@ -226,7 +197,8 @@ METRICS: dict[str, Metric] = {
         "is a latent constant while other factors vary?", "higher with few rows per value", MEASURES + "robustness",
     ),
     "tad": Metric(
-        {"tad": Column("(attributes kept) / 2", "suite")}, "means", "binary", "Yeats et al., ECCV 2022",
+        {"tad": Column("(attributes kept) / 2", "suite", chance="0", range=POSITIVE)},
+        "means", "binary", "Yeats et al., ECCV 2022",
         "lead of the best latent for binary attributes, by AUC", "a sum: grows with the number of attributes",
         MEASURES + "attributes",
     ),
@@ -236,16 +208,16 @@ METRICS: dict[str, Metric] = {
         measure=MEASURES + "match_with_prior",
     ),
     "total_correlation": Metric(
-        {"total_correlation": Column("0", "aggregate")}, "samples", "codes", STANDARD,
+        {"total_correlation": Column("0", "aggregate", range=POSITIVE)}, "samples", "codes", STANDARD,
         "are the latents correlated? In nats, as of a Gaussian", LINE, MEASURES + "total_correlation",
     ),
     "wasserstein_correlation": Metric(
-        {"wasserstein_correlation": Column("0", "aggregate")}, "samples", "codes", STANDARD,
+        {"wasserstein_correlation": Column("0", "aggregate", range=POSITIVE)}, "samples", "codes", STANDARD,
         "are the latents correlated? Squared Wasserstein distance from uncorrelated ones, in their squared unit",
         LINE, MEASURES + "wasserstein_correlation",
     ),
     "covariance_ratio": Metric(
-        {"covariance_ratio": Column("1", "aggregate")}, "samples", "codes", MMD,
+        {"covariance_ratio": Column("1", "aggregate", range=UNIT)}, "samples", "codes", MMD,
         "are the latents correlated? Share of the diagonal in the squared entries of their covariance",
         LINE, MEASURES + "covariance_ratio",
     ),
@@ -256,31 +228,35 @@ METRICS: dict[str, Metric] = {
         MEASURES + "dependence_of_pairs",
     ),
     "lps": Metric(
-        {"lps": Column("0", "aggregate")}, "means", "codes", MMD,
+        {"lps": Column("0", "aggregate", range=UNIT)}, "means", "codes", MMD,
         "how well are latents predicted from the others, by networks?", "rotated uniforms, circles",
         MEASURES + "lps",
     ),
     "lps_ridge": Metric(
-        {"lps_ridge": Column("0", "aggregate")}, "means", "codes", MMD,
+        {"lps_ridge": Column("0", "aggregate", range=UNIT)}, "means", "codes", MMD,
         "how well are latents predicted from the others, linearly?", LINE,
         MEASURES + "lps_ridge",
     ),
     "lps_trees": Metric(
-        {"lps_trees": NONE}, "means", "codes", MMD,
+        {"lps_trees": Column("0", range=UNIT)}, "means", "codes", MMD,
         "how well are latents predicted from the others, by gradient boosted trees?", "rotated uniforms, circles",
         MEASURES + "lps_trees", boosted=True,
     ),
     "udr": Metric(
-        {"udr": Column("1", "aggregate")}, "means", "seeds", "Duan et al., ICLR 2020",
+        {"udr": Column("1", "aggregate", range=UNIT, shared=True)}, "means", "seeds", "Duan et al., ICLR 2020",
         "do the seeds of a method agree on their latents?", "whether these are the factors",
     ),
     "kl": Metric(
-        {"kl": IN_AGGREGATE}, "posterior", "posterior", "Kingma & Welling, arXiv:1312.6114",
+        {"kl": replace(IN_AGGREGATE, range=POSITIVE)},
+        "posterior", "posterior", "Kingma & Welling, arXiv:1312.6114",
         "nats per image of the posterior against the run's own prior, given the auxiliary variables where that is: how "
         "much the code holds, of factors or of anything else; absent where the prior has no density for every z",
     ),
     "straightness": Metric(
-        {"straightness": ONE, "curvature": NONE}, "means", "films", "Henaff et al., Nat. Neurosci. 2019",
+        {
+            "straightness": Column("1", chance="-1/2", range=(-1.0, 1.0)),
+            "curvature": Column("0", chance="120", range=POSITIVE),
+        }, "means", "films", "Henaff et al., Nat. Neurosci. 2019",
         "do the codes of a film lie on a straight line?", measure=MEASURES + "straightness_of_films",
     ),
 }  # fmt: skip

@@ -23,15 +23,18 @@ PRIORS = {
 
 
 def metrics_table() -> str:
-    """Every metric: its scores, the value of a perfect model, what it asks, what it cannot see, and its paper."""
-    head = ("scores", "good", "of", "what it asks", "cannot see", "paper")
+    """Every metric: its scores, their values for a perfect model and by chance, what it asks, its paper."""
+    head = ("scores", "good", "chance", "of", "what it asks", "cannot see", "paper")
     return _markdown(head, (_metric_cells(metric) for metric in METRICS.values()))
 
 
 def _metric_cells(metric: Metric) -> tuple[str, ...]:
-    good = dict.fromkeys(column.good for column in metric.columns.values() if column.good)
+    good, chance = (
+        ", ".join(dict.fromkeys(getattr(column, key) for column in metric.columns.values() if getattr(column, key)))
+        for key in ("good", "chance")
+    )
     scores = ", ".join(f"`{name}`" for name in metric.columns)
-    return scores, ", ".join(good), metric.of, metric.question, metric.blind, metric.citation or "this package"
+    return scores, good, chance, metric.of, metric.question, metric.blind, metric.citation or "this package"
 
 
 def methods_table() -> str:

@@ -25,6 +25,7 @@ from foundation.files import write_text
 from foundation.provenance import versions
 
 TABLES: tuple[ReportTable, ...] = get_args(ReportTable)
+DIFFERENCES = "differences"
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
@@ -89,6 +90,7 @@ def tabulate(study: Study, results: Path) -> None:
         tables.write(tables.wide(scores, rows, shown_in(name, factors(study))), folder / name)
     with xr.open_dataset(results / "analysis.nc") as analysis:
         tidy = tables.sensitivity_table(analysis, named)
+        tables.write(tables.differences_table(analysis), folder / DIFFERENCES)
     write_text(folder / "sensitivity.csv", tidy.to_csv(index=False))
     if study.choices:
         tables.write(tables.selection_table(read_selection(results), labels(study.runs)), folder / "selection")
@@ -100,8 +102,10 @@ def factors(study: Study) -> list[str]:
 
 
 def _controls(scores: pd.DataFrame) -> dict[str, str]:
+    """Labels of the controls, in words that say what they are a standard of."""
     runs = scores.loc[scores["method"] == "control", "run"].unique()
-    return {run: run.replace("-", ": ", 1).replace("-", " ") for run in runs}
+    named = {run: run.removeprefix("control-").replace("-", " ") for run in runs}
+    return {run: f"{tables.CONTROLS[name.split()[0]]} (control: {name})" for run, name in named.items()}
 
 
 def page(study: Study, results: Path) -> None:
@@ -112,7 +116,7 @@ def page(study: Study, results: Path) -> None:
 
 
 def _contents(study: Study, results: Path) -> dict[str, Any]:
-    names = (*TABLES, "selection") if study.choices else TABLES
+    names = (*TABLES, DIFFERENCES, *(("selection",) if study.choices else ()))
     stored = {name: tables.read(results / "tables" / f"{name}.csv") for name in names}
     runs = shown_runs(study, results)
     images = {path.stem: _inline(path) for path in sorted((results / "figures").glob("*.png"))}

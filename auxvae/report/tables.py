@@ -1,22 +1,34 @@
 """Tables of a study for a paper (LaTeX), for a spreadsheet (CSV) and for the report (HTML).
 
 A cell is the mean over the seeds of one method, coverage and set of weights, with its 95 % interval: Student's t over
-the seeds if there are two or more, else that of the single run. The table of metrics (auxvae.metrics.table) says which
-scores stand in which table, and in what order.
+the seeds if there are two or more, else that of the single run, clipped to the range of the metric. It is printed as
+mean ± half width where it is symmetric, else as mean [low, high]. Scores of all seeds together (UDR) carry the interval
+of their mean. The table of metrics (auxvae.metrics.table) says which scores stand in which table, and in what order.
+
+Controls stand in a row each, in words (CONTROLS): the perfect code and chance beside every score of codes.
 """
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
 
+from auxvae.metrics.columns import column
+from auxvae.metrics.metric import Column
+from auxvae.metrics.score import student
 from foundation.files import write_text
 
+CONTROLS = {
+    "identity": "perfect code",
+    "duplicated": "every factor twice",
+    "rotated": "factors rotated",
+    "noise": "chance",
+}
 ROUNDING = 1e-9  # half widths below it count as 0
 DROPS = [f"{name}_{bound}" for name in ("drop", "drop_per_latent") for bound in ("mean", "low", "high")]
 
@@ -31,32 +43,46 @@ def cells(scores: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
     """Mean, low and high (columns) of every label and metric (rows), over the runs of a label."""
     labelled = scores.assign(label=scores["run"].map(labels))
     grouped = labelled.dropna(subset=["label"]).groupby(["label", "metric"], sort=False)
-    return pd.DataFrame({key: _cell(group) for key, group in grouped}, index=["mean", "low", "high"]).T
+    by_cell = {key: _cell(group, column(str(key[1]))) for key, group in grouped}
+    return pd.DataFrame(by_cell, index=["mean", "low", "high"]).T
 
 
-def _cell(group: pd.DataFrame) -> tuple[float, float, float]:
+def _cell(group: pd.DataFrame, entry: Column | None) -> tuple[float, float, float]:
+    mean, low, high = _interval(group, entry is not None and entry.shared)
+    least, most = entry.range if entry else (-np.inf, np.inf)
+    return mean, float(np.clip(low, min(least, mean), None)), float(np.clip(high, None, max(most, mean)))
+
+
+def _interval(group: pd.DataFrame, shared: bool) -> tuple[float, float, float]:
+    """Mean and 95 % interval of the seeds of one label, whatever the range of the metric."""
     values = group["value"].to_numpy()
-    mean = float(values.mean())
-    if len(values) < 2:
+    mean, count = float(values.mean()), len(values)
+    if count < 2:
         return mean, float(group["low"].iloc[0]), float(group["high"].iloc[0])
-    half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    error = float(group["se"].iloc[0]) if shared else float(values.std(ddof=1) / np.sqrt(count))
+    half = student(count - 1) * error
     return mean, mean - half, mean + half
 
 
 def wide(scores: pd.DataFrame, labels: dict[str, str], metrics: tuple[str, ...]) -> pd.DataFrame:
-    """A table of text, 'mean ± half width': a row per label, a column per metric; empty ones are left out."""
+    """A table of text, 'mean ± half width' or 'mean [low, high]': a row per label, a column per metric that any has."""
     of_metrics = cells(scores[scores["metric"].isin(metrics)], labels)
     if of_metrics.empty:
         return pd.DataFrame()
-    text = of_metrics.apply(lambda cell: _text(cell["mean"], (cell["high"] - cell["low"]) / 2), axis=1)
+    text = of_metrics.apply(lambda cell: text_of(*cell[["mean", "low", "high"]]), axis=1)
     table = text.unstack().reindex(index=list(dict.fromkeys(labels.values()))).dropna(how="all")
     return table[[metric for metric in metrics if metric in table]].fillna("")
 
 
-def _text(mean: float, half: float) -> str:
-    if not half > ROUNDING * max(1, abs(mean)):
+def text_of(mean: float, low: float, high: float) -> str:
+    """A value with its interval, to two digits of its half width; the value alone without an interval of any width."""
+    half, least = (high - low) / 2, ROUNDING * max(1, abs(mean))
+    if not half > least:
         return f"{mean:.4g}"
     digits = max(0, 1 - int(np.floor(np.log10(half))))
+    if abs((high + low) / 2 - mean) > max(least, 1e-6 * half):
+        digits = min(digits, 6)
+        return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
     if digits < 6:
         return f"{mean:.{digits}f} ± {half:.{digits}f}"
     return f"{mean:.6f} ± {half:.1g}" if abs(mean) > 1e-3 else f"{mean:.3g} ± {half:.1g}"
@@ -77,6 +103,25 @@ def read(path: Path) -> pd.DataFrame:
 
 def _escape(text: str) -> str:
     return str(text).replace("_", r"\_")
+
+
+def differences_table(analysis: xr.Dataset) -> pd.DataFrame:
+    """Paired differences as text, a row per comparison and score: interval, effect size, p values, number of pairs."""
+    if "difference" not in analysis:
+        return pd.DataFrame()
+    whole = analysis["difference"].transpose("comparison", "score", "statistic")
+    rows = []
+    for comparison, score in itertools.product(whole["comparison"].values, whole["score"].values):
+        value = whole.sel(comparison=comparison, score=score).to_series()
+        if np.isfinite(value["mean"]):
+            rows.append((str(comparison), str(score), *_difference_texts(value)))
+    head = ["comparison", "score", "difference", "effect", "p", "p (Holm)", "pairs"]
+    return pd.DataFrame(rows, columns=head).set_index("comparison").rename_axis(index=None)
+
+
+def _difference_texts(value: pd.Series) -> tuple[str, ...]:
+    numbers = (f"{value[name]:.2g}" if np.isfinite(value[name]) else "" for name in ("effect", "p", "p_holm"))
+    return text_of(value["mean"], value["low"], value["high"]), *numbers, f"{value['pairs']:.0f}"
 
 
 def sensitivity_table(analysis: xr.Dataset, labels: dict[str, str]) -> pd.DataFrame:
@@ -108,7 +153,7 @@ def selection_table(choices: list[dict[str, Any]], labels: dict[str, str]) -> pd
         labels[candidate["runs"][0]]: {
             "rule": choice["rule"],
             "value on validation rows": _number(candidate["value"]),
-            "interval over seeds": _interval(candidate),
+            "interval over seeds": _ends(candidate),
             "seeds": str(len(candidate["seeds"])),
             "chosen": "yes" if candidate["chosen"] else "",
         }
@@ -122,7 +167,7 @@ def _number(value: float | None) -> str:
     return "no number" if value is None else f"{value:.4g}"
 
 
-def _interval(candidate: dict[str, Any]) -> str:
+def _ends(candidate: dict[str, Any]) -> str:
     """The ends of an interval over the seeds, or why there is none."""
     if len(candidate["seeds"]) < 2:
         return "none: one seed"

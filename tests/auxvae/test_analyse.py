@@ -152,6 +152,7 @@ def test_scores_are_one_tidy_table_with_controls(tiny, results):
         "value",
         "low",
         "high",
+        "se",
         "n",
     ]
     assert set(table["run"]) >= {run.id for run in tiny.runs} | {"control-identity", "control-noise"}

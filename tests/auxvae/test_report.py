@@ -43,7 +43,9 @@ def write_run(run, folder, decodes):
         "covered_68_flux",
         *(IMAGE_SCORES if decodes else ()),
     )
-    write_json(folder / "scores.json", {name: {"value": 2.0, "low": 1.0, "high": 3.0, "n": ROWS} for name in names})
+    write_json(
+        folder / "scores.json", {name: {"value": 2.0, "low": 1.0, "high": 3.0, "se": 0.5, "n": ROWS} for name in names}
+    )
     write_json(folder / "validation.json", {"scores": {"lds": {"value": 9.0, "low": 9.0, "high": 9.0, "n": ROWS}}})
     codes = {name: (("galaxy", "latent"), G.standard_normal((ROWS, LATENTS))) for name in ("mean", "log_variance")}
     factors = {"factors": (("galaxy", "factor"), G.random((ROWS, 5))), "rho": (("latent", "factor"), G.random((10, 5)))}

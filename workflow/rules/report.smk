@@ -22,6 +22,7 @@ TABLES = (
     "suite",
     "aggregate",
     "images",
+    "differences",
 ) + (("selection",) if SELECTION else ())
 # Traversals whose runs are there whatever is chosen; those of chosen runs are drawn too, and not declared.
 SHOWN = first_of_label(

@@ -1,0 +1,63 @@
+"""The part of the table of metrics that is about auxiliary and residual latents as two blocks: auxvae.metrics.table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from auxvae.metrics.metric import EACH_FACTOR, UNIT, Column, Metric
+
+AUX, MOMENTS = "arXiv:2507.00298", "Hirata & Seljak, MNRAS 2003"
+NONE, IN_LEAKAGE = Column("0"), Column("", "leakage")
+LEAKAGE = Column("0", "leakage", "leakage_chance", chance="leakage_chance", range=UNIT)
+
+
+def _perfect_swap(block: str, name: str) -> str:
+    """A perfect model's value where everything measured was given: the residual latents change none of it."""
+    return {"slope": "1", "bias": "0", "scatter": "0"}[name] if block == "recon" else {"slope": "0"}.get(name, "")
+
+
+OF_BLOCKS: dict[str, Metric] = {
+    "leakage": Metric(
+        {
+            "leakage": replace(LEAKAGE, compared=True, contrasted=True),
+            "leakage_chance": IN_LEAKAGE,
+            "leakage_spread": LEAKAGE,
+            f"recon_tells_{EACH_FACTOR}": IN_LEAKAGE,
+            "leakage_aux": Column("0", "leakage", range=UNIT),
+            f"aux_tells_{EACH_FACTOR}": NONE,
+        },
+        "samples", "codes of training rows", "",
+        "what do the residual latents tell of the auxiliary variables, by boosted trees? `leakage` is the largest R2, "
+        "`leakage_spread` that of the distance from the median, `recon_tells_...` that of each factor, `leakage_aux` "
+        "and `aux_tells_...` those of each factor from the auxiliary latents but its own",
+        "what changes neither mean nor spread of a factor",
+    ),
+    "nats_of_blocks": Metric(
+        {"kl_aux": IN_LEAKAGE, "kl_recon": IN_LEAKAGE, "recon_active": IN_LEAKAGE}, "posterior", "posterior", AUX,
+        "nats per image of the auxiliary latents against N(u, v) and of the residual ones against N(0, 1); the number "
+        "of residual latents that hold more than 0.01 nat",
+    ),
+    "calibration": Metric(
+        {
+            f"covered_68_{EACH_FACTOR}": Column("0.683", "calibration"),
+            f"covered_95_{EACH_FACTOR}": Column("0.95", "calibration"),
+            f"error_{EACH_FACTOR}": Column("", "calibration"),
+            f"width_{EACH_FACTOR}": Column("", "calibration"),
+        },
+        "posterior", "posterior", "",
+        "do the posteriors of the auxiliary latents cover their factors? Shares of the rows within one and 1.96 of "
+        "their standard deviations; error and mean standard deviation, in shares of the factor's range",
+        "what one number for all rows hides",
+    ),
+    "swap": Metric(
+        {
+            f"swap_{block}_{quantity}_{name}": Column(_perfect_swap(block, name), "swap")
+            for block in ("recon", "aux") for quantity in ("flux", "size", "shape")
+            for name in ("slope", "bias", "scatter")
+        },
+        "samples", "images", MOMENTS,
+        "one block of the code is another galaxy's: how does what is measured in the decoded image follow what was "
+        "measured before? Slope, mean difference and its standard deviation, of ln flux, ln size and ellipticity",
+        "what moments do not measure",
+    ),
+}  # fmt: skip
