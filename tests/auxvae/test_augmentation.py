@@ -9,6 +9,7 @@ import torch
 
 from auxvae.config.run import Symmetry
 from auxvae.data import augmentation
+from auxvae.data.loader import Batch
 from auxvae.data.preparation import prepare
 from auxvae.data.store import Store
 from auxvae.training import loop, stack
@@ -61,9 +62,8 @@ def batches_of(run, path):
 
 def by_row(batches):
     """All batches as one, in the order of the row numbers."""
-    fields = [torch.cat(each) for each in zip(*batches, strict=True)]
-    order = fields[-1].argsort()
-    return [each[order] for each in fields]
+    whole = Batch(*(torch.cat(each) for each in zip(*batches, strict=True)))
+    return whole.take(whole.rows.argsort())
 
 
 def test_an_augmented_image_is_that_of_its_augmented_factors(run, tiny_store):
