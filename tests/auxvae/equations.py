@@ -33,7 +33,7 @@ def exact(name, fixed, inputs):
             "kl_told": (is_aux * every).sum(1).mean(),
             "kl_free": ((1 - is_aux) * every).sum(1).mean() * factor,
             "kl_early": ((1 - is_aux) * every).sum(1).mean() * (factor - 1),
-            "calibration": cooled * (is_aux * (-log_q - every)).sum(1).mean(),
+            "calibration": cooled * (is_aux * (-100 * log_q - every)).sum(1).mean(),
             "capacity": abs(every.sum(1).mean() - float(inputs.scalars.capacity) * min(1, 3 * done)),
         }[name]
     if name in ("density_ratio", "discriminator", "critics", "vae_of_u"):
