@@ -46,7 +46,8 @@ def write_run(run, folder, decodes):
     write_json(
         folder / "scores.json", {name: {"value": 2.0, "low": 1.0, "high": 3.0, "se": 0.5, "n": ROWS} for name in names}
     )
-    write_json(folder / "validation.json", {"scores": {"lds": {"value": 9.0, "low": 9.0, "high": 9.0, "n": ROWS}}})
+    validation = {"lds": {"value": 9.0, "low": 9.0, "high": 9.0, "se": 0.0, "n": ROWS}}
+    write_json(folder / "validation.json", {"scores": validation})
     codes = {name: (("galaxy", "latent"), G.standard_normal((ROWS, LATENTS))) for name in ("mean", "log_variance")}
     factors = {"factors": (("galaxy", "factor"), G.random((ROWS, 5))), "rho": (("latent", "factor"), G.random((10, 5)))}
     coords = {"latent": [f"z{j + 1}" for j in range(LATENTS)], "factor": FACTORS}
@@ -128,7 +129,7 @@ def test_controls_stand_beside_runs_of_every_number_of_latents(config, tmp_path)
     study = study_of(config)[1]
     report_of(study, tmp_path, set())
     table = read(tmp_path / "tables" / "alignment.csv")
-    few, many = (float(table["lds_ceiling"][f"control: identity {size} latents"]) for size in (3, 10))
+    few, many = (float(table["lds_ceiling"][f"perfect code (control: identity {size} latents)"]) for size in (3, 10))
     assert 1 > few > many > 0
 
 
