@@ -7,6 +7,7 @@ below. Expected penalty by batch size, relative to independence. Middle: residua
 penalty against a factor. Right: leakage of the study's runs by coverage, for both.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -91,20 +92,21 @@ def leakages(ax, scores, labels):
 def main(results, path):
     """Draw the figure of a finished default study."""
     scores = pd.read_parquet(results / "scores.parquet")
-    scores = scores[scores["method"] == "aux_vae"]
-    with_penalty = scores["run"].map(lambda run: "kl_early" in _weights_at_zero(results, run))
+    scores = scores[(scores["method"] == "aux_vae") & (scores["split"] == "test")]
+    at_zero = scores["run"].map({run: _weights_at_zero(results, run) for run in scores["run"].unique()})
+    with_penalty = at_zero.map(lambda names: "kl_early" in names)
+    by_order = at_zero.map(lambda names: "calibration" in names) & ~with_penalty
     run = scores.loc[with_penalty & (scores["coverage"] == "full"), "run"].iloc[0]
     with plt.rc_context({"font.size": 8, "axes.titlesize": 8, "figure.dpi": 160}):
         figure, axes = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
         penalties(axes[0])
         bump(axes[1], results, run)
-        leakages(axes[2], scores, {"published penalty": with_penalty, "order": ~with_penalty})
+        leakages(axes[2], scores, {"published penalty": with_penalty, "order": by_order})
         figure.savefig(path)
 
 
 def _weights_at_zero(results, run):
-    import json
-
+    """The terms of a run that have no weight."""
     spec = json.loads((results / "runs" / run / "spec.json").read_text())
     return [name for name, weight in spec["run"]["weights"].items() if weight == 0]
 
