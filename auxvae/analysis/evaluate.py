@@ -95,15 +95,16 @@ def _by_image(scores: dict[str, Score]) -> dict[str, tuple[str, Array]]:
 
 
 def codes_dataset(run: Run, model: TrainedModel, mean: Codes, log_variance: Codes) -> xr.Dataset:
-    """Codes and factors of the test rows, and the correlation matrix of the two."""
+    """Codes and factors of the test rows, and the correlation matrix of samples of the codes with the factors."""
     factors = model.rows.factors
     values = np.stack(list(factors.values()), 1)
+    sampled = posterior_samples(run, mean, np.where((log_variance > POINT).any(0), log_variance, -np.inf))
     return xr.Dataset(
         {
             "mean": (("galaxy", "latent"), mean),
             "log_variance": (("galaxy", "latent"), log_variance),
             "factors": (("galaxy", "factor"), values),
-            "rho": (("latent", "factor"), correlation_matrix(np.asarray(mean, dtype=np.float64), values)),
+            "rho": (("latent", "factor"), correlation_matrix(sampled, values)),
         },
         coords={"latent": latent_names(run), "factor": list(factors)},
         attrs={"run": run.id},

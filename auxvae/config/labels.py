@@ -9,7 +9,7 @@ from typing import Any
 from auxvae.config.run import Run
 
 # Fields of a run that are in the label already, or, of the settings, are listed key by key.
-ELSEWHERE = ("dataset", "method", "coverage", "aux", "seed", "settings")
+ELSEWHERE = ("dataset", "method", "coverage", "aux", "seed", "settings", "label")
 
 
 def labels(chosen: tuple[Run, ...]) -> dict[str, str]:
@@ -20,12 +20,17 @@ def labels(chosen: tuple[Run, ...]) -> dict[str, str]:
 
 
 def variants(chosen: tuple[Run, ...]) -> dict[str, str]:
-    """Per run id the settings, beside its method and coverage, in which the runs of its method and data set differ."""
+    """Per run id its label, and the settings in which the runs of that label, method and data set differ."""
     settings = {run.id: _flat({**asdict(run), **asdict(run.settings)}) for run in chosen}
-    alike: dict[tuple[str, str], list[dict[str, str]]] = {}
+    alike: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for run in chosen:
-        alike.setdefault((run.dataset.name, run.method), []).append(settings[run.id])
-    return {run.id: _differences(settings[run.id], alike[run.dataset.name, run.method]) for run in chosen}
+        alike.setdefault(_named(run), []).append(settings[run.id])
+    labelled = {run.id: f", {run.label}" if run.label else "" for run in chosen}
+    return {run.id: labelled[run.id] + _differences(settings[run.id], alike[_named(run)]) for run in chosen}
+
+
+def _named(run: Run) -> tuple[str, ...]:
+    return run.dataset.name, run.method, run.label
 
 
 def first_of_label(chosen: tuple[Run, ...]) -> dict[str, str]:

@@ -53,7 +53,7 @@ class Source:
 
 @dataclass(frozen=True, config=SECTION)
 class Run:
-    """One model: everything that decides its bytes. The settings are resolved (config.settings)."""
+    """One model: everything that decides its bytes, and a label, which does not. The settings are resolved."""
 
     dataset: Source
     network: Network
@@ -64,6 +64,7 @@ class Run:
     aux: tuple[str, ...]
     weights: dict[str, float]
     seed: int
+    label: str = ""
 
     @property
     def id(self) -> str:

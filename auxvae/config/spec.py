@@ -43,6 +43,9 @@ class Group(Settings):
     method: Annotated[Text, Field(json_schema_extra={"enum": [*METHODS]})]
     """[the methods](methods.md)"""
 
+    label: Name = ""
+    """its name in tables and figures; without one, the settings in which it differs from the groups of its method"""
+
     dataset: Text = ""
     """name of its data set; may be left out where there is only one"""
 

@@ -157,6 +157,7 @@ def _unfold(config: Config, group: Group, facts: Facts) -> Iterator[Run]:
                     aux=config.coverages.get(coverage, ()),
                     weights=weights,
                     seed=seed,
+                    label=group.label,
                 )
 
 

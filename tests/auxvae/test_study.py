@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from auxvae.config.labels import labels
 from auxvae.config.run import Fleet, read_run
 from foundation.faults import Refused
 from simulations.presets import PAPER
@@ -478,3 +479,19 @@ def test_nothing_that_a_config_can_hold_raises(config, seed):
             study_of(spoilt)
         except Refused as refused:
             assert all("; " in str(fault) for fault in refused.faults)
+
+
+def test_a_label_names_a_group_and_changes_no_run(config):
+    """Runs of one method with and without it differ in their names alone."""
+    config["runs"] = [
+        {"method": "beta_vae", "weights": {"kl": weight}, "label": label}
+        for weight, label in ((1, "light"), (4, "heavy"))
+    ]
+    labelled = study_of(config)[1].runs
+    assert [*labels(labelled).values()] == ["beta_vae, light", "beta_vae, heavy"]
+    for group in config["runs"]:
+        del group["label"]
+    plain = study_of(config)[1].runs
+    assert [run.id for run in plain] == [run.id for run in labelled]
+    assert [*labels(plain).values()] == ["beta_vae, kl 1", "beta_vae, kl 4"]
+    assert all(run.agrees_with(other.record()) for run, other in zip(plain, labelled, strict=True))
