@@ -16,9 +16,10 @@ with entropies H to the base of the number of entries. Two estimators:
     reference  gradient boosting with scikit-learn's defaults, as in disentanglement_lib (discrete factors); takes
                minutes for 10,000 rows
 
-docs/metrics.md compares how they rank models. Intervals: of informativeness by the bootstrap over test rows; of the
-others, for forests, by the jackknife over trees: with s_t^2 the variance of a tree's influence and m of N rows in a
-tree, the variance is m/N s_t^2 (the bootstrap of m out of N rows). Boosting has no such interval: its bounds are NaN.
+docs/metrics.md compares how they rank models. Intervals: of informativeness by the bootstrap over test rows, for fixed
+trees; of the others, for forests, by forests of six trees on random halves of the rows (auxvae.metrics.score). The
+variance between the trees of one forest is no substitute: single trees scatter about twice as much as their rows make
+them. Boosting has no interval, as it takes minutes: its bounds are NaN.
 
 Known failures: a code that holds every factor twice is incomplete; relations that the trees cannot represent are not
 found.
@@ -26,7 +27,6 @@ found.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -43,10 +43,12 @@ from sklearn.ensemble import (
 from auxvae.metrics.score import (
     RESAMPLES,
     Flags,
+    Rows,
     Score,
     Table,
     group_of_rows,
     group_weights,
+    halves_error,
     interval,
     labelled,
     within,
@@ -54,6 +56,7 @@ from auxvae.metrics.score import (
 
 Array = NDArray[np.float64]
 TREES, ROWS = 12, 2000
+SPLITS = 5  # of the rows into halves
 SMALL = 1e-11
 
 
@@ -71,24 +74,42 @@ def dci(
     flags = np.asarray(discrete)
     for k in np.flatnonzero(flags):
         u[:, k], u_test[:, k] = _as_classes(u[:, k], u_test[:, k])
-    models = [_model(bool(flag), reference, len(z)).fit(z, u[:, k]) for k, flag in enumerate(flags)]
-    importance = np.stack([model.feature_importances_ for model in models], 1)
+    models = _models(z, u, flags, reference)
+    importance = _importance(models)
     matrix = labelled(importance, codes, factors)
     predicted = np.stack([model.predict(z_test) for model in models], 1)
     scores = {"dci_informativeness": _informativeness(predicted, u_test, flags, resamples)._replace(matrix=matrix)}
-    share = min(ROWS, len(z)) / len(z)
-    for name, measure in (("dci_disentanglement", disentanglement), ("dci_completeness", completeness)):
-        error = np.nan if reference else _deviation_of_a_tree(models, measure) * np.sqrt(share)
-        scores[name] = within(measure(importance), error, len(z), matrix)
+    errors = (np.nan, np.nan) if reference or not resamples else _errors(z, u, flags)
+    for name, measure, error in zip(("dci_disentanglement", "dci_completeness"), SHARES, errors, strict=True):
+        scores[name] = within(measure(importance), float(error), len(z), matrix)
     return scores
 
 
-def _model(discrete: bool, reference: bool, rows: int) -> Any:
+def _models(z: Array, u: Array, flags: NDArray[Any], reference: bool = False, trees: int = TREES) -> list[Any]:
+    """One fitted ensemble per factor."""
+    return [_model(bool(flag), reference, len(z), trees).fit(z, u[:, k]) for k, flag in enumerate(flags)]
+
+
+def _importance(models: list[Any]) -> Array:
+    return np.stack([model.feature_importances_ for model in models], 1)
+
+
+def _errors(z: Array, u: Array, flags: NDArray[Any]) -> Array:
+    """Standard errors of disentanglement and completeness, (2,)."""
+
+    def measure(rows: Rows) -> Array:
+        importance = _importance(_models(z[rows], u[rows], flags, trees=TREES // 2))
+        return np.array([share(importance) for share in SHARES])
+
+    return halves_error(measure, len(z), SPLITS)
+
+
+def _model(discrete: bool, reference: bool, rows: int, trees: int) -> Any:
     if reference:
         return (GradientBoostingClassifier if discrete else GradientBoostingRegressor)(random_state=0)
     forest = RandomForestClassifier if discrete else RandomForestRegressor
     limits = {"max_depth": 8, "min_samples_leaf": 20}
-    return forest(TREES, max_features=None, max_samples=min(ROWS, rows), random_state=0, **limits)
+    return forest(trees, max_features=None, max_samples=min(ROWS, rows), random_state=0, **limits)
 
 
 def _as_classes(column: Array, column_test: Array) -> tuple[Array, Array]:
@@ -96,13 +117,6 @@ def _as_classes(column: Array, column_test: Array) -> tuple[Array, Array]:
     values = np.unique(column)
     place = np.searchsorted(values, column_test).clip(max=len(values) - 1)
     return np.searchsorted(values, column).astype(np.float64), np.where(values[place] == column_test, place, -1.0)
-
-
-def _deviation_of_a_tree(models: list[Any], measure: Callable[[Array], float]) -> float:
-    """Standard deviation of a single tree's influence on a measure of the mean importances, by the jackknife."""
-    of_trees = np.stack([[tree.feature_importances_ for tree in model.estimators_] for model in models], 2)
-    replicates = [measure((of_trees.sum(0) - tree) / (len(of_trees) - 1)) for tree in of_trees]
-    return float(np.sqrt(len(replicates) * (len(replicates) - 1) * np.var(replicates)))
 
 
 def _informativeness(predicted: Array, factors: Array, discrete: NDArray[Any], resamples: int) -> Score:
@@ -131,3 +145,6 @@ def _weighted(rows: Array, weight: Array) -> float:
     share = (rows + SMALL) / (rows + SMALL).sum(1, keepdims=True)
     entropy = -(share * np.log(share)).sum(1) / np.log(max(2, rows.shape[1]))
     return float((weight * (1 - entropy)).sum() / weight.sum())
+
+
+SHARES = (disentanglement, completeness)
