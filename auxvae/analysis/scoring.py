@@ -155,12 +155,12 @@ def left_out(inputs: Representation) -> list[str]:
 
 
 def table(scores: Mapping[str, Score]) -> str:
-    """The scores as text: name, value, interval, number of rows, and the value of a perfect model."""
-    lines = [f"{'metric':<30}{'value':>10}   {'95 % interval':^21}{'rows':>8}   good"]
+    """The scores as text: name, value, interval, number of rows, and the values of chance and of a perfect model."""
+    lines = [f"{'metric':<30}{'value':>10}   {'95 % interval':^21}{'rows':>8}   {'chance':<10}   good"]
     for name, score in scores.items():
         finite = np.isfinite(score.low) and np.isfinite(score.high)
         bounds = f"[{score.low:8.4f}, {score.high:8.4f}]" if finite else ""
         entry = column(name)
-        good = entry.good if entry else ""
-        lines.append(f"{name:<30}{score.value:>10.4f}   {bounds:^21}{score.n:>8}   {good}")
+        chance, good = (entry.chance, entry.good) if entry else ("", "")
+        lines.append(f"{name:<30}{score.value:>10.4f}   {bounds:^21}{score.n:>8}   {chance:<10}   {good}")
     return "\n".join(lines)

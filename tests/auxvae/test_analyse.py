@@ -16,6 +16,7 @@ from auxvae.analysis.analyse import analyse, analyse_fleet
 from auxvae.analysis.collect import _agreement_rows, collect
 from auxvae.analysis.contrasts import contrasts
 from auxvae.analysis.controls import are_scored, write_controls
+from auxvae.analysis.evaluate import aligned_scores
 from auxvae.analysis.files import controls_file
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.sensitivity import Perturbations, sensitivity
@@ -323,6 +324,19 @@ def test_given_latents_are_scored_without_a_width(tiny_store, tmp_path, config):
     assert (scores["latents_live"]["value"], scores["kl"]["value"]) == (5, 0)
     assert scores["lds_sampled"]["value"] == pytest.approx(scores["lds"]["value"], abs=1e-3)
     assert scores["rho_flux"]["value"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("method", "expected"), [("wae_mmd", False), ("ae_mmd", False), ("vae", True)])
+def test_a_deterministic_encoder_has_no_informative_latents(config, method, expected):
+    """Its codes have no posterior width, so that all of its latents would count."""
+    config["runs"] = [{"method": method, **({} if expected else {"encoder": "deterministic"})}]
+    run = study_of(config)[1].runs[0]
+    g = np.random.default_rng(0)
+    codes, factors = g.standard_normal((100, 10)).astype(np.float32), {"flux": g.random(100)}
+    scores = aligned_scores(run, factors, codes, np.full_like(codes, -4), codes.astype(np.float64), 2)
+    assert ("lds_all_live" in scores) is expected
+    assert ("latents_live" in scores) is expected
+    assert "lds_all_corrected" in scores
 
 
 def test_a_contrast_over_seeds_is_a_paired_t_interval():

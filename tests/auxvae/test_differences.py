@@ -79,15 +79,15 @@ def test_differences_are_those_of_a_paired_t_test_with_the_effect_of_the_pairs(c
     runs = study_with(config, [{"method": "vae", "seeds": seeds}, {"method": "beta_vae", "seeds": seeds}]).runs
     luck, noise = 5 * g.standard_normal(5), g.standard_normal((2, 5))
     values = {run.id: luck[run.seed] + noise[int(run.method == "vae"), run.seed] for run in runs}
-    result = differences(scores_of(runs, lambda run: values[run.id]), runs, {}, {})["difference"]
-    assert result["comparison"].values.tolist() == ["beta_vae - vae"]
-    found = result.squeeze(("comparison", "score")).to_series()
+    whole = differences(scores_of(runs, lambda run: values[run.id]), runs, {}, {})["difference"]
+    assert whole["comparison"].values.tolist() == ["beta_vae - vae"]
+    result = whole.squeeze(("comparison", "score")).to_series()
     d = noise[0] - noise[1]
     test = stats.ttest_1samp(d, 0)
-    assert (found["low"], found["high"]) == pytest.approx(tuple(test.confidence_interval(0.95)))
-    assert (found["mean"], found["p"], found["pairs"]) == pytest.approx((d.mean(), test.pvalue, 5))
-    assert found["effect"] == pytest.approx(d.mean() / d.std(ddof=1))
-    assert found["p_holm"] == pytest.approx(found["p"])  # of one test
+    assert (result["low"], result["high"]) == pytest.approx(tuple(test.confidence_interval(0.95)))
+    assert (result["mean"], result["p"], result["pairs"]) == pytest.approx((d.mean(), test.pvalue, 5))
+    assert result["effect"] == pytest.approx(d.mean() / d.std(ddof=1))
+    assert result["p_holm"] == pytest.approx(result["p"])  # of one test
 
 
 def test_every_label_is_compared_with_the_first_and_every_coverage_with_the_largest(config):
@@ -121,18 +121,18 @@ def test_data_sets_that_differ_in_their_seed_alone_are_the_pairs(config):
     runs = study_with(config, groups, datasets).runs
     shift = {"sky0": 1.0, "sky1": 2.0, "sky2": 4.0}
     scores = scores_of(runs, lambda run: (run.method == "beta_vae") * (shift[run.dataset.name] + 0.5 * run.seed))
-    found = differences(scores, runs, {}, families(datasets))["difference"].squeeze().to_series()
+    result = differences(scores, runs, {}, families(datasets))["difference"].squeeze().to_series()
     test = stats.ttest_1samp(np.array([1.25, 2.25, 4.25]), 0)
-    assert found["pairs"] == 3
-    assert (found["mean"], found["p"]) == pytest.approx((7.75 / 3, test.pvalue))
+    assert result["pairs"] == 3
+    assert (result["mean"], result["p"]) == pytest.approx((7.75 / 3, test.pvalue))
 
 
 def test_one_pair_has_no_interval_and_equal_scores_no_difference(config):
     runs = study_with(config, [{"method": "vae"}, {"method": "beta_vae"}]).runs
     one = differences(scores_of(runs, lambda run: len(run.method)), runs, {}, {})
-    found = one["difference"].squeeze().to_series()
-    assert found["mean"] == 5 and found["pairs"] == 1
-    assert found[["low", "high", "effect", "p", "p_holm"]].isna().all()
+    result = one["difference"].squeeze().to_series()
+    assert result["mean"] == 5 and result["pairs"] == 1
+    assert result[["low", "high", "effect", "p", "p_holm"]].isna().all()
     assert differences_table(one).iloc[0].tolist() == ["nats", "5", "", "", "", "1"]
     twice = [replace(run, seed=seed) for run in runs for seed in (0, 1)]
     same = differences(scores_of(twice, lambda run: 2.0), twice, {}, {})["difference"].squeeze().to_series()

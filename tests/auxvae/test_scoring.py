@@ -144,7 +144,7 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path):
     assert done.returncode == 0, done.stderr
     scores = json.loads((tmp_path / "s.json").read_text())
     assert scores.keys() == {"mig", "sap"}
-    assert scores["mig"].keys() == {"value", "low", "high", "n", "matrix"}
+    assert scores["mig"].keys() == {"value", "low", "high", "se", "n", "matrix"}
     assert scores["mig"]["matrix"]["dims"] == ["latent", "factor"]
     assert scores["mig"]["matrix"]["factor"] == NAMES
     assert np.shape(scores["mig"]["matrix"]["values"]) == (3, 2)

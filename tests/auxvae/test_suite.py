@@ -14,6 +14,7 @@ from sklearn.svm import LinearSVC
 from auxvae.metrics.agreement import mean_over_models, udr
 from auxvae.metrics.attributes import tad
 from auxvae.metrics.closed import closed_forms, factor_columns
+from auxvae.metrics.columns import column
 from auxvae.metrics.information import information_of, mig
 from auxvae.metrics.moments import correlations, covariances
 from auxvae.metrics.predictability import lps, lps_ridge, lps_trees
@@ -77,6 +78,17 @@ def test_noise_scores_the_floor(scores, case):
     assert result["explicitness_auc"].value == pytest.approx(0.5, abs=0.03)
     for name in ("beta_vae", "factor_vae"):
         assert result[name].value == pytest.approx(1 / F, abs=0.03), name
+
+
+CHANCE = {"0": 0.0, "1/2": 0.5, "1/factors": 1 / F}
+
+
+@every_case
+def test_noise_scores_what_the_table_calls_chance(scores, case):
+    expected = {name: CHANCE[column(name).chance] for name in scores[case, "noise"] if column(name).chance in CHANCE}
+    assert expected.keys() >= {"sap", "explicitness_auc", "beta_vae", "factor_vae"}
+    for name, value in expected.items():
+        assert scores[case, "noise"][name].value == pytest.approx(value, abs=0.03), name
 
 
 @every_case
