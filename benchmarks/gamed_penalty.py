@@ -62,6 +62,7 @@ def penalties(ax):
     ax.axhline(0, color="0.6", lw=0.6)
     ax.set(xlabel="share of the factor's range in which the latent is not 0", xscale="log")
     ax.set(ylabel="penalty less that of an independent latent", title="The published penalty is least at a dependence")
+    ax.set_ylim(-0.06, 0.24)
     ax.legend(frameon=False, fontsize=6)
 
 
