@@ -80,7 +80,7 @@ METRICS: dict[str, Metric] = {
     "lds_sampled": Metric(
         {
             "lds_sampled": Column("1", chance=NOISE, range=UNIT),
-            "lds_sampled_corrected": Column("1", "alignment", chance="0", range=UNIT, compared=True),
+            "lds_sampled_corrected": replace(CORRECTED, compared=True),
         },
         "samples", "factors", AUX,
         "LDS of samples of the posterior, raw and corrected: the means of an inactive latent correlate with "

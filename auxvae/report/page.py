@@ -105,6 +105,8 @@ def _controls(scores: pd.DataFrame) -> dict[str, str]:
     """Labels of the controls, in words that say what they are a standard of."""
     runs = scores.loc[scores["method"] == "control", "run"].unique()
     named = {run: run.removeprefix("control-").replace("-", " ") for run in runs}
+    order = list(tables.CONTROLS)  # the perfect code and chance first
+    named = dict(sorted(named.items(), key=lambda item: order.index(item[1].split()[0])))
     return {run: f"{tables.CONTROLS[name.split()[0]]} (control: {name})" for run, name in named.items()}
 
 

@@ -25,9 +25,9 @@ from foundation.files import write_text
 
 CONTROLS = {
     "identity": "perfect code",
+    "noise": "chance",
     "duplicated": "every factor twice",
     "rotated": "factors rotated",
-    "noise": "chance",
 }
 ROUNDING = 1e-9  # half widths below it count as 0
 DROPS = [f"{name}_{bound}" for name in ("drop", "drop_per_latent") for bound in ("mean", "low", "high")]
@@ -120,7 +120,8 @@ def differences_table(analysis: xr.Dataset) -> pd.DataFrame:
 
 
 def _difference_texts(value: pd.Series) -> tuple[str, ...]:
-    numbers = (f"{value[name]:.2g}" if np.isfinite(value[name]) else "" for name in ("effect", "p", "p_holm"))
+    digits = {"effect": 3, "p": 2, "p_holm": 2}
+    numbers = (f"{value[name]:.{d}g}" if np.isfinite(value[name]) else "" for name, d in digits.items())
     return text_of(value["mean"], value["low"], value["high"]), *numbers, f"{value['pairs']:.0f}"
 
 
