@@ -42,7 +42,7 @@ def inputs_of(z, u, by, earlier=None):
         images=NOTHING, aux=pad(u, (0, RESIDUAL)), is_aux=is_aux, prior=None, posterior=Posterior(z, z, z),
         reconstruction=NOTHING, noise=NOTHING, prior_samples=NOTHING, shuffle=NOTHING, pairs=NOTHING,
         queue=empty_queue(0, LATENTS), prior_variance=NOTHING, prior_features=NOTHING,
-        scalars=Scalars(*[NOTHING] * 6), factor_moments=by, product_moments=None,
+        scalars=Scalars(*[NOTHING] * 6), precision=NOTHING, factor_moments=by, product_moments=None,
         earlier=earlier or empty_queue(0, 2 * LATENTS), progress=NOTHING,
     )  # fmt: skip
 
