@@ -21,8 +21,9 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 from auxvae.losses.dependence import r0
+from auxvae.losses.moments import moments
 from auxvae.losses.queue import empty_queue
-from auxvae.losses.unbiased import hsic_of_pairs, moments, of_powers
+from auxvae.losses.unbiased import hsic_of_pairs, of_powers
 
 WIDTHS = np.array([0.02, 0.04, 0.06, 0.08, 0.12, 0.16, 0.22, 0.3, 0.4, 0.5])
 BATCHES, BATCHES_DRAWN, DEGREE = (64, 512), 2000, 3

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from auxvae.config.latents import Mmd
 from auxvae.config.settings import Settings
 from auxvae.data.likelihoods import Likelihood
+from auxvae.losses.moments import Moments
 from auxvae.losses.queue import Queue
-from auxvae.losses.unbiased import Moments
 from auxvae.models.model import Posterior
 from auxvae.models.priors import Gaussian, Prior
 

@@ -21,8 +21,8 @@ from auxvae.data.randomness import generator
 from auxvae.losses.divergences import of_images
 from auxvae.losses.inputs import Draws, Nats, Scalars, TermInputs, TermSettings
 from auxvae.losses.kernels import mean_features
+from auxvae.losses.moments import Moments, moments
 from auxvae.losses.queue import empty_queue
-from auxvae.losses.unbiased import Moments, moments
 from auxvae.models import priors
 from auxvae.models.autoencoder import Autoencoder, build
 from auxvae.models.model import POINT, Codes, Loss, Model, Posterior, TrainingData

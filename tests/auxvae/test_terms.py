@@ -17,8 +17,8 @@ from auxvae.data.likelihoods import Counts, Poisson
 from auxvae.data.likelihoods import Gaussian as GaussianLikelihood
 from auxvae.losses.inputs import Scalars, TermInputs, TermSettings
 from auxvae.losses.kernels import features
+from auxvae.losses.moments import moments
 from auxvae.losses.queue import Queue
-from auxvae.losses.unbiased import moments
 from auxvae.models.model import Posterior, draws_at
 from auxvae.models.priors import Laplace, conditioned
 from tests.auxvae.equations import exact

@@ -14,8 +14,9 @@ from auxvae.config.settings import Settings
 from auxvae.data.likelihoods import Poisson
 from auxvae.losses import alignment
 from auxvae.losses.inputs import Scalars, TermInputs, TermSettings
+from auxvae.losses.moments import moments
 from auxvae.losses.queue import Queue, empty_queue
-from auxvae.losses.unbiased import hsic_of_pairs, moments
+from auxvae.losses.unbiased import hsic_of_pairs
 from auxvae.models.model import Posterior
 
 AUX, RESIDUAL = 2, 2
