@@ -112,13 +112,20 @@ def convert(
         str, typer.Option(help="none, poisson, poisson:SKY or gaussian:SIGMA, in the unit of the images.")
     ] = "none",
     seed: Annotated[int, typer.Option(help="Seed of the random split into training, validation and test rows.")] = 0,
+    circular: Annotated[
+        Optional[list[str]],
+        typer.Option(help="A factor that returns after a period, in its unit: angle=360; repeatable."),
+    ] = None,
+    categorical: Annotated[
+        Optional[list[str]], typer.Option(help="A factor whose values are classes without an order; repeatable.")
+    ] = None,
     log_to: Log = None,
 ) -> None:
     """Make a store of your images, so that a study can use it with `store: PATH`."""
     open_log(log_to)
     from simulations.convert import convert as convert_file
 
-    convert_file(source, store, images, factors, unit or [], noise, seed)
+    convert_file(source, store, images, factors, unit or [], noise, seed, circular or [], categorical or [])
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """Verification of a store against its seal and its spec; each disagreement is one fault.
 
-1. The seal: every file exists and has the size and the SHA-256 in the seal, and all numbers are finite.
+1. The seal: every file exists and has the size and the SHA-256 in the seal, all numbers are finite, and the values of a
+   categorical factor are its classes.
 2. The rows: factors and split are those of the design.
 3. The images: the noise-free stamp m drawn from the stored factors explains the stored image x,
    mean (x - m)^2 / var = 1 within 5 standard errors (without noise, x = m to 1e-5 of its peak), and the sampled images
@@ -29,6 +30,7 @@ from simulations import store
 from simulations.factors import draw_factors, draw_split
 from simulations.facts import read_dataset
 from simulations.galaxy import Stamp, Values, draw, parameters
+from simulations.kinds import read_kinds
 from simulations.measurement import measure
 from simulations.noise import noise_std
 from simulations.spec import Dataset, Scene
@@ -59,7 +61,8 @@ def check(path: Path) -> None:
     if faults:
         raise Refused(faults)
     group = zarr.open_group(path, mode="r")
-    faults = [*_facts(path, group, seal["facts"]), *_numbers(path, group), *_rows(path, group)]
+    faults = [*_facts(path, group, seal["facts"]), *_numbers(path, group)]
+    faults += [*_classes(path, group), *_rows(path, group)]
     if faults:
         raise Refused(faults)
     log.info(f"{path}: {seal['facts']['galaxies']:,} galaxies agree with their seal, factors and physics")
@@ -79,6 +82,7 @@ def _facts(path: Path, group: zarr.Group, facts: dict[str, Any]) -> Iterator[Fau
         "test": int((split == 2).sum()),
         "image_true": "image_true" in group,
         "symmetries": group.attrs.get("symmetries"),
+        "kinds": group.attrs.get("kinds"),
     }
     for name, value in actual.items():
         if facts.get(name) != value:
@@ -109,6 +113,15 @@ def _numbers(path: Path, group: zarr.Group) -> Iterator[Fault]:
         bad = sum(int((~np.isfinite(np.asarray(array[i : i + step]))).sum()) for i in range(0, array.shape[0], step))
         if bad:
             yield Fault(f"{path}/{name}", Words(f"{bad} values that are not finite"), "all must be finite", REMAKE)
+
+
+def _classes(path: Path, group: zarr.Group) -> Iterator[Fault]:
+    """Values of categorical factors that are none of their classes."""
+    for kind in read_kinds(group.attrs.get("kinds", ()), group.attrs["factors"]):  # type: ignore[arg-type]
+        values = np.asarray(group[kind.factor][:])  # type: ignore[index]
+        if kind.classes and (other := np.setdiff1d(values, kind.classes)).size:
+            text = f"its {len(kind.classes)} classes are declared"
+            yield Fault(f"{path}/{kind.factor}", float(other[0]), text, REMAKE)
 
 
 def _rows(path: Path, group: zarr.Group) -> Iterator[Fault]:

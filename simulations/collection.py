@@ -3,6 +3,7 @@
     read(rows)     (n, y, x) or (n, channel, y, x) for n row numbers in strictly increasing order
     factors[name]  (N,)  float64, in units[name]
     split          (N,)  int8, 0 train, 1 validation, 2 test, if the source defines a split, else None
+    circular[name] the period of a factor that is circular; categorical: the factors whose values are classes
 
 The images are never in memory all at once: `simulations.intake` reads one shard of the store at a time.
 """
@@ -10,7 +11,7 @@ The images are never in memory all at once: `simulations.intake` reads one shard
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ class Collection:
     factors: Mapping[str, NDArray[np.float64]]
     units: Mapping[str, str]
     split: NDArray[np.int8] | None = None
+    circular: Mapping[str, float] = field(default_factory=dict)
+    categorical: tuple[str, ...] = ()
 
 
 def picked(images: Any, rows: Rows) -> NDArray[Any]:

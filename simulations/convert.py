@@ -2,12 +2,13 @@
 
 Images are (N, y, x) or (N, channel, y, x); a factor is one number per image. Units are those in the file
 (`simulations.columns`) unless `--unit NAME=UNIT` replaces them; astropy must understand them. The rows are split at
-random by seed, 75 / 12.5 / 12.5 %, unless the file has a column `split` of 0, 1 and 2.
+random by seed, 75 / 12.5 / 12.5 %, unless the file has a column `split` of 0, 1 and 2. A factor is a number on a line
+unless it is declared circular, with its period, or categorical (simulations.kinds).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,28 @@ from foundation.faults import Fault, Refused, Words, listed, suggest
 from foundation.fields import NAME
 from simulations.collection import Collection, picked
 from simulations.columns import Columns, opened
+from simulations.declaration import with_kinds
 from simulations.intake import Intake, refuse_existing, write
 
 RESERVED = ("image", "image_true", "split", "noise_std")
 
 
-def convert(source: Path, path: Path, images: str, factors: str, units: list[str], noise: str, seed: int) -> None:
+def convert(
+    source: Path,
+    path: Path,
+    images: str,
+    factors: str,
+    units: list[str],
+    noise: str,
+    seed: int,
+    circular: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+) -> None:
     """Check the whole file `source` and write it as a sealed store at `path`, which must be new.
 
     `images` is the name of the image column and `factors` the names of factors separated by commas (all other columns
-    if empty); `units` are NAME=UNIT, `noise` is none, poisson, poisson:SKY or gaussian:SIGMA.
+    if empty); `units` are NAME=UNIT, `noise` is none, poisson, poisson:SKY or gaussian:SIGMA; `circular` are
+    NAME=PERIOD, in the factor's unit, `categorical` names.
     """
     refuse_existing(path)
     with opened(source) as file:
@@ -37,7 +50,8 @@ def convert(source: Path, path: Path, images: str, factors: str, units: list[str
         intake = Intake(_noise(noise), seed, "simulations.convert")
         _refuse([*_column_faults(source, file.columns, images, names), *_unit_faults(unit_of)])
         _refuse(list(_split_faults(source, file.columns, file.columns[images].shape[0])))
-        write(_collection(source, file.columns, images, unit_of), path, intake)
+        collection = _collection(source, file.columns, images, unit_of)
+        write(with_kinds(collection, circular, categorical), path, intake)
 
 
 def _collection(source: Path, columns: Columns, images: str, unit_of: dict[str, str]) -> Collection:

@@ -17,6 +17,7 @@ from foundation.declare import read
 from foundation.faults import Fault, Refused, Words, listed, suggest
 from foundation.fields import NAME
 from foundation.files import read_json
+from simulations.kinds import Kind, read_kinds
 from simulations.presets import PRESETS
 from simulations.reach import dataset_faults
 from simulations.spec import Dataset
@@ -25,7 +26,7 @@ from simulations.symmetries import Symmetry, read_symmetries, symmetries_of
 
 @dataclass(frozen=True)
 class Facts:
-    """What a model must know of a data set: factors, size, noise, symmetries; `store` where it exists already."""
+    """What a model must know of a data set: factors, size, noise, symmetries, kinds; `store` of an existing one."""
 
     name: str
     digest: str
@@ -39,6 +40,7 @@ class Facts:
     image_true: bool
     image_bytes: int
     symmetries: tuple[Symmetry, ...] = ()
+    kinds: tuple[Kind, ...] = ()
     store: str | None = None
 
 
@@ -121,9 +123,12 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
         return
     try:
         sealed = read_json(Path(path, "seal.json"), "the seal of a store")["facts"]
-        symmetries = read_symmetries(sealed.get("symmetries", ()))  # stores of earlier versions declare none
-        names = {"name": name, "store": path, "factors": tuple(sealed["factors"]), "symmetries": symmetries}
-        declared.facts[name] = Facts(**{**sealed, **names})
+        declared_facts = {  # stores of earlier versions declare none
+            "symmetries": read_symmetries(sealed.get("symmetries", ())),
+            "kinds": read_kinds(sealed.get("kinds", ()), sealed["factors"]),
+        }
+        names = {"name": name, "store": path, "factors": tuple(sealed["factors"])}
+        declared.facts[name] = Facts(**{**sealed, **names, **declared_facts})
     except (Refused, KeyError, TypeError, ValueError) as error:
         allowed = "seal.json must hold the data set's facts"
         faults.append(Fault(f"{where}.store", Words(f"a broken seal ({error})"), allowed, "make the store again"))

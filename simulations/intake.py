@@ -24,6 +24,7 @@ from foundation.faults import Fault, Refused, Words, listed
 from foundation.files import digest_of
 from simulations import store
 from simulations.collection import Collection, Rows, parts_of
+from simulations.declaration import kinds_of
 from simulations.facts import Facts
 
 
@@ -102,7 +103,9 @@ def _renamed(path: Path) -> Iterator[Path]:
 
 
 def _created(path: Path, collection: Collection, intake: Intake) -> zarr.Group:
-    described = {n: {"units": collection.units.get(n, ""), "long_name": n} for n in collection.factors}
+    kinds = {kind.factor: kind.attributes for kind in kinds_of(collection)}
+    units = collection.units
+    described = {n: {"units": units.get(n, ""), "long_name": n, **kinds.get(n, {})} for n in collection.factors}
     extra = store.NOISE_STD if intake.noise["kind"] == "gaussian" else {}
     columns = {**described, **store.SPLIT, **extra}
     return store.create(path, collection.rows, collection.shape, columns, intake.image)
@@ -144,6 +147,7 @@ def _seal(
         noise=intake.noise["kind"],
         image_true=False,
         image_bytes=collection.rows * _row_bytes(collection),
+        kinds=kinds_of(collection),
     )
     attributes = {"factors": list(collection.factors), "noise": intake.noise, "spec_digest": identity}
     store.seal(path, group, attributes | intake.attributes, asdict(facts), intake.module)

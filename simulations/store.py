@@ -100,12 +100,13 @@ def seal(
 ) -> None:
     """Complete the store: attributes, consolidated metadata and last the seal with a checksum of every file.
 
-    The attributes `symmetries` are those of the facts: simulations.symmetries.
+    The attributes `symmetries` and `kinds` are those of the facts: simulations.symmetries and kinds.
     The hash of the code of `module`, which made the store, is kept in its attributes and in the seal.
     """
     origin: dict[str, Any] = {"versions": versions("galsim", "numpy", "zarr"), "code": code_hash(module)}
     with full_disk_as_fault(path):
-        group.attrs.update({**attributes, **origin, "symmetries": facts["symmetries"]})
+        declared = {name: facts[name] for name in ("symmetries", "kinds")}
+        group.attrs.update({**attributes, **origin, **declared})
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Consolidated metadata")
             zarr.consolidate_metadata(group.store)

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxvae.analysis.files import controls_file
+from auxvae.config.kinds import Kind
 from auxvae.config.run import Run
+from auxvae.data.encoding import encoded
 from auxvae.metrics.alignment import alignment_scores
 from auxvae.metrics.score import Score
 from auxvae.metrics.standardise import standard
@@ -33,9 +35,10 @@ def are_scored(run: Run, results: Path, resamples: int) -> bool:
 
 def write_controls(run: Run, factors: dict[str, Array], results: Path, resamples: int) -> None:
     """Score the controls of a run's data set, given the factors (N,) of its test rows by name, and write their file."""
+    measured_by_control = control_scores(factors, run.network.latents, resamples, run.dataset.kinds)
     scores = {
         control: {metric: score._replace(matrix=None).to_json() for metric, score in measured.items()}
-        for control, measured in control_scores(factors, run.network.latents, resamples).items()
+        for control, measured in measured_by_control.items()
     }
     write_json(controls_file(results, run), {"record": _record(run, resamples), "scores": scores})
 
@@ -45,25 +48,28 @@ def _record(run: Run, resamples: int) -> dict[str, Any]:
     return {"code": code, "data": run.dataset.digest, "resamples": resamples}
 
 
-def control_codes(factors: Array, latents: int) -> dict[str, Array]:
-    """Codes (N, latents) of factors (N, F), by name.
+def control_codes(variables: Array, latents: int) -> dict[str, Array]:
+    """Codes (N, latents) of the auxiliary variables (N, V) of all factors, by name.
 
-    identity: the factors, then noise. noise: noise alone. duplicated: every factor twice. rotated: the standardised
-    factors under a random rotation, which keeps all information and no axis.
+    identity: the variables, then noise. noise: noise alone. duplicated: every one twice. rotated: the standardised
+    variables under a random rotation, which keeps all information and no axis.
     """
     source = np.random.Generator(np.random.Philox(key=1))
-    columns = standard(factors)
-    noise = source.standard_normal((len(factors), latents))
-    rotation, _ = np.linalg.qr(source.standard_normal((factors.shape[1],) * 2))
+    columns = standard(variables)
+    noise = source.standard_normal((len(variables), latents))
+    rotation, _ = np.linalg.qr(source.standard_normal((variables.shape[1],) * 2))
     bare = {"identity": columns, "duplicated": np.hstack([columns, columns]), "rotated": columns @ rotation}
     padded = {name: np.hstack([codes, noise])[:, : max(latents, codes.shape[1])] for name, codes in bare.items()}
     return {**padded, "noise": noise}
 
 
-def control_scores(factors: dict[str, Array], latents: int, resamples: int) -> dict[str, dict[str, Score]]:
+def control_scores(
+    factors: dict[str, Array], latents: int, resamples: int, kinds: tuple[Kind, ...] = ()
+) -> dict[str, dict[str, Score]]:
     """The scores of every control for factors (N,) by name, over all factors."""
-    values = np.stack(list(factors.values()), 1)
+    values = np.stack(list(encoded(factors, kinds).values()), 1)
     return {
-        name: alignment_scores(codes, factors, (), resamples) | study_scores(codes, codes, factors, resamples)
+        name: alignment_scores(codes, factors, (), resamples, kinds)
+        | study_scores(codes, codes, factors, resamples, kinds)
         for name, codes in control_codes(values, latents).items()
     }

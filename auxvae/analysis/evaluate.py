@@ -19,6 +19,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from auxvae.analysis.aligned import aligned_scores, posterior_samples
 from auxvae.analysis.bound import bound_scores
 from auxvae.analysis.files import CODES, SCORES
 from auxvae.analysis.leakage import leakage
@@ -28,15 +29,13 @@ from auxvae.analysis.swap import swap
 from auxvae.analysis.validation import kl_scores
 from auxvae.config.labels import latent_names
 from auxvae.config.run import Run
-from auxvae.data.randomness import normal
 from auxvae.data.store import Store
-from auxvae.metrics.alignment import alignment_scores, correlation_matrix, informative_scores, lds
+from auxvae.metrics.alignment import correlation_matrix
 from auxvae.metrics.columns import contrasted
-from auxvae.metrics.posterior import informative_latents
 from auxvae.metrics.prior_match import match_scores
 from auxvae.metrics.score import IMAGE, Score
 from auxvae.metrics.suite import study_scores
-from auxvae.models.model import POINT
+from auxvae.metrics.targets import flags_of
 from foundation.files import atomic_write, write_json
 
 Array = NDArray[np.float64]
@@ -56,35 +55,13 @@ def evaluate(run: Run, store: Store, model: TrainedModel, train: TrainedModel, f
 
 def code_scores(run: Run, model: TrainedModel, mean: Codes, log_variance: Codes, resamples: int) -> dict[str, Score]:
     """Scores of posterior means and log variances (N, D): nats, alignment with the factors, match with the prior."""
-    has_width = (log_variance > POINT).any(0)
-    sampled = posterior_samples(run, mean, np.where(has_width, log_variance, -np.inf))
-    scores = aligned_scores(run, model.rows.factors, mean, log_variance, sampled, resamples)
-    scores |= study_scores(mean.astype(np.float64), sampled, model.rows.factors, resamples)
+    sampled, rows = posterior_samples(run, mean, log_variance), model.rows
+    scores = aligned_scores(run, rows.factors, mean, log_variance, resamples)
+    scores |= study_scores(mean.astype(np.float64), sampled, rows.factors, resamples, rows.kinds)
     prior = model.sample_prior()
     if prior is not None:
-        scores |= match_scores(sampled[:, len(run.aux) :], prior.astype(np.float64))
+        scores |= match_scores(sampled[:, len(run.variables) :], prior.astype(np.float64))
     return {**kl_scores(model, mean, log_variance), **scores}
-
-
-def posterior_samples(run: Run, mean: Codes, log_variance: Codes) -> Array:
-    """One sample of the posterior of each row, (N, D)."""
-    noise = normal(run.seed, "scores", 0, mean.shape).numpy()
-    return np.asarray(mean + noise * np.exp(0.5 * log_variance), dtype=np.float64)
-
-
-def aligned_scores(
-    run: Run, factors: dict[str, Array], mean: Codes, log_variance: Codes, sampled: Array, resamples: int
-) -> dict[str, Score]:
-    """LDS of means and samples (N, D) for the auxiliary variables (all factors without any) and for all factors."""
-    codes, names = mean.astype(np.float64), run.aux or tuple(factors)
-    columns = np.stack([factors[name] for name in names], 1)
-    raw, corrected = (lds(sampled, columns, corrected=each, resamples=resamples) for each in (False, True))
-    of_samples = {"lds_sampled": raw, "lds_sampled_corrected": corrected}
-    scores = {name: score._replace(matrix=None) for name, score in of_samples.items()}
-    scores |= alignment_scores(codes, factors, run.aux, resamples)
-    if run.encoder == "deterministic":  # without a width, no latent can be called informative
-        return scores
-    return scores | informative_scores(codes, factors, informative_latents(mean, log_variance), resamples)
 
 
 def _by_image(scores: dict[str, Score]) -> dict[str, tuple[str, Array]]:
@@ -96,16 +73,17 @@ def _by_image(scores: dict[str, Score]) -> dict[str, tuple[str, Array]]:
 
 def codes_dataset(run: Run, model: TrainedModel, mean: Codes, log_variance: Codes) -> xr.Dataset:
     """Codes and factors of the test rows, and the correlation matrix of samples of the codes with the factors."""
-    factors = model.rows.factors
-    values = np.stack(list(factors.values()), 1)
-    sampled = posterior_samples(run, mean, np.where((log_variance > POINT).any(0), log_variance, -np.inf))
+    factors, kinds = model.rows.factors, run.dataset.kinds
+    table = xr.DataArray(np.stack(list(factors.values()), 1), {"factor": list(factors)}, ["galaxy", "factor"])
+    sampled = posterior_samples(run, mean, log_variance)
     return xr.Dataset(
         {
             "mean": (("galaxy", "latent"), mean),
             "log_variance": (("galaxy", "latent"), log_variance),
-            "factors": (("galaxy", "factor"), values),
-            "rho": (("latent", "factor"), correlation_matrix(sampled, values)),
+            "factors": table,
+            "rho": (("latent", "factor"), correlation_matrix(sampled, table, kinds)),
+            **{name: ("factor", each) for name, each in flags_of(kinds, factors).items()},
         },
-        coords={"latent": latent_names(run), "factor": list(factors)},
+        coords={"latent": latent_names(run)},
         attrs={"run": run.id},
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from auxvae.analysis.model import TrainedModel
+from auxvae.config.kinds import variables_of
 from auxvae.config.run import Run
 from auxvae.data.randomness import normal
 from auxvae.metrics.calibration import calibration_scores
@@ -32,7 +33,7 @@ def leakage(train: TrainedModel, test: TrainedModel, resamples: int) -> dict[str
 def leakage_of_validation(train: TrainedModel, validation: TrainedModel, resamples: int) -> dict[str, Score]:
     """The score `leakage` alone, by which settings are chosen; none where there is no residual latent either."""
     run = validation.run
-    if not _has_blocks(run) or len(run.aux) == run.network.latents:
+    if not _has_blocks(run) or len(run.variables) == run.network.latents:
         return {}
     return {"leakage": leakage_alone(*_both(train, validation), run.aux, resamples)}
 
@@ -43,9 +44,14 @@ def _has_blocks(run: Run) -> bool:
 
 
 def _both(train: TrainedModel, test: TrainedModel) -> tuple[Codes, dict[str, Factor]]:
-    """Codes and factors of the rows that trees learn from and of those that they are tested on."""
+    """Codes and auxiliary variables of the rows that trees learn from and of those that they are tested on."""
     codes = Codes(_samples(train, "leakage training"), _samples(test, "leakage test"))
-    return codes, {name: Factor(train.rows.factors[name], values) for name, values in test.rows.factors.items()}
+    kinds, factors = test.run.dataset.kinds, test.rows.factors
+    variables = {name: [train.rows.variables, test.rows.variables] for name in factors}
+    return codes, {
+        name: Factor(*(np.stack([each[v] for v in variables_of([name], kinds)], 1) for each in both))
+        for name, both in variables.items()
+    }
 
 
 def _samples(model: TrainedModel, purpose: str) -> np.ndarray:
@@ -60,11 +66,11 @@ def _posterior(model: TrainedModel) -> dict[str, Score]:
     if model.run.encoder == "deterministic":
         return {}
     mean, log_variance = model.encode()
-    count, variance = len(model.run.aux), model.run.prior_variance
-    u = model.rows.aux(model.run.aux, model.scaling).numpy()
+    count, variance = len(model.run.variables), model.run.prior_variance
+    u = model.rows.aux(model.run.variables, model.scaling).numpy()
     aux = divergence((mean[:, :count] - u) / variance**0.5, log_variance[:, :count] - np.log(variance))
     recon = divergence(mean[:, count:], log_variance[:, count:])
     active = exact(float((recon.mean(0) > ACTIVE).sum()), len(mean))
-    covered = calibration_scores(mean[:, :count], np.exp(0.5 * log_variance[:, :count]), u, model.run.aux)
+    covered = calibration_scores(mean[:, :count], np.exp(0.5 * log_variance[:, :count]), u, model.run.variables)
     blocks = {"kl_aux": mean_score(aux.sum(1)), "kl_recon": mean_score(recon.sum(1)), "recon_active": active}
     return blocks | covered

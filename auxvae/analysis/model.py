@@ -32,8 +32,8 @@ class TrainedModel:
         self.scaling = self.trained.scaling
         self.rows, self.device = rows, device
         self.likelihood: Likelihood = run_likelihood(run, store, rows, self.scaling)
-        factors = store.columns("train")
-        data = TrainingData(self.likelihood, self.scaling, factors, store.aux("train", run.aux, self.scaling))
+        aux = store.aux("train", run.variables, self.scaling)
+        data = TrainingData(self.likelihood, self.scaling, store.tensors("train"), aux)
         self.model = make_model(run, data, device)
         self.model.network.load_state_dict(self.trained.weights)
         self.model.network.eval()
@@ -75,7 +75,7 @@ class TrainedModel:
         noise = normal(self.run.seed, "scores", 0, mean.shape)
         m, log_v = (torch.from_numpy(each) for each in (mean, log_variance))
         posterior = Posterior(*(each.to(self.device) for each in (m, log_v, m + noise * (0.5 * log_v).exp())))
-        nats = self.model.divergence(self.rows.aux(self.run.aux, self.scaling).to(self.device), posterior)
+        nats = self.model.divergence(self.rows.aux(self.run.variables, self.scaling).to(self.device), posterior)
         return None if nats is None else np.asarray(nats.cpu().numpy(), dtype=np.float64)
 
     @torch.no_grad()
@@ -100,7 +100,7 @@ class TrainedModel:
 
         The second samples of all rows follow the first.
         """
-        u = self.rows.aux(self.run.aux, self.scaling)
+        u = self.rows.aux(self.run.variables, self.scaling)
         samples = self.model.sample_prior(torch.cat([u, u]), generator(self.run.seed, "scores prior"))
         return None if samples is None else np.asarray(samples.numpy())
 

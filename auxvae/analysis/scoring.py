@@ -4,6 +4,7 @@
     codes_test (M, D), factors_test (M, F)  optional test rows of fitted metrics
     factor_names (F,), latent_names (D,)    optional
     discrete (F,)                           optional; without it a factor of few values, ten rows for each, is discrete
+    period (F,), categorical (F,)           optional: periods of circular factors, 0 for others; is it of classes?
     prior (P, D), films (B, T, D)           optional: samples of the prior, codes of successive images
 
 npz: arrays of these names. Zarr, NetCDF: variables of these names, whose coordinates name latents and factors; `mean`
@@ -40,6 +41,8 @@ ARRAYS = (
     "factor_names",
     "latent_names",
     "discrete",
+    "period",
+    "categorical",
     "prior",
     "films",
 )

@@ -2,7 +2,7 @@
 
 bound                auxvae.analysis.bound
 nats, mse, ssim ...  auxvae.analysis.reconstructions, without floors, ceilings and baselines
-lds ...              auxvae.metrics.alignment, of posterior means
+lds ...              auxvae.analysis.aligned
 leakage              auxvae.analysis.leakage, its largest alone
 kl                   as on test rows (auxvae.analysis.evaluate)
 
@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from auxvae.analysis.aligned import aligned_scores
 from auxvae.analysis.bound import bound_scores
 from auxvae.analysis.files import VALIDATION
 from auxvae.analysis.leakage import leakage_of_validation
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.reconstructions import fidelity_scores
 from auxvae.config.run import Run
-from auxvae.metrics.alignment import alignment_scores
 from auxvae.metrics.score import Score, mean_score
 from foundation.files import digest_file, read_json, write_json
 from foundation.provenance import code_hash
@@ -55,7 +55,7 @@ def validation_scores(run: Run, model: TrainedModel, train: TrainedModel, resamp
     scores = fidelity_scores(model, mean) if model.can_decode else {}
     scores |= bound_scores(model) | kl_scores(model, mean, log_variance)
     scores |= leakage_of_validation(train, model, resamples)
-    return scores | alignment_scores(mean.astype(np.float64), model.rows.factors, run.aux, resamples)
+    return scores | aligned_scores(run, model.rows.factors, mean, log_variance, resamples)
 
 
 def kl_scores(model: TrainedModel, mean: Codes, log_variance: Codes) -> dict[str, Score]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from auxvae.config.choices import choice_faults
+from auxvae.config.kinds import Kind, kinds_of, variables_of
 from auxvae.config.latents import PriorSpec, dimension_fault
 from auxvae.config.methods import DIVERGENCES, METHODS, PRESET_WEIGHTS, default_terms
 from auxvae.config.networks import BACKBONES, Network
@@ -71,10 +73,11 @@ def _group(config: Config, group: Group, where: str, facts: Facts) -> Iterator[F
         dataset = facts[dataset_of(config, group)]
         yield from _fit(config, group, where, dataset)
         yield from _prior(config, group, where, dataset)
-    yield from _coverages(config, group, where)
+    kinds = kinds_of(facts.get(dataset_of(config, group), {}))
+    yield from _coverages(config, group, where, kinds)
     yield from _lists(group, where)
     yield from _latents(group, where)
-    yield from choice_faults(config, group, where)
+    yield from choice_faults(config, group, where, kinds)
 
 
 def _lists(group: Group, where: str) -> Iterator[Fault]:
@@ -94,7 +97,7 @@ def _lists(group: Group, where: str) -> Iterator[Fault]:
         yield Fault(f"{where}.sigma", group.sigma, "only the gaussian likelihood takes it", "take it away")
 
 
-def _coverages(config: Config, group: Group, where: str) -> Iterator[Fault]:
+def _coverages(config: Config, group: Group, where: str, kinds: tuple[Kind, ...]) -> Iterator[Fault]:
     if not METHODS[group.method].needs_aux:
         if group.coverages:
             text = f"{group.method} takes no auxiliary variables"
@@ -114,8 +117,9 @@ def _coverages(config: Config, group: Group, where: str) -> Iterator[Fault]:
             yield Fault(
                 f"coverages.{name}", Words("an empty coverage"), text, "add a factor or take it out of the runs"
             )
-        elif len(config.coverages[name]) > latents:
-            text = f"coverage {name} needs a latent for each of its {len(config.coverages[name])} factors"
+        elif (needed := len(variables_of(config.coverages[name], kinds))) > latents:
+            each = "factors" if needed == len(config.coverages[name]) else "auxiliary variables"
+            text = f"coverage {name} needs a latent for each of its {needed} {each}"
             yield Fault(f"{section}.latents", latents, text, "raise it or take a smaller coverage")
 
 
@@ -142,6 +146,10 @@ def _fit(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -
     if training.augment and not dataset.get("symmetries"):
         text, place = f"{name} declares no symmetries", f"{where}." if group.training else ""
         yield Fault(f"{place}training.augment", True, text, "take it away")
+    variables = variables_of(dataset["factors"], kinds_of(dataset))
+    for twice in sorted({each for each in variables if variables.count(each) > 1}):
+        text = f"{name} has a factor whose class, cosine or sine is called so, beside another of that name"
+        yield Fault(f"datasets.{name}", twice, text, "make the store again with another name for a factor")
     validation = dataset["galaxies"] - dataset["train"] - dataset["test"]
     if validation < 2:
         text = f"{group.method} compares images, two at least"
@@ -192,17 +200,25 @@ def _prior(config: Config, group: Group, where: str, dataset: Mapping[str, Any])
     """A prior whose dimension is not that of its latents, in any coverage; factors that the data set does not have."""
     if group.prior is None:
         return
-    latents = (group.network or config.network).latents
+    latents, kinds = (group.network or config.network).latents, kinds_of(dataset)
+    prior = _of_variables(group.prior, kinds)
     for coverage in group.coverages or ("",):
         aux = config.coverages.get(coverage, ())
-        residual = len(set(dataset["factors"]) - set(aux))
-        yield from dimension_fault(group.prior, f"{where}.prior", latents - len(aux), residual, len(aux))
+        auxiliary = len(variables_of(aux, kinds))
+        residual = len(variables_of(set(dataset["factors"]) - set(aux), kinds))
+        yield from dimension_fault(prior, f"{where}.prior", latents - auxiliary, residual, auxiliary)
     for part in _parts(group.prior):
         for factor in part.factors:
             if factor not in dataset["factors"]:
                 text = f"the factors of {dataset['name']} are {listed(dataset['factors'])}"
                 remedy = suggest(factor, dataset["factors"], "name one of them")
                 yield Fault(f"{where}.prior.factors", factor, text, remedy)
+
+
+def _of_variables(prior: PriorSpec, kinds: tuple[Kind, ...]) -> PriorSpec:
+    """The prior with the auxiliary variables of its factors in their place."""
+    parts = tuple(_of_variables(part, kinds) for part in prior.of)
+    return replace(prior, factors=variables_of(prior.factors, kinds), of=parts)
 
 
 def _parts(prior: PriorSpec) -> Iterator[PriorSpec]:

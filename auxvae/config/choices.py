@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 
+from auxvae.config.kinds import Kind, variables_of
 from auxvae.config.methods import METHODS
 from auxvae.config.rules import RULES, Select
 from auxvae.config.run import Run
@@ -51,7 +52,7 @@ def candidate_ids(choices: Iterable[Choice]) -> frozenset[str]:
     return frozenset(run.id for choice in choices for run in choice.runs)
 
 
-def choice_faults(config: Config, group: Group, where: str) -> Iterator[Fault]:
+def choice_faults(config: Config, group: Group, where: str, kinds: Iterable[Kind] = ()) -> Iterator[Fault]:
     """A choice of one, a rule that the method's runs cannot be scored by, an interval over one seed."""
     if (select := group.select) is None:
         return
@@ -59,13 +60,13 @@ def choice_faults(config: Config, group: Group, where: str) -> Iterator[Fault]:
     if math.prod(len(values) for values in group.weights.values()) == 1:
         text = "the group has one setting, and nothing to choose among"
         yield Fault(place, select.rule, text, "list two weights of a term or more, or take it away")
-    yield from _unscored(config, group, select, place)
+    yield from _unscored(config, group, select, place, tuple(kinds))
     if select.interval and len(group.seeds) == 1:
         text = "an interval over the seeds needs two at least"
         yield Fault(f"{where}.seeds", group.seeds[0], text, "add a seed, or take the interval away")
 
 
-def _unscored(config: Config, group: Group, select: Select, place: str) -> Iterator[Fault]:
+def _unscored(config: Config, group: Group, select: Select, place: str, kinds: tuple[Kind, ...]) -> Iterator[Fault]:
     """A rule that the group's runs cannot be scored by."""
     rule, remedy = RULES[select.rule], "take another rule"
     absent = [term for term in rule.terms if term not in METHODS[group.method].weights]
@@ -77,6 +78,6 @@ def _unscored(config: Config, group: Group, select: Select, place: str) -> Itera
         yield Fault(place, select.rule, text, remedy)
     latents = (group.network or config.network).latents
     for name in group.coverages if rule.blocks else ():
-        if len(config.coverages.get(name, ())) == latents:
+        if len(variables_of(config.coverages.get(name, ()), kinds)) == latents:
             text = f"{name} has a factor for each of the {latents} latents, so that none is residual"
             yield Fault(place, Words(f"{select.rule!r} for the coverage {name}"), text, "raise latents, or " + remedy)

@@ -53,8 +53,8 @@ def _without_seed(spec: Any) -> Any:
 
 
 def latent_names(run: Run) -> list[str]:
-    """z1, z2, ...; an auxiliary latent carries the name of its factor."""
-    auxiliary = [f"z{j + 1} ({name})" for j, name in enumerate(run.aux)]
+    """z1, z2, ...; an auxiliary latent carries the name of its auxiliary variable."""
+    auxiliary = [f"z{j + 1} ({name})" for j, name in enumerate(run.variables)]
     return auxiliary + [f"z{j + 1}" for j in range(len(auxiliary), run.network.latents)]
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic.dataclasses import dataclass
 
 from auxvae.config import identity
+from auxvae.config.kinds import Kind, variables_of
 from auxvae.config.latents import Mmd, PriorSpec
 from auxvae.config.methods import METHODS, Method
 from auxvae.config.networks import Network
@@ -49,6 +50,7 @@ class Source:
     channels: int
     train: int
     symmetries: tuple[Symmetry, ...] = ()
+    kinds: tuple[Kind, ...] = ()
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -92,6 +94,11 @@ class Run:
     def title(self) -> str:
         """The run in a table's words."""
         return " ".join(filter(None, (self.method, self.coverage, f"seed {self.seed}")))
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the auxiliary variables: those of the factors `aux` of its coverage, a latent for each."""
+        return variables_of(self.aux, self.dataset.kinds)
 
     @property
     def composition(self) -> Method:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from auxvae.config.checks import Facts, dataset_of, study_faults
 from auxvae.config.choices import Choice, candidate_ids, choices_of
+from auxvae.config.kinds import kinds_of
 from auxvae.config.methods import METHODS, PRESETS
 from auxvae.config.networks import BACKBONES
 from auxvae.config.run import Fleet, Run, Source, fleets
@@ -163,7 +164,7 @@ def _unfold(config: Config, group: Group, facts: Facts) -> Iterator[Run]:
 
 def _source(facts: Mapping[str, Any]) -> Source:
     names = ("name", "digest", "stamp", "channels", "train")
-    several = {"factors": tuple(facts["factors"]), "symmetries": facts.get("symmetries", ())}
+    several = {"factors": tuple(facts["factors"]), "symmetries": facts.get("symmetries", ()), "kinds": kinds_of(facts)}
     return Source(**{name: facts[name] for name in names}, **several)
 
 

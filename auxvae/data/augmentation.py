@@ -73,8 +73,9 @@ def augmentation_of(run: Run, scaling: Scaling, side: int, rows: int, device: to
     pixels = torch.arange(side * side).view(side, side)
     moved = [pixels, *(OPERATIONS[each.operation](pixels) for each in run.dataset.symmetries)]
     flips: list[tuple[str, ...]] = [(), *(each.flips for each in run.dataset.symmetries)]
-    flipped = torch.tensor([[name in names for name in run.aux] for names in flips])
-    low, high = (torch.tensor([each[name] for name in run.aux]) for each in (scaling.factor_low, scaling.factor_high))
+    flipped = torch.tensor([[name in names for name in run.variables] for names in flips])
+    limits = (scaling.factor_low, scaling.factor_high)
+    low, high = (torch.tensor([each[name] for name in run.variables]) for each in limits)
     signs, shifts = 1 - 2 * flipped.float(), -2 * low / (high - low) * flipped
     return Augmentation(torch.stack(moved).flatten(1).to(device), signs.to(device), shifts.to(device), rows)
 

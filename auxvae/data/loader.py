@@ -65,7 +65,7 @@ def batch_of(
 
 def whole_split(run: Run, rows: Rows, scaling: Scaling, likelihood: Likelihood) -> Batch:
     """All rows of a split as one batch on the CPU, with their images on the scale of their likelihood."""
-    images, aux = likelihood.to_scale(rows.images), rows.aux(run.aux, scaling)
+    images, aux = likelihood.to_scale(rows.images), rows.aux(run.variables, scaling)
     return batch_of(images, aux, torch.from_numpy(rows.numbers), likelihood.precision)
 
 

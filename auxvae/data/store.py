@@ -8,7 +8,7 @@ are compared first.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -22,8 +22,10 @@ import zarr
 from numpy.typing import NDArray
 from torch import Tensor
 
+from auxvae.config.kinds import Kind
 from auxvae.config.run import Source
 from auxvae.data.components import Components
+from auxvae.data.encoding import Columns, encoded
 from auxvae.data.read_ahead import read_ahead
 from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file, read_json
@@ -40,7 +42,8 @@ BLOCK_BYTES = (
 class Scaling:
     """Constants from the training rows: of the images (photons per pixel), of what the network sees, of the factors.
 
-    mean_image (C, H, W): in photons per pixel. components: of the images, where the network is made of them.
+    factor_low, factor_high: limits of every auxiliary variable, by name. mean_image (C, H, W): in photons per pixel.
+    components: of the images, where the network is made of them.
     """
 
     count_low: float
@@ -62,18 +65,22 @@ class Rows:
     factors: dict[str, NDArray[np.float64]]
     truth: Tensor | None
     noise_std: Tensor | None
+    kinds: tuple[Kind, ...] = ()
+
+    @cached_property
+    def variables(self) -> Columns:
+        """The auxiliary variables of the factors, (N,) each."""
+        return encoded(self.factors, self.kinds)
 
     def aux(self, names: tuple[str, ...], scaling: Scaling) -> Tensor:
-        """Factors by name, min-max scaled to [0, 1] by the training rows, shape (N, names)."""
-        return scaled_factors(self.factors, len(self.images), names, scaling)
+        """Auxiliary variables by name, min-max scaled to [0, 1] by the training rows, shape (N, names)."""
+        return scaled_factors(self.variables, len(self.images), names, scaling)
 
 
-def scaled_factors(
-    factors: Mapping[str, NDArray[np.float64]], rows: int, names: tuple[str, ...], scaling: Scaling
-) -> Tensor:
-    """Factors (N,) by name, min-max scaled to [0, 1] by the training rows, shape (N, names)."""
+def scaled_factors(variables: Columns, rows: int, names: tuple[str, ...], scaling: Scaling) -> Tensor:
+    """Auxiliary variables (N,) by name, min-max scaled to [0, 1] by the training rows, shape (N, names)."""
     low, high = scaling.factor_low, scaling.factor_high
-    columns = [(factors[n] - low[n]) / (high[n] - low[n]) for n in names]
+    columns = [(variables[n] - low[n]) / (high[n] - low[n]) for n in names]
     return torch.tensor(np.stack(columns, 1), dtype=torch.float32) if columns else torch.zeros(rows, 0)
 
 
@@ -140,6 +147,7 @@ class Store:
                 factors={name: values[rows] for name, values in columns.items()},
                 truth=without_noise,
                 noise_std=self._noise_std(rows),
+                kinds=self.source.kinds,
             )
             for name, rows, image, without_noise in zip(names, splits, images, true, strict=True)
         ]
@@ -174,12 +182,16 @@ class Store:
 
     def aux(self, name: str, names: tuple[str, ...], scaling: Scaling) -> Tensor:
         """Auxiliary variables of training, validation or test rows, scaled to [0, 1], (N, names); no image is read."""
-        rows = self.numbers(name)
-        return scaled_factors({n: self._values(n)[rows] for n in names}, len(rows), names, scaling)
+        return scaled_factors(self.columns(name)[1], len(self.numbers(name)), names, scaling)
 
-    def columns(self, name: str) -> dict[str, Tensor]:
-        """The factors of training, validation or test rows as tensors, in their units; no image is read."""
-        return {n: torch.tensor(values, dtype=torch.float32) for n, values in self.factors(name).items()}
+    def columns(self, name: str) -> tuple[Columns, Columns]:
+        """The factors of training, validation or test rows, and their auxiliary variables; no image is read."""
+        factors = self.factors(name)
+        return factors, encoded(factors, self.source.kinds)
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """The auxiliary variables of training, validation or test rows as tensors, unscaled; no image is read."""
+        return {n: torch.tensor(values, dtype=torch.float32) for n, values in self.columns(name)[1].items()}
 
     def _array(self, variable: str) -> Any:
         return zarr.open_array(self.path / variable, mode="r")

@@ -55,7 +55,7 @@ class AutoencoderModel(Model):
         self.aux_rows = data.aux.cpu()
         self.prior, variance = residual_prior(run, data.factors)
         self.prior_variance = variance.to(device)
-        self.is_aux = (torch.arange(run.network.latents) < len(run.aux)).float().to(device)
+        self.is_aux = (torch.arange(run.network.latents) < len(run.variables)).float().to(device)
         self.queue = empty_queue(run.mmd.queue if self._needs("mmd.queue") else 0, run.network.latents, device)
         self.earlier = empty_queue(self._earlier(), 2 * run.network.latents, device)
         self.factor_moments, self.product_moments = self._moments_of_factors()
@@ -108,7 +108,7 @@ class AutoencoderModel(Model):
         """Samples of the prior on the residual latents, 0 on the auxiliary ones."""
         samples = torch.zeros(rows, self.run.network.latents)
         if self.prior is not None:
-            samples[:, len(self.run.aux) :] = self.prior.sample(some_rows(self.aux_rows, rows, source), source)
+            samples[:, len(self.run.variables) :] = self.prior.sample(some_rows(self.aux_rows, rows, source), source)
         return samples
 
     def draw(self, seed: int, purpose: str, index: int, steps: int, rows: int) -> Draws:
@@ -209,7 +209,7 @@ class AutoencoderModel(Model):
         prior = self._prior_of(aux.to(self.device))
         noise = torch.randn(count, self.run.network.latents, generator=source).to(self.device)
         z = prior.mean + prior.variance.sqrt() * noise
-        count_aux, conditional = len(self.run.aux), self.run.composition.conditional
+        count_aux, conditional = len(self.run.variables), self.run.composition.conditional
         if conditional == "copied":
             z[:, :count_aux] = aux[:, :count_aux].to(self.device)
         residual = self.sample_prior(aux[:, :count_aux], source)

@@ -23,6 +23,12 @@ With c_jk = |rho(z_j, u_k)| over N rows, d_Z latents and d factors:
                                                                          latent over the second, linearly (Kumar et
                                                                          al., arXiv:1711.00848, continuous factors)
 
+For a factor that is declared circular or categorical c_jk is the multiple correlation R_jk with its columns (auxvae.
+metrics.targets), so that an angle scores alike wherever it is counted from. It has m_k auxiliary variables, and as many
+latents may stand for it: LDS takes the sum of the m_k largest c_jk in place of the largest, SAP the largest lead
+c_(q)k^2 - c_(q+1)k^2 for q up to m_k, and the threshold is that of chi with as many degrees of freedom as columns. For
+d_Z <= m_k its LDS is 1 and says nothing.
+
 Powers are those of standardised columns. Choices: posterior means are scored (the authors' released code scores samples
 of the posterior: `lds_sampled`); SAP takes a latent of variance below 1e-12 as constant; the threshold is that of all
 latents of a factor, since with 1.96 / sqrt(N) for each one a factor that nothing says is found in 1 - 0.95^d_Z of all
@@ -34,44 +40,49 @@ symmetric u (powers of degree K see it); LDS is blind to how much of u a latent 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import chdtri, ndtri
 from torch import Tensor
+from torch.nn.functional import pad
 
-from auxvae.metrics.information import gap
-from auxvae.metrics.moments import correlations, covariances
+from auxvae.config.kinds import Kind
 from auxvae.metrics.score import RESAMPLES, Score, Table, exact, interval, labelled
 from auxvae.metrics.standardise import standard
+from auxvae.metrics.targets import Targets, correlations_with, named_targets, targets
 
 Array = NDArray[np.float64]
 CONSTANT = 1e-12  # variance below which SAP takes a latent as constant
 
 
-def rho(codes: Table, factors: Table, resamples: int = 0) -> Float[Tensor, "S D F"]:
-    """Pearson's rho of every latent with every factor, (1 + resamples, D, F); 0 for a constant column."""
-    z, u = (np.asarray(columns, dtype=np.float64) for columns in (codes, factors))
-    return correlations(covariances(torch.from_numpy(np.hstack([z, u])), resamples))[:, : z.shape[1], z.shape[1] :]
+def rho(codes: Table, wanted: Targets, resamples: int = 0) -> Float[Tensor, "S D F"]:
+    """rho, or R without a sign, of every latent with every factor, (1 + resamples, D, F); 0 for a constant column."""
+    return correlations_with(torch.from_numpy(np.asarray(codes, dtype=np.float64)), wanted, resamples)
 
 
-def correlation_matrix(codes: Table, factors: Table) -> Float[ndarray, "D F"]:
-    """Pearson's rho of all rows, (D, F), from (N, D) and (N, F)."""
-    return np.asarray(rho(codes, factors)[0].numpy())
+def correlation_matrix(codes: Table, factors: Table, kinds: Sequence[Kind] = ()) -> Float[ndarray, "D F"]:
+    """rho, or R, of all rows, (D, F), from (N, D) and (N, F)."""
+    return np.asarray(rho(codes, targets(factors, kinds))[0].numpy())
 
 
-def lds_of(c: Float[Tensor, "*S D F"], threshold: float = 0.0) -> Float[Tensor, "*S"]:
-    """LDS of correlation matrices; correlations below the threshold count as 0."""
+def lds_of(
+    c: Float[Tensor, "*S D F"], threshold: float | Float[Tensor, " F"] = 0.0, size: Sequence[int] = ()
+) -> Float[Tensor, "*S"]:
+    """LDS of correlation matrices; correlations below the threshold count as 0. size: latents that may be, (F,)."""
     significant = torch.where(c.abs() < threshold, 0, c.abs())
     total = significant.sum(-2)
-    return torch.where(total > 0, significant.amax(-2) / total, 0).mean(-1)
+    ordered = significant.sort(-2, descending=True).values
+    best = [ordered[..., :m, k].sum(-1) for k, m in enumerate(size or (1,) * c.shape[-1])]
+    return torch.where(total > 0, torch.stack(best, -1) / total, 0).mean(-1)
 
 
 def lds_ceiling(rows: int, latents: int) -> float:
-    """Expected LDS of a perfect code on that number of rows."""
+    """Expected LDS of a perfect code of numbers on that number of rows."""
     return 1 / (1 + (latents - 1) * math.sqrt(2 / (math.pi * rows)))
 
 
@@ -80,64 +91,94 @@ def null_threshold(rows: int, latents: int) -> float:
     return float(ndtri(1 - 0.025 / latents)) / math.sqrt(rows)
 
 
-def lds(codes: Table, factors: Table, corrected: bool = False, resamples: int = RESAMPLES) -> Score:
+def thresholds(rows: int, latents: int, wanted: Targets) -> Float[Tensor, " F"]:
+    """The threshold of each factor: of R with c columns, N R^2 is chi squared with c degrees of freedom by chance."""
+    number, share = null_threshold(rows, latents), 0.05 / latents
+    several = [number if c == 1 else math.sqrt(chdtri(c, share) / rows) for c in wanted.columns_of]
+    return torch.tensor(several, dtype=torch.float64)
+
+
+def lds(
+    codes: Table, factors: Table, corrected: bool = False, resamples: int = RESAMPLES, kinds: Sequence[Kind] = ()
+) -> Score:
     """LDS of codes (N, D) for factors (N, F), raw or corrected for chance; the matrix is rho, (D, F)."""
-    c, rows = rho(codes, factors, resamples), len(np.asarray(codes))
-    value = lds_of(c, null_threshold(rows, c.shape[-2]) if corrected else 0.0)
+    wanted = targets(factors, kinds)
+    c, (rows, latents) = rho(codes, wanted, resamples), np.asarray(codes).shape
+    value = lds_of(c, thresholds(rows, latents, wanted) if corrected else 0.0, wanted.size)
     return interval(value, rows, labelled(c[0], codes, factors))
 
 
-def sap(codes: Table, factors: Table, resamples: int = RESAMPLES) -> Score:
+def sap(codes: Table, factors: Table, resamples: int = RESAMPLES, kinds: Sequence[Kind] = ()) -> Score:
     """SAP for continuous factors, of codes (N, D) and factors (N, F); the matrix is rho squared, (D, F)."""
     varies = torch.from_numpy(np.asarray(codes, dtype=np.float64)).var(0, correction=0) > CONSTANT
-    c = rho(codes, factors, resamples).square() * varies[:, None]
-    value = gap(c)
-    return interval(value, len(np.asarray(codes)), labelled(c[0], codes, factors))
+    wanted = targets(factors, kinds)
+    c = rho(codes, wanted, resamples).square() * varies[:, None]
+    return interval(_lead(c, wanted.size), len(np.asarray(codes)), labelled(c[0], codes, factors))
 
 
-def explicitness(codes: Table, factors: Table, degree: int = 3, resamples: int = RESAMPLES) -> Score:
-    """Explicitness of degree K of codes (N, D) for factors (N, F); the matrix is the mean over p of |rho|, (D, F)."""
-    c = _rho_of_powers(codes, factors, degree, resamples).diagonal(dim1=-4, dim2=-2).mean(-1)
-    value = c.amax(-2).mean(-1)
-    return interval(value, len(np.asarray(codes)), labelled(c[0], codes, factors))
+def _lead(squares: Float[Tensor, "S D F"], size: Sequence[int]) -> Float[Tensor, " S"]:
+    """Mean over the factors of the largest lead of the q-th latent over the next, q up to the size of the factor."""
+    ordered = pad(squares.sort(-2, descending=True).values, (0, 0, 0, 1))
+    leads = ordered[:, :-1] - ordered[:, 1:]
+    return torch.stack([leads[:, :m, k].amax(-1) for k, m in enumerate(size)], -1).mean(-1)
+
+
+def explicitness(
+    codes: Table, factors: Table, degree: int = 3, resamples: int = RESAMPLES, kinds: Sequence[Kind] = ()
+) -> Score:
+    """Explicitness of degree K of codes (N, D) for factors (N, F); the matrix is the mean over p of |rho|, (D, F).
+
+    A factor with a kind has no powers: its entries are R.
+    """
+    z, wanted = standard(np.asarray(codes, dtype=np.float64)), targets(factors, kinds)
+    by_power = [rho(z**p, _power(wanted, p), resamples).abs() for p in range(1, degree + 1)]
+    c = torch.where(torch.tensor([m == 1 for m in wanted.size]), torch.stack(by_power).mean(0), by_power[0])
+    return interval(c.amax(-2).mean(-1), len(z), labelled(c[0], codes, factors))
+
+
+def _power(wanted: Targets, p: int) -> Targets:
+    """The p-th power of the standardised columns."""
+    return wanted._replace(columns=torch.from_numpy(standard(wanted.columns.numpy()) ** p))
 
 
 def dependence(codes: Table, factors: Table, degree: int = 3) -> Float[ndarray, "D F"]:
     """The heat map of degree K, (D, F): mean |rho| over all pairs of powers."""
-    return np.asarray(_rho_of_powers(codes, factors, degree, 0).mean((-4, -2))[0].numpy())
-
-
-def _rho_of_powers(codes: Table, factors: Table, degree: int, resamples: int) -> Float[Tensor, "S K D K F"]:
     z, u = (_powers(np.asarray(columns, dtype=np.float64), degree) for columns in (codes, factors))
-    of_powers: Tensor = rho(z, u, resamples).abs().unflatten(1, (degree, -1)).unflatten(3, (degree, -1))
-    return of_powers
+    of_powers = rho(z, targets(u))[0].abs().unflatten(0, (degree, -1)).unflatten(2, (degree, -1))
+    return np.asarray(of_powers.mean((0, 2)).numpy())
 
 
 def _powers(columns: Array, degree: int) -> Array:
     return np.hstack([standard(columns) ** power for power in range(1, degree + 1)])
 
 
-def alignment_scores(codes: Array, factors: dict[str, Array], aux: tuple[str, ...], resamples: int) -> dict[str, Score]:
-    """LDS over the auxiliary variables (all factors, where there are none) and over all; best |rho| of each factor."""
-    names, rows = list(factors), len(codes)
-    c = rho(codes, np.stack([factors[name] for name in names], 1), resamples)
-    auxiliary = c[..., [names.index(name) for name in aux] or list(range(len(names)))]
-    null = null_threshold(rows, codes.shape[1])
+def alignment_scores(
+    codes: Array, factors: dict[str, Array], aux: tuple[str, ...], resamples: int, kinds: Sequence[Kind] = ()
+) -> dict[str, Score]:
+    """LDS over the given factors (all factors, where none is given) and over all; best |rho| of each factor."""
+    wanted, (rows, latents) = named_targets(factors, kinds), codes.shape
+    c, null = rho(codes, wanted, resamples), thresholds(rows, latents, wanted)
+    scored = [k for k, name in enumerate(factors) if name in aux] or list(range(len(factors)))
+    size = [wanted.size[k] for k in scored]
     measured = {
-        "lds": lds_of(auxiliary),
-        "lds_corrected": lds_of(auxiliary, null),
-        "lds_all": lds_of(c),
-        "lds_all_corrected": lds_of(c, null),
-        **{f"rho_{name}": c[..., k].abs().amax(-1) for k, name in enumerate(names)},
+        "lds": lds_of(c[..., scored], size=size),
+        "lds_corrected": lds_of(c[..., scored], null[scored], size),
+        "lds_all": lds_of(c, size=wanted.size),
+        "lds_all_corrected": lds_of(c, null, wanted.size),
+        **{f"rho_{name}": c[..., k].abs().amax(-1) for k, name in enumerate(factors)},
     }
     scores = {name: interval(samples, rows) for name, samples in measured.items()}
-    return scores | {"lds_ceiling": exact(lds_ceiling(rows, codes.shape[1]), rows)}
+    return scores | {"lds_ceiling": exact(lds_ceiling(rows, latents), rows)}
 
 
 def informative_scores(
-    codes: Array, factors: dict[str, Array], informative: NDArray[np.bool_], resamples: int
+    codes: Array,
+    factors: dict[str, Array],
+    informative: NDArray[np.bool_],
+    resamples: int,
+    kinds: Sequence[Kind] = (),
 ) -> dict[str, Score]:
     """Corrected LDS over all factors of the informative latents, and their number."""
     columns = codes[:, informative] if informative.any() else np.zeros((len(codes), 1))
-    scores = alignment_scores(columns, factors, (), resamples)
+    scores = alignment_scores(columns, factors, (), resamples, kinds)
     return {"lds_all_live": scores["lds_all_corrected"], "latents_live": exact(float(informative.sum()), len(codes))}

@@ -1,8 +1,8 @@
 r"""DCI: disentanglement, completeness and informativeness from importances (Eastwood & Williams, ICLR 2018, section 3).
 
 One ensemble of trees predicts each factor from all latents, a classifier for a discrete factor and a regressor for a
-continuous one; R_jk is the importance of latent j for factor k, and P the rows or columns of R normalised to a sum of 1
-(after adding 1e-11):
+continuous one, of cosine and sine together for a circular one; R_jk is the importance of latent j for factor k, and P
+the rows or columns of R normalised to a sum of 1 (after adding 1e-11):
 
     disentanglement = sum_j w_j (1 - H_F(P_j.)),  w_j the row's share of all importance; [0, 1]; 1: no latent
                       predicts two factors
@@ -14,7 +14,7 @@ with entropies H to the base of the number of entries. Two estimators:
     fast       forests of 12 trees, at most 8 deep and with at least 20 rows per leaf, each grown on 2,000 rows drawn
                with replacement: with these limits importances are as spread out as those of boosting
     reference  gradient boosting with scikit-learn's defaults, as in disentanglement_lib (discrete factors); takes
-               minutes for 10,000 rows
+               minutes for 10,000 rows, and an angle for a number
 
 docs/metrics.md compares how they rank models. Intervals: of informativeness by the bootstrap over test rows, for fixed
 trees; of the others, for forests, by forests of six trees on random halves of the rows (auxvae.metrics.score). The
@@ -27,6 +27,7 @@ found.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -68,16 +69,23 @@ def dci(
     factors_test: Table,
     reference: bool = False,
     resamples: int = RESAMPLES,
+    periods: Sequence[float] = (),
 ) -> dict[str, Score]:
-    """The three scores of codes (N, D) and factors (N, F), discrete (F,), tested on (M, D), (M, F); the matrix is R."""
-    z, u, z_test, u_test = (np.array(each, dtype=np.float64) for each in (codes, factors, codes_test, factors_test))
-    flags = np.asarray(discrete)
-    for k in np.flatnonzero(flags):
-        u[:, k], u_test[:, k] = _as_classes(u[:, k], u_test[:, k])
+    """The three scores of codes (N, D) and factors (N, F), discrete (F,), tested on (M, D), (M, F); the matrix is R.
+
+    periods (F,): of circular factors, 0 for the others.
+    """
+    z, z_test = (np.array(each, dtype=np.float64) for each in (codes, codes_test))
+    flags, u, u_test = np.asarray(discrete), [], []
+    both = zip(*(np.asarray(each, dtype=np.float64).T for each in (factors, factors_test)), strict=True)
+    for flag, period, pair in zip(flags, periods or (0.0,) * len(flags), both, strict=True):
+        fit, test = _as_classes(*pair) if flag else (_on_circle(each, period) for each in pair)
+        u.append(fit)
+        u_test.append(test)
     models = _models(z, u, flags, reference)
     importance = _importance(models)
     matrix = labelled(importance, codes, factors)
-    predicted = np.stack([model.predict(z_test) for model in models], 1)
+    predicted = [model.predict(z_test) for model in models]
     scores = {"dci_informativeness": _informativeness(predicted, u_test, flags, resamples)._replace(matrix=matrix)}
     errors = (np.nan, np.nan) if reference or not resamples else _errors(z, u, flags)
     for name, measure, error in zip(("dci_disentanglement", "dci_completeness"), SHARES, errors, strict=True):
@@ -85,20 +93,26 @@ def dci(
     return scores
 
 
-def _models(z: Array, u: Array, flags: NDArray[Any], reference: bool = False, trees: int = TREES) -> list[Any]:
+def _on_circle(values: Array, period: float) -> Array:
+    """An angle as cosine and sine, (N, 2); a number as it is."""
+    angle = 2 * np.pi * values / (period or 1.0)
+    return np.stack([np.cos(angle), np.sin(angle)], 1) if period else values
+
+
+def _models(z: Array, u: list[Array], flags: NDArray[Any], reference: bool = False, trees: int = TREES) -> list[Any]:
     """One fitted ensemble per factor."""
-    return [_model(bool(flag), reference, len(z), trees).fit(z, u[:, k]) for k, flag in enumerate(flags)]
+    return [_model(bool(flag), reference, len(z), trees).fit(z, each) for flag, each in zip(flags, u, strict=True)]
 
 
 def _importance(models: list[Any]) -> Array:
     return np.stack([model.feature_importances_ for model in models], 1)
 
 
-def _errors(z: Array, u: Array, flags: NDArray[Any]) -> Array:
+def _errors(z: Array, u: list[Array], flags: NDArray[Any]) -> Array:
     """Standard errors of disentanglement and completeness, (2,)."""
 
     def measure(rows: Rows) -> Array:
-        importance = _importance(_models(z[rows], u[rows], flags, trees=TREES // 2))
+        importance = _importance(_models(z[rows], [each[rows] for each in u], flags, trees=TREES // 2))
         return np.array([share(importance) for share in SHARES])
 
     return halves_error(measure, len(z), SPLITS)
@@ -119,14 +133,24 @@ def _as_classes(column: Array, column_test: Array) -> tuple[Array, Array]:
     return np.searchsorted(values, column).astype(np.float64), np.where(values[place] == column_test, place, -1.0)
 
 
-def _informativeness(predicted: Array, factors: Array, discrete: NDArray[Any], resamples: int) -> Score:
+def _informativeness(predicted: list[Array], factors: list[Array], discrete: NDArray[Any], resamples: int) -> Score:
     """Mean accuracy or R2 over the factors, with the bootstrap over groups of rows."""
-    error = np.where(discrete, predicted != factors, (predicted - factors) ** 2)
-    spread = np.where(discrete, 1.0, (factors - factors.mean(0)) ** 2)
-    group, weights = group_of_rows(len(predicted)), group_weights(len(predicted), resamples)
+    by_factor = [_wrong(*each) for each in zip(predicted, factors, discrete, strict=True)]
+    error, spread = (np.stack(each, 1) for each in zip(*by_factor, strict=True))
+    group, weights = group_of_rows(len(error)), group_weights(len(error), resamples)
     residual, total = (weights @ np.stack([np.bincount(group, c) for c in each.T], 1) for each in (error, spread))
     value = (1 - residual / total).mean(1)
-    return interval(value, len(predicted), least=-np.inf)
+    return interval(value, len(error), least=-np.inf)
+
+
+def _wrong(predicted: Array, factor: Array, discrete: Any) -> tuple[Array, Array]:
+    """What is missed of every row, (M,), and what there is to miss: of a class 1, of numbers the squared deviation."""
+    if discrete:
+        return (predicted != factor).astype(np.float64), np.ones(len(factor))
+    missed, varied = (
+        (each**2).reshape(len(factor), -1).sum(1) for each in (predicted - factor, factor - factor.mean(0))
+    )
+    return missed, varied
 
 
 def disentanglement(importance: Float[ndarray, "D F"]) -> float:

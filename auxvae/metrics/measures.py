@@ -22,8 +22,10 @@ def of_codes(measure: Callable[..., Score]) -> Measure:
 
 
 def of_factors(measure: Callable[..., Score], **settings: object) -> Measure:
-    """A metric of codes and factors."""
-    return lambda inputs, resamples: measure(inputs.codes, inputs.factor_table, resamples=resamples, **settings)
+    """A metric of codes and factors, with their kinds."""
+    return lambda inputs, resamples: measure(
+        inputs.codes, inputs.factor_table, resamples=resamples, kinds=inputs.kinds, **settings
+    )
 
 
 def of_bins(measure: Callable[..., Score]) -> Measure:
@@ -62,7 +64,7 @@ lps_trees = of_codes(predictability.lps_trees)
 def dci_forests(inputs: Representation, resamples: int) -> dict[str, Score]:
     """DCI by forests."""
     z, u, z_test, u_test = inputs.parts
-    return dci(z, u, inputs.discrete, z_test, u_test, resamples=resamples)
+    return dci(z, u, inputs.discrete, z_test, u_test, resamples=resamples, periods=inputs.periods)
 
 
 def dci_boosted(inputs: Representation, resamples: int) -> dict[str, Score]:

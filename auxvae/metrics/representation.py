@@ -1,4 +1,4 @@
-"""The input of the suite: codes and factors of the same rows, which factors are discrete, and test rows.
+"""The input of the suite: codes and factors of the same rows, which factors are discrete, their kinds, and test rows.
 
 Metrics that fit a model fit it to `codes`, `factors` and score it on the test rows; all others use the whole of
 `codes`, `factors`. Without test rows, fitted metrics hold out a third of the rows, drawn with a key made of their
@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from auxvae.config.kinds import Kind
 from auxvae.metrics.information import BINS, classes_of
 from auxvae.metrics.score import Table, names
-from foundation.faults import Fault, Refused, Words
+from auxvae.metrics.targets import kinds_in
+from foundation.faults import Fault, Refused, Words, listed
 
 FEW = 64  # most distinct values of a discrete factor
 ROWS = 10  # fewest rows per class
@@ -26,11 +29,12 @@ LARGEST = 1e100  # its square is still finite
 
 @dataclass(frozen=True)
 class Representation:
-    """Codes (N, D) and factors (N, F) with names, which factors are discrete (F,), and test rows if there are any."""
+    """Codes (N, D) and factors (N, F) with names, which factors are discrete (F,), their kinds, and any test rows."""
 
     codes: xr.DataArray
     factors: xr.DataArray | None = None
     discrete: tuple[bool, ...] = ()
+    kinds: tuple[Kind, ...] = ()
     codes_test: xr.DataArray | None = None
     factors_test: xr.DataArray | None = None
     extra: dict[str, NDArray[np.float64]] = field(default_factory=dict)
@@ -40,6 +44,12 @@ class Representation:
         """The factors (N, F) of a representation that has them."""
         assert self.factors is not None, "a metric of factors needs factors"
         return self.factors
+
+    @property
+    def periods(self) -> tuple[float, ...]:
+        """The period of each factor, 0 where it is not circular."""
+        by_name = {kind.factor: kind.period or 0.0 for kind in self.kinds}
+        return tuple(by_name.get(str(name), 0.0) for name in self.factor_table["factor"].values)
 
     @cached_property
     def binary(self) -> NDArray[np.intp]:
@@ -69,9 +79,15 @@ def representation(
     discrete: Table | None = None,
     codes_test: Table | None = None,
     factors_test: Table | None = None,
+    period: Table | None = None,
+    categorical: Table | None = None,
     **extra: Table,
 ) -> Representation:
-    """A representation of arrays, named where they are DataArrays; refuses with every fault that they have."""
+    """A representation of arrays, named where they are DataArrays; refuses with every fault that they have.
+
+    period (F,): of circular factors, in their unit, 0 for the others. categorical (F,): whether a factor's values are
+    classes without an order, which are discrete, too.
+    """
     z, u = _table(codes, "latent", "z"), None if factors is None else _table(factors, "factor", "u")
     z_test = None if codes_test is None else _table(codes_test, "latent", "z")
     u_test = None if factors_test is None else _table(factors_test, "factor", "u")
@@ -79,12 +95,14 @@ def representation(
     flags = np.array([] if u is None else [is_discrete(column) for column in u.values.T])
     if discrete is not None and u is not None:
         flags = np.asarray(discrete).ravel()
-        faults += _flag_faults(flags, u.shape[1])
+        faults += _flag_faults("discrete", flags, u.shape[1])
+    kinds, is_class = _kinds(u, period, categorical, faults)
     others = {name: _numbers(name, value) for name, value in extra.items()}
     faults += [fault for name, value in others.items() for fault in _extra_faults(name, value, z.shape[1])]
     if faults:
         raise Refused(faults)
-    return Representation(z, u, tuple(bool(flag) for flag in flags), z_test, u_test, others)
+    discrete_or_class = (bool(flag) or each for flag, each in zip(flags, is_class, strict=True))
+    return Representation(z, u, tuple(discrete_or_class), kinds, z_test, u_test, others)
 
 
 def is_discrete(column: NDArray[np.float64]) -> bool:
@@ -114,10 +132,38 @@ def _numbers(name: str, values: Table) -> NDArray[np.float64]:
     return np.asarray(array, dtype=np.float64)
 
 
-def _flag_faults(flags: NDArray[np.generic], factors: int) -> Iterator[Fault]:
+def _kinds(
+    u: xr.DataArray | None, period: Table | None, categorical: Table | None, faults: list[Fault]
+) -> tuple[tuple[Kind, ...], list[bool]]:
+    """The kinds of the factors, and whether each is categorical; what is wrong is appended to `faults`."""
+    if u is None:
+        return (), []
+    none = np.zeros(u.shape[1])
+    periods, classes = (none if each is None else np.asarray(each).ravel() for each in (period, categorical))
+    wrong = [*_period_faults(periods, u.shape[1]), *_flag_faults("categorical", classes, u.shape[1])]
+    if not wrong and (
+        both := [name for name, p, c in zip(u["factor"].values, periods, classes, strict=True) if p and c]
+    ):
+        wrong = [Fault("categorical", listed(both), "a factor is circular or categorical", "take one of the two away")]
+    faults += wrong
+    return ((), [False] * u.shape[1]) if wrong else (kinds_in(u, periods, classes), [bool(each) for each in classes])
+
+
+def _period_faults(periods: NDArray[Any], factors: int) -> Iterator[Fault]:
+    if (
+        len(periods) != factors
+        or periods.dtype.kind not in "iuf"
+        or not (periods >= 0).all()
+        or np.isinf(periods).any()
+    ):
+        text = f"there are {factors} factors: the period of each that is circular, in its unit, and 0 for the others"
+        yield Fault("period", periods.tolist(), text, "give a number for each")
+
+
+def _flag_faults(name: str, flags: NDArray[np.generic], factors: int) -> Iterator[Fault]:
     if len(flags) != factors or not np.isin(flags, (0, 1)).all():
-        text = f"there are {factors} factors, each discrete or not"
-        yield Fault("discrete", flags.tolist(), text, "give true or false for each")
+        text = f"there are {factors} factors, each {name} or not"
+        yield Fault(name, flags.tolist(), text, "give true or false for each")
 
 
 def _extra_faults(name: str, value: NDArray[np.float64], latents: int) -> Iterator[Fault]:

@@ -5,18 +5,20 @@ scores = suite(representation(codes, factors))          {"mig": Score(value, low
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from auxvae.config.kinds import Kind
 from auxvae.metrics.columns import metric_of
 from auxvae.metrics.information import BINS
 from auxvae.metrics.metric import Metric, Needs
 from auxvae.metrics.representation import Representation, representation
 from auxvae.metrics.score import RESAMPLES, Score
 from auxvae.metrics.table import METRICS
+from auxvae.metrics.targets import flags_of
 
 Array = NDArray[np.float64]
 
@@ -62,7 +64,9 @@ def suite(
     return scores
 
 
-def study_scores(mean: Array, sampled: Array, factors: dict[str, Array], resamples: int) -> dict[str, Score]:
+def study_scores(
+    mean: Array, sampled: Array, factors: dict[str, Array], resamples: int, kinds: Sequence[Kind] = ()
+) -> dict[str, Score]:
     """The suite as a study has it, of posterior means or samples (N, D) as the table says, over all varying factors.
 
     Boosted metrics, and those computed for the coverage of a run, are left out; empty for fewer rows than bins.
@@ -71,9 +75,10 @@ def study_scores(mean: Array, sampled: Array, factors: dict[str, Array], resampl
     if len(mean) < BINS or not varying:
         return {}
     table = xr.DataArray(np.stack(list(varying.values()), 1), {"factor": list(varying)}, ["row", "factor"])
+    flags = flags_of(kinds, varying)
     metrics = {name: metric for name, metric in measured().items() if not (metric.boosted or metric.by_coverage)}
     scores: dict[str, Score] = {}
     for codes, kind in ((mean, "means"), (sampled, "samples")):
         chosen = [name for name, metric in metrics.items() if metric.of == kind]
-        scores |= suite(representation(codes, table), chosen, resamples=resamples)
+        scores |= suite(representation(codes, table, **flags), chosen, resamples=resamples)
     return scores

@@ -40,7 +40,7 @@ class Autoencoder(nn.Module):
         self.encoder = backbone.encoder
         self.deterministic, self.detached_decoder = run.encoder == "deterministic", method.decoder_apart
         self.encoder_sees_aux = method.encoder_sees_aux
-        self.copied = len(run.aux) if method.conditional == "copied" else 0
+        self.copied = len(run.variables) if method.conditional == "copied" else 0
         outputs = shape.latents * (1 if self.deterministic else 2)
         self.head = self._head(backbone.features, shape.latents, outputs, act)
         self.decoder = backbone.decoder
@@ -89,7 +89,7 @@ def _companion(run: Run) -> nn.Module | None:
     if not run.composition.companion:
         return None
     network = pkgutil.resolve_name(COMPANIONS[run.composition.companion])
-    built: nn.Module = network(run.network.latents, len(run.aux), run.network.second)
+    built: nn.Module = network(run.network.latents, len(run.variables), run.network.second)
     return built
 
 

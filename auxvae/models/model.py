@@ -43,7 +43,7 @@ class Loss(NamedTuple):
 class TrainingData(NamedTuple):
     """What a model may use of its training rows beside the images: the likelihood, scaling constants and factors.
 
-    factors: (N,) by name, in their units. aux: (N, a) in [0, 1].
+    factors: the auxiliary variables of all factors, (N,) by name, unscaled. aux: those of the run, (N, a) in [0, 1].
     """
 
     likelihood: Likelihood

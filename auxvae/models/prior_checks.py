@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor
 
+from auxvae.config.kinds import variables_of
 from auxvae.config.run import Run
 from auxvae.models.prior_building import build, checked_samples, trial_samples
 from auxvae.models.priors import Prior
@@ -15,17 +16,17 @@ from foundation.faults import Fault, Refused, Words
 
 def residual_prior(run: Run, factors: Mapping[str, Tensor]) -> tuple[Prior | None, Tensor]:
     """The prior of the residual latents, None if there are none, and the variance of its samples by latent, (d_Z,)."""
-    residual = run.network.latents - len(run.aux)
+    residual = run.network.latents - len(run.variables)
     variance = torch.zeros(run.network.latents)
     if not residual:
         return None, variance
 
     def table(names: tuple[str, ...]) -> Tensor:
         chosen = names or tuple(name for name in run.dataset.factors if name not in run.aux)
-        return torch.stack([factors[name] for name in chosen], 1)
+        return torch.stack([factors[name] for name in variables_of(chosen, run.dataset.kinds)], 1)
 
-    prior = build(run.prior, residual, table, len(run.aux))
-    variance[len(run.aux) :] = checked_samples(prior, run.prior, len(run.aux)).var(0)
+    prior = build(run.prior, residual, table, len(run.variables))
+    variance[len(run.variables) :] = checked_samples(prior, run.prior, len(run.variables)).var(0)
     if run.prior.is_a_program() and run.needs_density:
         _try_density(run, prior)
     return prior, variance
@@ -33,7 +34,7 @@ def residual_prior(run: Run, factors: Mapping[str, Tensor]) -> tuple[Prior | Non
 
 def _try_density(run: Run, prior: Prior) -> None:
     """Refuse a user's prior whose log density is not one finite number for each sample."""
-    where, samples = f"prior {run.prior.words()}", trial_samples(prior, len(run.aux))
+    where, samples = f"prior {run.prior.words()}", trial_samples(prior, len(run.variables))
     try:
         density = prior.log_prob(samples)
         wrong = "" if density.shape == (len(samples),) else f"numbers of shape {tuple(density.shape)}"

@@ -78,11 +78,13 @@ class Trainer:
         self.run, self.work, self.device = run, work, device
         self.scaling, train, validation = prepare(run, store)
         self.loader, self.validation = (each.batches(run, self.scaling, device) for each in (train, validation))
-        data = TrainingData(train.likelihood, self.scaling, store.columns("train"), train.aux(run, self.scaling))
+        data = TrainingData(train.likelihood, self.scaling, store.tensors("train"), train.aux(run, self.scaling))
         self.model: Model = make_model(run, data, device)
         self.weights = torch.tensor([run.weights[name] for name in run.terms], device=device)
         self.bound = torch.tensor([run.weights[name] * TERMS[name].in_bound for name in run.terms])
-        self.follow = observer(validation.factors, device)
+        kinds = {kind.factor for kind in run.dataset.kinds}  # what is followed takes factors for numbers on a line
+        numbers = {name: values for name, values in validation.factors.items() if name not in kinds}
+        self.follow = observer(numbers, device)
         self.state = self._new_state()
         if resume(work, run, self.state):
             log.info(f"{run.title}: resumes at step {self.state.step}")

@@ -43,7 +43,7 @@ def composition(run: Run) -> tuple[object, ...]:
     cooled = replace(run.settings, cooling=1.0, cooling_from=0.0, cooling_until=1.0)
     settings = replace(cooled, capacity=0.0, prior_variance=1.0, mmd=replace(run.mmd, width=1.0))
     sized = run.composition.companion or run.composition.conditional == "copied" or run.prior.kind != "normal"
-    return run.method, run.network, run.training, settings, len(run.aux) if sized else None
+    return run.method, run.network, run.training, settings, len(run.variables) if sized else None
 
 
 @dataclass(frozen=True)

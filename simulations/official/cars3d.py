@@ -39,7 +39,8 @@ def _opened(source: Path, stack: ExitStack) -> Collection:
     row = np.arange(VIEWS * len(files))
     views = {"elevation": row % ELEVATIONS, "azimuth": row % VIEWS // ELEVATIONS, "object": row // VIEWS}
     factors = {name: values.astype(np.float64) for name, values in views.items()}
-    return Collection(str(source), row.size, (3, 64, 64), partial(_read, files), factors, {})
+    kinds: dict[str, Any] = {"circular": {"azimuth": VIEWS / ELEVATIONS}, "categorical": ("object",)}
+    return Collection(str(source), row.size, (3, 64, 64), partial(_read, files), factors, {}, **kinds)
 
 
 def _refuse_other_shapes(file: Path) -> None:

@@ -88,9 +88,8 @@ def _part(source: Path, raw: dict[str, bytes]) -> Collection:
     batches = [_batch(name, pickled) for name, pickled in raw.items()]
     pixels = np.concatenate([data for data, _ in batches]).reshape(-1, 3, 32, 32)
     labels = np.concatenate([labels for _, labels in batches])
-    return Collection(
-        str(source), len(pixels), (3, 32, 32), lambda rows: brightness(picked(pixels, rows)), {"label": labels}, {}
-    )
+    read, factors = (lambda rows: brightness(picked(pixels, rows))), {"label": labels}
+    return Collection(str(source), len(pixels), (3, 32, 32), read, factors, {}, categorical=("label",))
 
 
 class _Unpickler(pickle.Unpickler):
@@ -138,7 +137,7 @@ def _images(source: Path, files: tree.Tree) -> Collection:
 def _labelled(source: Path, files: tree.Tree, entries: list[PurePosixPath]) -> Collection:
     labels = np.array([CLASSES.index(entry.parent.name) for entry in entries], np.float64)
     read = partial(tree.rgb, files, entries, 32)
-    return Collection(str(source), len(entries), (3, 32, 32), read, {"label": labels}, {})
+    return Collection(str(source), len(entries), (3, 32, 32), read, {"label": labels}, {}, categorical=("label",))
 
 
 CIFAR10 = Layout(

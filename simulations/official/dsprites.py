@@ -40,7 +40,8 @@ def _opened(source: Path, stack: ExitStack) -> Collection:
     if not np.isfinite(values).all():
         raise Unlike("latents_values", Words("values that are not finite numbers"))
     factors = dict(zip(NAMES, values[:, -5:].T.astype(np.float64), strict=True))
-    return Collection(str(source), rows, (64, 64), partial(_read, images), factors, {"orientation": "rad"})
+    kinds: dict[str, Any] = {"circular": {"orientation": 2 * np.pi}, "categorical": ("shape",)}
+    return Collection(str(source), rows, (64, 64), partial(_read, images), factors, {"orientation": "rad"}, **kinds)
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:

@@ -43,7 +43,9 @@ def _pair(source: Path, part: str, stack: ExitStack) -> Collection:
     values = labels[0 : labels.shape[0]].astype(np.float64)
     if labels.shape != (rows,) or values.max() > 9:
         raise Unlike(labels.name, Words(f"{labels.shape[0]} labels up to {values.max(initial=0):g} for {rows} images"))
-    return Collection(str(source), rows, (28, 28), partial(_read, images), {"label": values}, {})
+    return Collection(
+        str(source), rows, (28, 28), partial(_read, images), {"label": values}, {}, categorical=("label",)
+    )
 
 
 def _idx(path: Path, dimensions: int, stack: ExitStack) -> Stream:

@@ -23,7 +23,8 @@ from simulations.collection import Collection, Rows, picked
 from simulations.official.layout import Layout, Unlike
 from simulations.official.pixels import brightness, channels_first
 
-NAMES = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation")
+HUES = ("floor_hue", "wall_hue", "object_hue")
+NAMES = (*HUES, "scale", "shape", "orientation")
 
 
 def _opened(source: Path, stack: ExitStack) -> Collection:
@@ -38,7 +39,8 @@ def _opened(source: Path, stack: ExitStack) -> Collection:
     if not np.isfinite(values).all():
         raise Unlike("labels", Words("values that are not finite numbers"))
     factors = dict(zip(NAMES, values.T, strict=True))
-    return Collection(str(source), rows, (3, 64, 64), partial(_read, images), factors, {"orientation": "deg"})
+    kinds: dict[str, Any] = {"circular": dict.fromkeys(HUES, 1.0), "categorical": ("shape",)}
+    return Collection(str(source), rows, (3, 64, 64), partial(_read, images), factors, {"orientation": "deg"}, **kinds)
 
 
 def _data(file: h5py.File, name: str) -> Any:

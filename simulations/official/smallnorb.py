@@ -22,7 +22,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,8 @@ def _part(source: Path, name: str, stack: ExitStack) -> Collection:
         raise Unlike(images.name, images.shape)
     factors = _factors(source, name, rows)
     units = {"elevation": "deg", "azimuth": "deg"}
-    return Collection(str(source), rows, (64, 64), partial(_read, images), factors, units)
+    kinds: dict[str, Any] = {"circular": {"azimuth": 360.0}, "categorical": ("category", "instance")}
+    return Collection(str(source), rows, (64, 64), partial(_read, images), factors, units, **kinds)
 
 
 def _factors(source: Path, name: str, rows: int) -> dict[str, NDArray[np.float64]]:

@@ -69,7 +69,7 @@ def _labelled(source: Path, files: tree.Tree, classes: dict[PurePosixPath, str],
             raise Unlike(str(entry), Words(f"an image of the unknown class {wnid!r}"))
     values = np.array([labels[wnid] for wnid in classes.values()], np.float64)
     read = partial(tree.rgb, files, list(classes), 64)
-    return Collection(str(source), len(classes), (3, 64, 64), read, {"label": values}, {})
+    return Collection(str(source), len(classes), (3, 64, 64), read, {"label": values}, {}, categorical=("label",))
 
 
 TINY_IMAGENET = Layout(

@@ -12,11 +12,11 @@ from torch.distributions import Normal, kl_divergence
 
 from auxvae.analysis import analyse as analyse_module
 from auxvae.analysis.agreement import seeds_of_a_method
+from auxvae.analysis.aligned import aligned_scores
 from auxvae.analysis.analyse import analyse, analyse_fleet
 from auxvae.analysis.collect import _agreement_rows, collect
 from auxvae.analysis.contrasts import contrasts
 from auxvae.analysis.controls import are_scored, write_controls
-from auxvae.analysis.evaluate import aligned_scores
 from auxvae.analysis.files import controls_file
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.sensitivity import Perturbations, sensitivity
@@ -333,7 +333,7 @@ def test_a_deterministic_encoder_has_no_informative_latents(config, method, expe
     run = study_of(config)[1].runs[0]
     g = np.random.default_rng(0)
     codes, factors = g.standard_normal((100, 10)).astype(np.float32), {"flux": g.random(100)}
-    scores = aligned_scores(run, factors, codes, np.full_like(codes, -4), codes.astype(np.float64), 2)
+    scores = aligned_scores(run, factors, codes, np.full_like(codes, -4), 2)
     assert ("lds_all_live" in scores) is expected
     assert ("latents_live" in scores) is expected
     assert "lds_all_corrected" in scores

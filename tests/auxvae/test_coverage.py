@@ -159,7 +159,7 @@ def test_of_slopes_of_unequal_variance_and_of_explained_variance():
         g = np.random.default_rng(seed)
         x = g.standard_normal(400)
         slopes.append(slope(x, 0.7 * x + np.abs(x) * g.standard_normal(400)))
-        shares.append(interval(explained(x + 0.5 * g.standard_normal(400), x, 100), 400))
+        shares.append(interval(explained((x + 0.5 * g.standard_normal(400))[:, None], x[:, None], 100), 400))
     covers(slopes, 0.7)
     covers(shares, 1 / 1.25)
 

@@ -17,7 +17,7 @@ AUX = ("radius", "g1")
 
 
 def factors():
-    return {name: Factor(RNG.random(FIT), RNG.random(TEST)) for name in ("radius", "g1", "flux")}
+    return {name: Factor(RNG.random((FIT, 1)), RNG.random((TEST, 1))) for name in ("radius", "g1", "flux")}
 
 
 def codes_of(u, *residual):
@@ -25,7 +25,7 @@ def codes_of(u, *residual):
 
     def split(part):
         noise = RNG.standard_normal((len(getattr(u["g1"], part)), 2 + len(residual)))
-        values = {name: getattr(each, part) for name, each in u.items()}
+        values = {name: getattr(each, part)[:, 0] for name, each in u.items()}
         aux = [values[name] + 0.01 * noise[:, j] for j, name in enumerate(AUX)]
         return np.stack([*aux, *(each(values, noise[:, 2 + j]) for j, each in enumerate(residual))], 1)
 
@@ -72,7 +72,7 @@ def test_an_auxiliary_latent_that_tells_of_another_factor_is_found():
     u = factors()
     codes = codes_of(u, lambda u, e: e)
     for part in ("fit", "test"):
-        getattr(codes, part)[:, 0] += getattr(u["g1"], part)
+        getattr(codes, part)[:, 0] += getattr(u["g1"], part)[:, 0]
     scores = leakage_scores(codes, u, AUX, 20)
     assert scores["aux_tells_g1"].value > 0.3
     assert scores["leakage_aux"].value >= scores["aux_tells_g1"].value
@@ -85,7 +85,7 @@ def test_without_residual_latents_there_is_no_leakage_to_measure():
 def test_explained_is_the_coefficient_of_determination_with_the_interval_of_a_bootstrap():
     y = RNG.standard_normal(4000)
     predicted = 0.5 * y + 0.3 * RNG.standard_normal(4000)
-    r2 = explained(y, predicted, 400)
+    r2 = explained(y[:, None], predicted[:, None], 400)
     assert r2[0] == pytest.approx(1 - ((y - predicted) ** 2).mean() / y.var())
     draws = [RNG.integers(0, 4000, 4000) for _ in range(400)]
     by_row = [1 - ((y - predicted)[rows] ** 2).mean() / y[rows].var() for rows in draws]
@@ -117,7 +117,7 @@ class Drawn(TrainedModel):
     can_decode = True
 
     def __init__(self, reads, aux=("a", "b", "c", "d")):
-        self.run = SimpleNamespace(aux=aux, network=SimpleNamespace(latents=8), seed=0)
+        self.run = SimpleNamespace(variables=aux, network=SimpleNamespace(latents=8), seed=0)
         self.codes = np.random.default_rng(3).standard_normal((300, 8)).astype(np.float32)
         self.reads = reads
 

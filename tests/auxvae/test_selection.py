@@ -107,7 +107,7 @@ def test_the_table_says_why_there_is_no_interval(tmp_path):
 
 
 def test_the_rules_are_their_formulas():
-    scores = {"mse": 0.02, "lds": 0.75, "leakage": 0.3, "bound": 401.0}
+    scores = {"mse": 0.02, "lds_sampled": 0.75, "leakage": 0.3, "bound": 401.0}
     values = {name: rule.value({key: scores[key] for key in rule.reads}) for name, rule in RULES.items()}
     assert values == pytest.approx({"mse_lds": 0.005, "leakage": 0.3, "bound": 401.0})
 
@@ -180,8 +180,8 @@ def test_the_choice_is_that_of_the_validation_scores(study, results):
         means = []
         for runs in choice.candidates:
             files = [read_json(results / "runs" / run.id / "validation.json", "")["scores"] for run in runs]
-            of = {name: np.array([file[name]["value"] for file in files]) for name in ("mse", "lds", "bound")}
-            means.append((of["mse"] * (1 - of["lds"]) if choice.rule == "mse_lds" else of["bound"]).mean())
+            of = {name: np.array([file[name]["value"] for file in files]) for name in ("mse", "lds_sampled", "bound")}
+            means.append((of["mse"] * (1 - of["lds_sampled"]) if choice.rule == "mse_lds" else of["bound"]).mean())
         assert chosen(record) == [np.argmin(means)]
 
 
@@ -278,7 +278,19 @@ def test_validation_scores_are_those_of_validation_rows(study, model):
     assert ("leakage" in scores) is bool(trained.run.aux)
     if trained.run.aux:
         assert scores["leakage"][:4] == leakage(train, trained, 20)["leakage"][:4]
-    wanted = {"nats", "bound", "mse", "ssim", "ssim_asinh", "lds", "lds_corrected", "lds_all_corrected", "kl"}
+    wanted = {
+        "nats",
+        "bound",
+        "mse",
+        "ssim",
+        "ssim_asinh",
+        "lds",
+        "lds_corrected",
+        "lds_all_corrected",
+        "kl",
+        "lds_sampled",
+        "lds_sampled_corrected",
+    }
     assert scores.keys() >= wanted | {f"rho_{name}" for name in trained.run.dataset.factors}
 
 
