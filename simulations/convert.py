@@ -51,7 +51,7 @@ def convert(
         _refuse([*_column_faults(source, file.columns, images, names), *_unit_faults(unit_of)])
         _refuse(list(_split_faults(source, file.columns, file.columns[images].shape[0])))
         collection = _collection(source, file.columns, images, unit_of)
-        write(with_kinds(collection, circular, categorical), path, intake)
+        write(with_kinds(collection, circular, categorical, seed), path, intake)
 
 
 def _collection(source: Path, columns: Columns, images: str, unit_of: dict[str, str]) -> Collection:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from simulations import store
 from simulations.collection import Collection, Rows, parts_of
 from simulations.declaration import kinds_of
 from simulations.facts import Facts
+from simulations.kinds import Kind
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,9 @@ def write(collection: Collection, path: Path, intake: Intake) -> None:
     split = parts_of(collection, intake.seed)
     _refuse_empty_part(collection.where, split)
     _refuse_too_large(collection, path)
+    kinds = kinds_of(collection, split)
     with _renamed(path) as part:
-        group = _created(part, collection, intake)
+        group = _created(part, collection, intake, kinds)
         size = store.shard_rows(_row_bytes(collection), collection.rows)
         progress = Progress(path.name, collection.rows, "images")
         for start in range(0, collection.rows, size):
@@ -67,7 +69,7 @@ def write(collection: Collection, path: Path, intake: Intake) -> None:
             block = _block(collection, rows, intake.noise) | {"split": split[start : rows[-1] + 1]}
             store.write_rows(part, group, start, block)
             progress.advance(len(rows))
-        _seal(part, path.stem, group, collection, intake, split)
+        _seal(part, path.stem, group, collection, intake, split, kinds)
     log.info(f"{path}: sealed, {listed(collection.factors)}; use it in a study with 'store: {path}'")
 
 
@@ -102,10 +104,9 @@ def _renamed(path: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _created(path: Path, collection: Collection, intake: Intake) -> zarr.Group:
-    kinds = {kind.factor: kind.attributes for kind in kinds_of(collection)}
-    units = collection.units
-    described = {n: {"units": units.get(n, ""), "long_name": n, **kinds.get(n, {})} for n in collection.factors}
+def _created(path: Path, collection: Collection, intake: Intake, kinds: Sequence[Kind]) -> zarr.Group:
+    units, declared = collection.units, {kind.factor: kind.attributes for kind in kinds}
+    described = {n: {"units": units.get(n, ""), "long_name": n, **declared.get(n, {})} for n in collection.factors}
     extra = store.NOISE_STD if intake.noise["kind"] == "gaussian" else {}
     columns = {**described, **store.SPLIT, **extra}
     return store.create(path, collection.rows, collection.shape, columns, intake.image)
@@ -132,7 +133,13 @@ def _images(collection: Collection, rows: Rows, noise: dict[str, Any]) -> NDArra
 
 
 def _seal(
-    path: Path, name: str, group: zarr.Group, collection: Collection, intake: Intake, split: NDArray[np.int8]
+    path: Path,
+    name: str,
+    group: zarr.Group,
+    collection: Collection,
+    intake: Intake,
+    split: NDArray[np.int8],
+    kinds: Sequence[Kind],
 ) -> None:
     identity = digest_of({"files": store.manifest(path), "seed": intake.seed})
     facts = Facts(
@@ -147,7 +154,7 @@ def _seal(
         noise=intake.noise["kind"],
         image_true=False,
         image_bytes=collection.rows * _row_bytes(collection),
-        kinds=kinds_of(collection),
+        kinds=tuple(kinds),
     )
     attributes = {"factors": list(collection.factors), "noise": intake.noise, "spec_digest": identity}
     store.seal(path, group, attributes | intake.attributes, asdict(facts), intake.module)

@@ -1,4 +1,4 @@
-"""Factors that are no lengths, as a data set declares them: circular ones, and categories without an order.
+"""Factors that are not plain numbers, as a data set declares them: circular ones, and categories without an order.
 
     circular     a period P > 0 in the factor's unit: v and v + P are the same
     categorical  the values of its classes, in rising order
@@ -10,7 +10,7 @@ zarr is imported, because this module also runs inside the Snakefile.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,9 +33,10 @@ class Kind:
 def read_kinds(values: Iterable[Mapping[str, Any]], factors: Iterable[str]) -> tuple[Kind, ...]:
     """Kinds from their JSON; a ValueError says what is no kind of these factors."""
     kinds = tuple(Kind(each["factor"], each["period"], tuple(each["classes"])) for each in values)
+    named = [kind.factor for kind in kinds]
     for kind in kinds:
-        if kind.factor not in factors:
-            raise ValueError(f"the kind of {kind.factor!r}, which is no factor")
+        if kind.factor not in factors or named.count(kind.factor) > 1:
+            raise ValueError(f"the kind of {kind.factor!r}, which is no factor or has two")
         if kind.classes and kind.period is None:
             _refuse_classes(kind)
         elif kind.classes or not is_period(kind.period):
@@ -44,11 +45,18 @@ def read_kinds(values: Iterable[Mapping[str, Any]], factors: Iterable[str]) -> t
 
 
 def _refuse_classes(kind: Kind) -> None:
-    numbers = [isinstance(each, (int, float)) and math.isfinite(each) for each in kind.classes]
-    if not all(numbers) or list(kind.classes) != sorted(set(kind.classes)):
-        raise ValueError(f"the classes of {kind.factor}, which are numbers in rising order")
+    numbers = all(_is_number(each) for each in kind.classes)
+    if not numbers or len(kind.classes) < 2 or list(kind.classes) != sorted(set(kind.classes)):
+        raise ValueError(f"the classes of {kind.factor}, which are two numbers or more in rising order")
 
 
 def is_period(value: object) -> bool:
     """Whether a value is a finite number above 0."""
-    return isinstance(value, (int, float)) and math.isfinite(value) and value > 0
+    return _is_number(value) and float(value) > 0  # type: ignore[arg-type]
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a finite number that a double holds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return -sys.float_info.max <= value <= sys.float_info.max

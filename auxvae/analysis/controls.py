@@ -25,6 +25,7 @@ from foundation.files import read_json, write_json
 from foundation.provenance import code_hash
 
 Array = NDArray[np.float64]
+MOST = 64  # variables of the factors: a control has a latent for each, or two
 
 
 def are_scored(run: Run, results: Path, resamples: int) -> bool:
@@ -66,8 +67,10 @@ def control_codes(variables: Array, latents: int) -> dict[str, Array]:
 def control_scores(
     factors: dict[str, Array], latents: int, resamples: int, kinds: tuple[Kind, ...] = ()
 ) -> dict[str, dict[str, Score]]:
-    """The scores of every control for factors (N,) by name, over all factors."""
+    """The scores of every control for factors (N,) by name, over all factors; none for more than MOST variables."""
     values = np.stack(list(encoded(factors, kinds).values()), 1)
+    if values.shape[1] > MOST:
+        return {}
     return {
         name: alignment_scores(codes, factors, (), resamples, kinds)
         | study_scores(codes, codes, factors, resamples, kinds)

@@ -26,7 +26,7 @@ def traversal(run: Run, model: TrainedModel, codes: Codes, wanted: Traversal) ->
     attributes = {"run": run.id, "dataset": run.dataset.name}
     if not model.can_decode:
         return xr.Dataset(attrs=attributes)
-    starts = _typical_rows(model.rows.factors, wanted.images)
+    starts = _typical_rows(model.rows.variables, wanted.images)
     values = np.quantile(codes, np.linspace(0.01, 0.99, wanted.steps), axis=0).T.astype(np.float32)
     images = np.stack([[_walk(model, codes, i, j, along) for j, along in enumerate(values)] for i in starts])
     return xr.Dataset(
@@ -40,10 +40,11 @@ def traversal(run: Run, model: TrainedModel, codes: Codes, wanted: Traversal) ->
     )
 
 
-def _typical_rows(factors: dict[str, NDArray[np.float64]], count: int) -> list[int]:
-    """The rows whose factors are nearest to the means of all, in standard deviations of the worst factor."""
-    values = np.stack(list(factors.values()), 1)
-    distance = np.abs((values - values.mean(0)) / values.std(0)).max(1)
+def _typical_rows(variables: dict[str, NDArray[np.float64]], count: int) -> list[int]:
+    """The rows whose variables are nearest to the means of all, in standard deviations of the worst variable."""
+    values = np.stack(list(variables.values()), 1)
+    distance = np.abs(values - values.mean(0)) / np.maximum(values.std(0), np.finfo(float).tiny)
+    distance = distance.max(1)
     rows: list[int] = np.argsort(distance)[:count].tolist()
     return rows
 

@@ -77,7 +77,8 @@ def _group(config: Config, group: Group, where: str, facts: Facts) -> Iterator[F
     yield from _coverages(config, group, where, kinds)
     yield from _lists(group, where)
     yield from _latents(group, where)
-    yield from choice_faults(config, group, where, kinds)
+    factors = tuple(facts.get(dataset_of(config, group), {}).get("factors", ()))
+    yield from choice_faults(config, group, where, kinds, factors)
 
 
 def _lists(group: Group, where: str) -> Iterator[Fault]:
@@ -148,7 +149,7 @@ def _fit(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -
         yield Fault(f"{place}training.augment", True, text, "take it away")
     variables = variables_of(dataset["factors"], kinds_of(dataset))
     for twice in sorted({each for each in variables if variables.count(each) > 1}):
-        text = f"{name} has a factor whose class, cosine or sine is called so, beside another of that name"
+        text = f"{name} has a factor of that name, and one whose class, cosine or sine has it too"
         yield Fault(f"datasets.{name}", twice, text, "make the store again with another name for a factor")
     validation = dataset["galaxies"] - dataset["train"] - dataset["test"]
     if validation < 2:

@@ -52,7 +52,9 @@ def candidate_ids(choices: Iterable[Choice]) -> frozenset[str]:
     return frozenset(run.id for choice in choices for run in choice.runs)
 
 
-def choice_faults(config: Config, group: Group, where: str, kinds: Iterable[Kind] = ()) -> Iterator[Fault]:
+def choice_faults(
+    config: Config, group: Group, where: str, kinds: Iterable[Kind] = (), factors: tuple[str, ...] = ()
+) -> Iterator[Fault]:
     """A choice of one, a rule that the method's runs cannot be scored by, an interval over one seed."""
     if (select := group.select) is None:
         return
@@ -60,13 +62,15 @@ def choice_faults(config: Config, group: Group, where: str, kinds: Iterable[Kind
     if math.prod(len(values) for values in group.weights.values()) == 1:
         text = "the group has one setting, and nothing to choose among"
         yield Fault(place, select.rule, text, "list two weights of a term or more, or take it away")
-    yield from _unscored(config, group, select, place, tuple(kinds))
+    yield from _unscored(config, group, select, place, tuple(kinds), factors)
     if select.interval and len(group.seeds) == 1:
         text = "an interval over the seeds needs two at least"
         yield Fault(f"{where}.seeds", group.seeds[0], text, "add a seed, or take the interval away")
 
 
-def _unscored(config: Config, group: Group, select: Select, place: str, kinds: tuple[Kind, ...]) -> Iterator[Fault]:
+def _unscored(
+    config: Config, group: Group, select: Select, place: str, kinds: tuple[Kind, ...], factors: tuple[str, ...]
+) -> Iterator[Fault]:
     """A rule that the group's runs cannot be scored by."""
     rule, remedy = RULES[select.rule], "take another rule"
     absent = [term for term in rule.terms if term not in METHODS[group.method].weights]
@@ -77,6 +81,11 @@ def _unscored(config: Config, group: Group, select: Select, place: str, kinds: t
         text = f"it asks what residual latents say of auxiliary ones, and {group.method} has none with a posterior"
         yield Fault(place, select.rule, text, remedy)
     latents = (group.network or config.network).latents
+    for name in group.coverages or ("",) if "lds_sampled" in rule.reads else ():
+        sizes = [len(variables_of([factor], kinds)) for factor in config.coverages.get(name, factors)]
+        if sizes and all(1 < size >= latents for size in sizes):
+            text = f"every factor has as many variables as there are latents, {latents}, so that LDS says nothing"
+            yield Fault(place, select.rule, text, "raise latents, or " + remedy)
     for name in group.coverages if rule.blocks else ():
         if len(variables_of(config.coverages.get(name, ()), kinds)) == latents:
             text = f"{name} has a factor for each of the {latents} latents, so that none is residual"

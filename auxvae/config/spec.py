@@ -99,7 +99,8 @@ class Config(Section):
     """list of groups of runs, [below](#a-group-of-runs)"""
 
     coverages: dict[Name, Many[Text]] = field(default_factory=dict)
-    """by name, the factors that are a model's auxiliary variables; latents 1, 2, ... stand for them in this order"""
+    """by name, the factors that are a model's auxiliary variables; latents 1, 2, ... stand for them in this order, two
+    for a circular factor and one for each class of a categorical one ([how](own_images.md#angles-and-classes))"""
 
     network: Network = field(default_factory=Network)
     """[below](#the-networks)"""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from auxvae.config.kinds import Kind
 
 Columns = dict[str, NDArray[np.float64]]
+DIGITS = 12  # of cosine and sine: the sine of half a turn is 0, and no rounding of it
 
 
 def encoded(factors: Mapping[str, NDArray[np.float64]], kinds: Iterable[Kind]) -> Columns:
@@ -33,8 +34,8 @@ def _of_kind(kind: Kind, values: NDArray[np.float64]) -> Columns:
     if kind.period is None:
         columns = [(values == each).astype(np.float64) for each in kind.classes]
     else:
-        angle = 2 * np.pi * values / kind.period
-        columns = [np.cos(angle), np.sin(angle)]
+        angle = 2 * np.pi * np.remainder(values, kind.period) / kind.period
+        columns = [np.round(each, DIGITS) for each in (np.cos(angle), np.sin(angle))]
     return dict(zip(kind.variables, columns, strict=True))
 
 

@@ -15,6 +15,9 @@ The measure D of dependence is one of
     hsic                                  HSIC_u of losses.unbiased; for `inter` of the residual latents jointly
     mine                                  max(bound, 0) of the critics; R_1 = -bound
 
+Of a circular or categorical factor u_j are its variables (auxvae.config.kinds), a latent each: explicitness and inter
+sum over them, so that ten classes weigh ten times a number; intra leaves out those of the latent's own factor.
+
 All are plain numbers, without units: their weights carry the nats. A 0/1 tensor marks the auxiliary latents, so that a
 whole grid of coverages is one program under `torch.func.vmap`.
 """
@@ -43,9 +46,9 @@ def explicitness(inputs: TermInputs, fixed: TermSettings) -> Nats:
 
 
 def intra(inputs: TermInputs, fixed: TermSettings) -> Nats:
-    """Dependence of each auxiliary latent on the factors of the other auxiliary latents."""
+    """Dependence of each auxiliary latent on the other factors; the variables of one factor depend on each other."""
     matrix = _dependence(inputs, inputs.posterior.sample, fixed.settings.aux_degree, fixed)
-    others = inputs.is_aux[:, None] * inputs.is_aux * (1 - torch.eye(len(inputs.is_aux), device=matrix.device))
+    others = inputs.is_aux[:, None] * inputs.is_aux * (inputs.owner[:, None] != inputs.owner)
     return (others[:, : matrix.shape[1]] * matrix).sum()
 
 

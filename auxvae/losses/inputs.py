@@ -54,7 +54,8 @@ class TermInputs(NamedTuple):
 
     precision (B,): of the noise of each image (data.likelihoods). aux (B, d_Z): the auxiliary variables in [0, 1];
     column j belongs to latent j and is 0 where is_aux[j] is 0. is_aux (d_Z,): 1 for an auxiliary latent, 0 for a
-    residual one. prior: p(z|u), Gaussian. queue: codes of earlier batches. prior_variance (d_Z,): variance of the
+    residual one. owner (d_Z,): number of the factor that a latent belongs to.
+    prior: p(z|u), Gaussian. queue: codes of earlier batches. prior_variance (d_Z,): variance of the
     prior's samples, and prior_features (d_Z, 2 m): their mean features.
     factor_moments, product_moments: of the powers of aux and of its products of two, over the training rows. earlier:
     codes of earlier batches beside their aux, (Q, 2 d_Z). progress: the share of the training that is done, in [0, 1].
@@ -64,6 +65,7 @@ class TermInputs(NamedTuple):
     precision: Float[Tensor, " B"]
     aux: Float[Tensor, "B d"]
     is_aux: Float[Tensor, " d"]
+    owner: Float[Tensor, " d"]
     prior: Gaussian
     posterior: Posterior
     reconstruction: Images

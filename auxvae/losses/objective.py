@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from auxvae.config.identity import settings_read
+from auxvae.config.kinds import variables_of
 from auxvae.config.run import Run
 from auxvae.config.terms import TERMS
 from auxvae.data.loader import Batch
@@ -38,6 +39,7 @@ class AutoencoderModel(Model):
     network: Autoencoder
     varying = (
         "is_aux",
+        "owner",
         "prior_variance",
         "prior_features",
         "scalars",
@@ -56,6 +58,7 @@ class AutoencoderModel(Model):
         self.prior, variance = residual_prior(run, data.factors)
         self.prior_variance = variance.to(device)
         self.is_aux = (torch.arange(run.network.latents) < len(run.variables)).float().to(device)
+        self.owner = torch.tensor(_owners(run), device=device)
         self.queue = empty_queue(run.mmd.queue if self._needs("mmd.queue") else 0, run.network.latents, device)
         self.earlier = empty_queue(self._earlier(), 2 * run.network.latents, device)
         self.factor_moments, self.product_moments = self._moments_of_factors()
@@ -146,6 +149,7 @@ class AutoencoderModel(Model):
             precision=batch.precision,
             aux=aux,
             is_aux=self.is_aux,
+            owner=self.owner,
             prior=self._prior_of(aux),
             posterior=posterior,
             reconstruction=reconstruction,
@@ -232,6 +236,13 @@ class AutoencoderModel(Model):
     def companion_parameters(self) -> list[nn.Parameter]:
         """The companion network's parameters."""
         return [] if self.network.companion is None else list(self.network.companion.parameters())
+
+
+def _owners(run: Run) -> list[float]:
+    """The number of the factor that each latent belongs to; a residual latent belongs to none but its own number."""
+    sizes = [len(variables_of([factor], run.dataset.kinds)) for factor in run.aux]
+    owners = [k for k, size in enumerate(sizes) for _ in range(size)]
+    return [float(each) for each in (*owners, *range(len(owners), run.network.latents))]
 
 
 def _scalars(run: Run) -> tuple[float, ...]:

@@ -26,8 +26,9 @@ With c_jk = |rho(z_j, u_k)| over N rows, d_Z latents and d factors:
 For a factor that is declared circular or categorical c_jk is the multiple correlation R_jk with its columns (auxvae.
 metrics.targets), so that an angle scores alike wherever it is counted from. It has m_k auxiliary variables, and as many
 latents may stand for it: LDS takes the sum of the m_k largest c_jk in place of the largest, SAP the largest lead
-c_(q)k^2 - c_(q+1)k^2 for q up to m_k, and the threshold is that of chi with as many degrees of freedom as columns. For
-d_Z <= m_k its LDS is 1 and says nothing.
+c_(q)k^2 - c_(q+1)k^2 for q up to m_k, the threshold is that of chi with as many degrees of freedom as columns, and
+the ceiling has m_k in place of 1 and the mean of chi. A factor with m_k >= d_Z says nothing of axes: LDS leaves it out,
+and is NaN where no other is left.
 
 Powers are those of standardised columns. Choices: posterior means are scored (the authors' released code scores samples
 of the posterior: `lds_sampled`); SAP takes a latent of variance below 1e-12 as constant; the threshold is that of all
@@ -73,17 +74,30 @@ def correlation_matrix(codes: Table, factors: Table, kinds: Sequence[Kind] = ())
 def lds_of(
     c: Float[Tensor, "*S D F"], threshold: float | Float[Tensor, " F"] = 0.0, size: Sequence[int] = ()
 ) -> Float[Tensor, "*S"]:
-    """LDS of correlation matrices; correlations below the threshold count as 0. size: latents that may be, (F,)."""
+    """LDS of correlation matrices; correlations below the threshold count as 0.
+
+    size: how many latents may stand for each factor, (F,), 1 for each if it is empty.
+    """
     significant = torch.where(c.abs() < threshold, 0, c.abs())
     total = significant.sum(-2)
     ordered = significant.sort(-2, descending=True).values
-    best = [ordered[..., :m, k].sum(-1) for k, m in enumerate(size or (1,) * c.shape[-1])]
-    return torch.where(total > 0, torch.stack(best, -1) / total, 0).mean(-1)
+    sizes = size or (1,) * c.shape[-1]
+    best = [ordered[..., :m, k].sum(-1) for k, m in enumerate(sizes)]
+    scored = [k for k, m in enumerate(sizes) if m < c.shape[-2] or m == 1]
+    return torch.where(total > 0, torch.stack(best, -1) / total, 0)[..., scored].mean(-1)
 
 
-def lds_ceiling(rows: int, latents: int) -> float:
-    """Expected LDS of a perfect code of numbers on that number of rows."""
-    return 1 / (1 + (latents - 1) * math.sqrt(2 / (math.pi * rows)))
+def lds_ceiling(rows: int, latents: int, wanted: Targets | None = None) -> float:
+    """Expected LDS of a perfect code on that number of rows, of numbers if no factors are named."""
+    factors = ((1, 1),) if wanted is None else tuple(zip(wanted.size, wanted.columns_of, strict=True))
+    scored = [(m, (latents - m) * _mean_chi(c) / math.sqrt(rows)) for m, c in factors if m < latents or m == 1]
+    ceilings = [m / (m + others) for m, others in scored]
+    return sum(ceilings) / len(ceilings) if ceilings else math.nan
+
+
+def _mean_chi(freedom: int) -> float:
+    """Mean of chi with so many degrees of freedom: sqrt(N) R of an independent latent."""
+    return math.sqrt(2) * math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2))
 
 
 def null_threshold(rows: int, latents: int) -> float:
@@ -168,7 +182,7 @@ def alignment_scores(
         **{f"rho_{name}": c[..., k].abs().amax(-1) for k, name in enumerate(factors)},
     }
     scores = {name: interval(samples, rows) for name, samples in measured.items()}
-    return scores | {"lds_ceiling": exact(lds_ceiling(rows, latents), rows)}
+    return scores | {"lds_ceiling": exact(lds_ceiling(rows, latents, wanted), rows)}
 
 
 def informative_scores(

@@ -1,7 +1,8 @@
 """Metrics that need no fitting, of several runs at once, on the device of their codes: validation scores in training.
 
 lds, lds_corrected, sap, mig, modularity, total_correlation and covariance_ratio as auxvae.metrics.alignment,
-information and covariance define them, over all factors, from one covariance matrix and one set of histograms per run;
+information and covariance define them, over all factors that are numbers, from one covariance matrix and one set of
+histograms per run;
 without intervals, or with the bootstrap of auxvae.metrics.score (the suite's interval of mig has other weights).
 """
 

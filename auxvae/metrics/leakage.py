@@ -62,7 +62,7 @@ class Factor(NamedTuple):
     def spread(self) -> Factor:
         """The distance of a number from the median of the training rows."""
         middle = np.median(self.fit)
-        return self if self.fit.shape[1] > 1 else Factor(np.abs(self.fit - middle), np.abs(self.test - middle))
+        return Factor(np.abs(self.fit - middle), np.abs(self.test - middle))
 
 
 def r2_of(codes: Codes, factor: Factor, resamples: int) -> Float[ndarray, " S"]:
@@ -101,7 +101,8 @@ def leakage_scores(
     samples = {f"aux_tells_{name}": r2 for name, r2 in by_aux.items()} | {"leakage_aux": _largest(by_aux.values())}
     if len(owner) < latents:
         by_recon = {name: r2_of(recon, each, resamples) for name, each in factors.items()}
-        spread = [r2_of(recon, factors[name].spread(), resamples) for name in aux]
+        of_numbers = {name: factors[name].spread() for name in aux if factors[name].fit.shape[1] == 1}
+        spread = [r2_of(recon, of_numbers[name], resamples) if name in of_numbers else by_recon[name] for name in aux]
         chance = [_chance(recon, [factors[name] for name in aux], seed) for seed in range(SHUFFLES)]
         samples |= {f"recon_tells_{name}": r2 for name, r2 in by_recon.items()}
         samples |= {"leakage": _largest([by_recon[name] for name in aux]), "leakage_spread": _largest(spread)}

@@ -13,6 +13,7 @@ from auxvae.metrics.metric import Measure
 from auxvae.metrics.representation import Representation
 from auxvae.metrics.robustness import irs
 from auxvae.metrics.score import Score, exact
+from auxvae.metrics.targets import targets
 from auxvae.metrics.trajectories import curvature, straightness
 
 
@@ -86,7 +87,9 @@ def attributes(inputs: Representation, resamples: int) -> Score:
 
 def ceiling(inputs: Representation, resamples: int) -> Score:
     """LDS of a perfect code on that number of rows."""
-    return exact(alignment.lds_ceiling(*inputs.codes.shape), len(inputs.codes))
+    wanted = targets(inputs.factor_table, inputs.kinds)
+    rows, latents = inputs.codes.shape
+    return exact(alignment.lds_ceiling(rows, latents, wanted), rows)
 
 
 def dependence_of_pairs(inputs: Representation, resamples: int) -> dict[str, Score]:

@@ -17,6 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from auxvae.config.kinds import Kind
+from auxvae.data.encoding import encoded
 from auxvae.metrics.information import BINS, classes_of
 from auxvae.metrics.score import Table, names
 from auxvae.metrics.targets import kinds_in
@@ -24,6 +25,7 @@ from foundation.faults import Fault, Refused, Words, listed
 
 FEW = 64  # most distinct values of a discrete factor
 ROWS = 10  # fewest rows per class
+CLASSES = 256  # most classes of a categorical factor
 LARGEST = 1e100  # its square is still finite
 
 
@@ -145,8 +147,26 @@ def _kinds(
         both := [name for name, p, c in zip(u["factor"].values, periods, classes, strict=True) if p and c]
     ):
         wrong = [Fault("categorical", listed(both), "a factor is circular or categorical", "take one of the two away")]
+    if not wrong:
+        wrong = [*_class_faults(u, classes), *_angle_faults(u, periods)]
     faults += wrong
     return ((), [False] * u.shape[1]) if wrong else (kinds_in(u, periods, classes), [bool(each) for each in classes])
+
+
+def _class_faults(u: xr.DataArray, classes: NDArray[Any]) -> Iterator[Fault]:
+    for name, column in zip(u["factor"].values[classes > 0], u.values.T[classes > 0], strict=True):
+        if (count := len(np.unique(column))) > CLASSES:
+            text = f"a categorical factor has {CLASSES} classes at most"
+            yield Fault(f"categorical {name}", Words(f"{count} values"), text, "take it for a number")
+
+
+def _angle_faults(u: xr.DataArray, periods: NDArray[Any]) -> Iterator[Fault]:
+    circular = periods > 0
+    for name, column, period in zip(u["factor"].values[circular], u.values.T[circular], periods[circular], strict=True):
+        angle = encoded({"u": column}, [Kind("u", float(period))])
+        if not any(np.ptp(each) for each in angle.values()):
+            text = f"after a period of {period:g} all values are the same"
+            yield Fault(f"period {name}", Words("one angle in every row"), text, "give the period in the factor's unit")
 
 
 def _period_faults(periods: NDArray[Any], factors: int) -> Iterator[Fault]:

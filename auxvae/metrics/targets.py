@@ -83,13 +83,15 @@ def correlations_with(codes: Float[Tensor, "N D"], wanted: Targets, resamples: i
     matrix = correlations(covariances(torch.cat([codes, wanted.columns], 1), resamples))
     ends = np.cumsum([latents, *wanted.columns_of])
     factors = [slice(start, end) for start, end in itertools.pairwise(ends)]
-    return torch.cat([_multiple(matrix[:, :latents, at], matrix[:, at, at]) for at in factors], -1)
+    parts = [
+        matrix[:, :latents, at] if size == 1 else _multiple(matrix[:, :latents, at], matrix[:, at, at])
+        for at, size in zip(factors, wanted.size, strict=True)
+    ]
+    return torch.cat(parts, -1)
 
 
 def _multiple(outer: Float[Tensor, "S D c"], inner: Float[Tensor, "S c c"]) -> Float[Tensor, "S D 1"]:
     """R of the latents with the columns of one factor, from their correlations with them and those of the columns."""
-    if inner.shape[-1] == 1:
-        return outer
     ridge = RIDGE * torch.eye(inner.shape[-1], dtype=inner.dtype)
     explained = (outer * torch.linalg.solve(inner + ridge, outer.mT).mT).sum(-1, keepdim=True)
     multiple: Tensor = explained.clamp(0, 1).sqrt()

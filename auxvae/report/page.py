@@ -15,6 +15,7 @@ import xarray as xr
 
 from auxvae.analysis.files import PICTURES
 from auxvae.analysis.selection import read_selection, shown_runs
+from auxvae.config.kinds import kinds_of, variables_of
 from auxvae.config.labels import first_of_label, labels
 from auxvae.config.rules import RULES
 from auxvae.config.study import Study
@@ -97,8 +98,13 @@ def tabulate(study: Study, results: Path) -> None:
 
 
 def factors(study: Study) -> list[str]:
-    """The names of the factors of all data sets of a study, sorted."""
-    return sorted({factor for facts in study.facts.values() for factor in facts["factors"]})
+    """The names of the factors of all data sets of a study, and of the variables of those that have several, sorted."""
+    names = {
+        name
+        for facts in study.facts.values()
+        for name in (*facts["factors"], *variables_of(facts["factors"], kinds_of(facts)))
+    }
+    return sorted(names)
 
 
 def _controls(scores: pd.DataFrame) -> dict[str, str]:

@@ -53,7 +53,7 @@ def _part(source: Path, name: str, stack: ExitStack) -> Collection:
         raise Unlike(images.name, images.shape)
     factors = _factors(source, name, rows)
     units = {"elevation": "deg", "azimuth": "deg"}
-    kinds: dict[str, Any] = {"circular": {"azimuth": 360.0}, "categorical": ("category", "instance")}
+    kinds: dict[str, Any] = {"circular": {"azimuth": 360.0}, "categorical": ("category",)}
     return Collection(str(source), rows, (64, 64), partial(_read, images), factors, units, **kinds)
 
 

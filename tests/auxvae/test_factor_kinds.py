@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,18 +11,28 @@ import torch
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn.functional import pad
 
 from auxvae.analysis.analyse import analyse
 from auxvae.analysis.controls import control_codes
+from auxvae.analysis.scoring import read_codes
 from auxvae.config.kinds import Kind, variables_of
+from auxvae.config.latents import Mmd
+from auxvae.config.settings import Settings
 from auxvae.data import run_folder
 from auxvae.data.encoding import encoded, limits
+from auxvae.data.preparation import prepare
 from auxvae.data.store import Store
-from auxvae.metrics.alignment import alignment_scores, explicitness, lds, sap, thresholds
+from auxvae.losses.alignment import intra
+from auxvae.losses.inputs import TermSettings
+from auxvae.losses.moments import moments
+from auxvae.losses.queue import empty_queue
+from auxvae.metrics.alignment import alignment_scores, correlation_matrix, explicitness, lds, sap, thresholds
 from auxvae.metrics.leakage import Codes, Factor, leakage_scores
 from auxvae.metrics.representation import representation
 from auxvae.metrics.suite import suite
 from auxvae.metrics.targets import named_targets, targets
+from auxvae.models.model import Posterior
 from auxvae.training import loop
 from foundation.faults import Refused
 from foundation.files import read_json
@@ -128,6 +139,55 @@ def test_trees_of_dci_learn_both_coordinates_of_an_angle():
     assert informed > plain + 0.01
 
 
+@pytest.mark.parametrize("classes", [2, 3, 10])
+@pytest.mark.parametrize("correlation", ["absolute", "unbiased"])
+def test_a_perfect_one_hot_code_pays_nothing_within_its_factor(classes, correlation):
+    """The variables of one factor depend on each other; a penalty on that would fight what explicitness asks for."""
+    from tests.auxvae.test_unbiased import inputs_of
+
+    one_hot = torch.eye(classes)[torch.arange(512) % classes]
+    fixed = TermSettings(None, Settings(correlation=correlation), Mmd())
+    padded = pad(one_hot, (0, 2))
+    base = inputs_of(torch.zeros(512, 4), torch.rand(512, 2), moments(torch.rand(64, 4), 3))
+    inputs = base._replace(
+        aux=padded, is_aux=(torch.arange(classes + 2) < classes).float(), posterior=Posterior(padded, padded, padded),
+        factor_moments=moments(padded, 1), earlier=empty_queue(0, 2 * (classes + 2)),
+    )  # fmt: skip
+    own = torch.cat([torch.zeros(classes), torch.tensor([1.0, 2.0])])
+    assert float(intra(inputs._replace(owner=own), fixed)) == 0
+    assert float(intra(inputs._replace(owner=torch.arange(classes + 2.0)), fixed)) > 0.2
+
+
+def test_a_factor_of_as_many_variables_as_latents_is_left_out_of_lds():
+    """Any code is as good for it: it would score 1."""
+    label = {"label": RNG.integers(0, 10, N).astype(float)}
+    kinds = (Kind("label", classes=tuple(map(float, range(10)))),)
+    codes = RNG.standard_normal((N, 10))
+    assert np.isnan(alignment_scores(codes, label, (), 2, kinds)["lds"].value)
+    both = alignment_scores(codes, {**label, "mass": MASS}, (), 2, kinds)
+    assert both["lds_all"].value == pytest.approx(alignment_scores(codes, {"mass": MASS}, (), 2)["lds_all"].value)
+
+
+@pytest.mark.parametrize("name", FACTORS)
+def test_a_perfect_code_scores_its_ceiling(name):
+    scores = []
+    for seed in range(40):
+        g = np.random.default_rng(seed)
+        variables = encoded({name: FACTORS[name]}, KINDS).values()
+        codes = np.column_stack([*variables, g.standard_normal((N, 6))])
+        scores.append(alignment_scores(codes, {name: FACTORS[name]}, (), 0, KINDS))
+    mean = np.mean([each["lds"].value for each in scores])
+    assert mean == pytest.approx(scores[0]["lds_ceiling"].value, abs=0.005)
+
+
+def test_a_correlation_with_classes_has_no_sign():
+    two = (Kind("type", classes=(0.0, 1.0)),)
+    binary = np.minimum(TYPE, 1)
+    z = binary + 0.3 * NOISE[:, 0]
+    table = xr.DataArray(binary[:, None], {"factor": ["type"]}, ["row", "factor"])
+    assert correlation_matrix(-z[:, None], table, two)[0, 0] == pytest.approx(abs(np.corrcoef(z, binary)[0, 1]))
+
+
 def test_controls_of_kinds_are_perfect_and_chance():
     codes = control_codes(np.column_stack([*COLUMNS.values()]), 8)
     identity, noise = (alignment_scores(codes[name], FACTORS, (), 2, KINDS) for name in ("identity", "noise"))
@@ -178,6 +238,10 @@ def test_a_study_trains_and_scores_them(tmp_path):
     folder = tmp_path / "runs" / run.id
     scores = read_json(folder / "scores.json", "scores")
     assert {"rho_angle", "recon_tells_type", "covered_68_angle_cos", "leakage"} <= scores.keys()
+    read = suite(read_codes(folder / "codes.nc"), ["sap", "explicitness"], resamples=2)
+    assert {name: each.value for name, each in read.items()} == pytest.approx(
+        {name: scores[name]["value"] for name in ("sap", "explicitness")}
+    )
     with xr.open_dataset(folder / "codes.nc") as codes:
         assert codes["rho"].sizes == {"latent": 7, "factor": 3}
         assert dict(zip(codes["factor"].values, codes["period"].values, strict=True))["angle"] == 180
@@ -186,7 +250,7 @@ def test_a_study_trains_and_scores_them(tmp_path):
     assert set(rows.aux(run.variables, scaling)[:, :3].unique().tolist()) == {0, 1}
 
 
-def test_codes_of_a_study_score_alike_on_the_command_line(tmp_path):
+def test_codes_score_alike_on_the_command_line(tmp_path):
     flags = {"period": [PERIOD, 0, 0], "categorical": [0, 1, 0]}
     np.savez(tmp_path / "codes.npz", codes=PERFECT, factors=np.stack(list(FACTORS.values()), 1), **flags)
     command = [sys.executable, "-m", "auxvae", "score", "codes.npz", "--only", "lds_corrected,sap", "--out", "s.json"]
@@ -198,23 +262,54 @@ def test_codes_of_a_study_score_alike_on_the_command_line(tmp_path):
     assert targets(table, kinds).size == (2, 3, 1)
 
 
+def test_rows_and_shards_see_the_same_variables(tmp_path):
+    store = written(tmp_path, **DECLARED)
+    training = {"epochs": 1, "batch": 32, "order": "shards"}
+    run = study_of(config_of(store, training=training))[1].runs[0]
+    opened = Store(store, run.dataset)
+    by_shards = prepare(run, opened)
+    by_rows = prepare(replace(run, training=replace(run.training, order="rows")), opened)
+    assert by_shards[0].factor_low == by_rows[0].factor_low
+    for part in (1, 2):
+        torch.testing.assert_close(by_shards[part].aux(run, by_shards[0]), by_rows[part].aux(run, by_rows[0]))
+
+
+@pytest.mark.parametrize("method", ["aux_mine", "cvae", "ivae", "aux_mmd"])
+def test_methods_with_networks_of_the_variables_train(tmp_path, method):
+    store = written(tmp_path, **DECLARED)
+    run = study_of(config_of(store, runs=[{"method": method, "coverages": "both"}]))[1].runs[0]
+    loop.train_run(run, store, tmp_path, torch.device("cpu"))
+    assert (tmp_path / "runs" / run.id / "model.safetensors").is_file()
+
+
+def test_an_empirical_prior_has_a_latent_for_each_variable(tmp_path):
+    store = written(tmp_path, **DECLARED)
+    group = {"method": "ae_mmd", "prior": {"kind": "empirical", "factors": ["type", "angle"]}}
+    with pytest.raises(Refused, match="a prior of 5 dimensions"):
+        study_of(config_of(store, runs=[group]))
+    assert study_of(config_of(store, runs=[group], network={"name": "components", "latents": 5}))[1].runs
+
+
 REFUSED = {
     "circular without a period": ({"circular": ["angle"]}, "a circular factor has a period"),
     "a period of 0": ({"circular": ["angle=0"]}, "a period is a number above 0"),
     "a period in words": ({"circular": ["angle=full"]}, "a period is a number above 0"),
     "circular and unknown": ({"circular": ["angel=180"]}, "did you mean 'angle'?"),
     "categorical and unknown": ({"categorical": ["tipe"]}, "did you mean 'type'?"),
-    "both": ({"circular": ["type=3"], "categorical": ["type"]}, "declare one of the two"),
+    "both": ({"circular": ["type=3"], "categorical": ["type"]}, "a factor is declared once"),
     "one class": ({"categorical": ["one"]}, "2 to 256 classes"),
+    "a class that training lacks": ({"categorical": ["rare"]}, "no training row of class"),
+    "two periods": ({"circular": ["angle=180", "angle=360"]}, "a factor is declared once"),
+    "a period in another unit": ({"circular": ["angle=1"]}, "all values are the same"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_no_kind_is_refused_in_a_sentence(tmp_path, case):
     options, expected = REFUSED[case]
-    np.savez(
-        tmp_path / "x.npz", image=np.ones((40, 28, 28)), angle=np.arange(40.0), type=np.arange(40) % 3, one=np.ones(40)
-    )
+    columns = {"angle": np.arange(40.0), "type": np.arange(40) % 3, "one": np.ones(40), "rare": np.arange(40) == 3}
+    columns["split"] = np.where(np.arange(40) < 20, 1, 0) + np.where(np.arange(40) < 10, 1, 0)
+    np.savez(tmp_path / "x.npz", image=np.ones((40, 28, 28)), **columns)
     with pytest.raises(Refused) as refused:
         convert(tmp_path / "x.npz", tmp_path / "d.zarr", "image", "", [], "none", 0, **options)
     assert len(refused.value.faults) == 1 and expected in str(refused.value)
@@ -225,6 +320,12 @@ def test_a_config_that_cannot_hold_them_is_refused(tmp_path):
     store = written(tmp_path, **DECLARED)
     with pytest.raises(Refused, match="needs a latent for each of its 5 auxiliary variables"):
         study_of(config_of(store, network={"name": "components", "latents": 4}))
+    lds_alone = {"method": "vae", "select": "mse_lds", "weights": {"kl": [1, 2]}}
+    (tmp_path / "two").mkdir()
+    np.savez(tmp_path / "two/x.npz", image=np.ones((160, 28, 28)), type=np.arange(160) % 7)
+    convert(tmp_path / "two/x.npz", tmp_path / "two/d.zarr", "image", "", [], "poisson", 0, categorical=["type"])
+    with pytest.raises(Refused, match="LDS says nothing"):
+        study_of(config_of(tmp_path / "two/d.zarr", coverages={}, runs=[lds_alone]))
     select = {"method": "aux_vae", "coverages": "both", "select": "leakage", "weights": {"explicitness": [1, 2]}}
     with pytest.raises(Refused, match="none is residual"):
         study_of(config_of(store, network={"name": "components", "latents": 5}, runs=[select]))
@@ -232,7 +333,14 @@ def test_a_config_that_cannot_hold_them_is_refused(tmp_path):
     assert study_of(config_of(store, runs=[prior]))[1].runs[0].variables
 
 
-@pytest.mark.parametrize("broken", [{"period": -1}, {"period": "x"}, {"factor": "angel"}, {"classes": [2, 1]}])
+BROKEN = [
+    *({"period": each} for each in (-1, "x", 10**400, True)),
+    *({"factor": each} for each in ("angel", "type")),
+    *({"classes": each, "period": None} for each in ([2, 1], [1])),
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
 def test_a_seal_with_other_kinds_is_refused(tmp_path, broken):
     store = written(tmp_path, **DECLARED)
     seal = json.loads((store / "seal.json").read_text())
@@ -247,5 +355,5 @@ def test_names_that_would_stand_twice_are_refused(tmp_path):
     columns = {"angle": g.random(80), "angle_cos": g.random(80)}
     np.savez(tmp_path / "x.npz", image=g.poisson(9, (80, 28, 28)), **columns)
     convert(tmp_path / "x.npz", tmp_path / "d.zarr", "image", "", [], "poisson", 0, circular=["angle=1"])
-    with pytest.raises(Refused, match="called so"):
+    with pytest.raises(Refused, match="has it too"):
         study_of(config_of(tmp_path / "d.zarr", coverages={"both": ["angle"]}))

@@ -71,6 +71,7 @@ def inputs_of(seed, aux, dtype, device, fixed=FIXED["default"], companion=None):
         images=20 * draw(B, 1, PIXELS, PIXELS),
         aux=u,
         is_aux=is_aux,
+        owner=torch.arange(D, device=device, dtype=dtype),
         prior=conditioned(u, is_aux, 0.1 * draw() + 0.01),
         posterior=Posterior(mean, log_variance, mean + (0.5 * log_variance).exp() * noise),
         reconstruction=20 * draw(B, 1, PIXELS, PIXELS),

@@ -40,7 +40,8 @@ def inputs_of(z, u, by, earlier=None):
     """What a dependence term reads of codes (B, 4) and auxiliary variables (B, 2)."""
     is_aux = (torch.arange(LATENTS) < AUX).float()
     return TermInputs(
-        images=NOTHING, aux=pad(u, (0, RESIDUAL)), is_aux=is_aux, prior=None, posterior=Posterior(z, z, z),
+        images=NOTHING, aux=pad(u, (0, RESIDUAL)), is_aux=is_aux, prior=None, owner=torch.arange(LATENTS).float(),
+         posterior=Posterior(z, z, z),
         reconstruction=NOTHING, noise=NOTHING, prior_samples=NOTHING, shuffle=NOTHING, pairs=NOTHING,
         queue=empty_queue(0, LATENTS), prior_variance=NOTHING, prior_features=NOTHING,
         scalars=Scalars(*[NOTHING] * 6), precision=NOTHING, factor_moments=by, product_moments=None,
