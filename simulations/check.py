@@ -65,7 +65,8 @@ def check(path: Path) -> None:
     faults += [*_classes(path, group), *_rows(path, group)]
     if faults:
         raise Refused(faults)
-    log.info(f"{path}: {seal['facts']['galaxies']:,} galaxies agree with their seal, factors and physics")
+    physics = ", factors and physics" if "spec" in group.attrs else "; all numbers are finite"
+    log.info(f"{path}: {seal['facts']['galaxies']:,} images agree with their seal{physics}")
 
 
 def _facts(path: Path, group: zarr.Group, facts: dict[str, Any]) -> Iterator[Fault]:

@@ -125,7 +125,11 @@ def _value_faults(where: str, column: Any, rows: int) -> Iterator[Fault]:
         return
     values = np.asarray(column[:])
     if values.dtype.kind not in "iufb" or not np.isfinite(values.astype(np.float64)).all():
-        yield Fault(where, Words("values that are not finite numbers"), "all must be finite", "clean the column")
+        remedy = "clean the column, and number classes that are words"
+        yield Fault(where, Words("values that are not finite numbers"), "all must be finite", remedy)
+    elif rows > 1 and np.ptp(values.astype(np.float64)) == 0:
+        remedy = "leave it out: name the others with --factors"
+        yield Fault(where, Words(f"{values[0]} in every row"), "a factor takes two values at least", remedy)
 
 
 def _split_faults(source: Path, columns: Columns, rows: int) -> Iterator[Fault]:

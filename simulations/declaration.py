@@ -42,8 +42,8 @@ def kinds_of(collection: Collection, split: Split) -> tuple[Kind, ...]:
 def _problem(values: NDArray[np.float64], split: Split) -> str:
     """Why values are no classes; empty if they are."""
     classes, trained = np.unique(values), np.unique(values[split == 0])
-    if not 2 <= len(classes) <= MOST_CLASSES:
-        return f"{len(classes)} values"
+    if not 2 <= len(classes) <= min(MOST_CLASSES, len(values) // 2):
+        return f"{len(classes)} values in {len(values)} rows"
     absent = np.setdiff1d(classes, trained)
     return f"no training row of class {absent[0]:g}" if absent.size else ""
 
@@ -77,6 +77,8 @@ def _circular_faults(periods: Sequence[tuple[str, str]], collection: Collection)
             value = Words("one angle in every row")
             allowed = f"after a period of {period:g} all values are the same"
             yield Fault(f"--circular {name}", value, allowed, "correct the period, which is in the unit of the factor")
+        elif name in collection.factors and (turns := np.ptp(collection.factors[name]) / period) > 1 + 1e-9:
+            log.info(f"{name}: its values span {turns:.3g} periods of {period:g}; values a period apart are the same")
 
 
 def _is_one_angle(values: NDArray[np.float64], period: float) -> bool:
@@ -89,7 +91,7 @@ def _categorical_faults(categorical: Sequence[str], collection: Collection, seed
     split = parts_of(collection, seed)
     for name in (name for name in categorical if name in collection.factors):
         if problem := _problem(collection.factors[name], split):
-            remedy = "leave --categorical out, take another --seed, or give the file a column 'split'"
+            remedy = "leave --categorical out where it is a number; else take another --seed or give a column 'split'"
             yield Fault(f"--categorical {name}", Words(problem), NO_CLASSES, remedy)
 
 

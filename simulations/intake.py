@@ -127,7 +127,7 @@ def _images(collection: Collection, rows: Rows, noise: dict[str, Any]) -> NDArra
         text = f"all pixels of rows {rows[0]} to {rows[-1]} must be finite"
         raise Refused(Fault(where, Words(f"{bad} pixels that are not finite"), text, "correct or drop those images"))
     if noise["kind"] == "poisson" and block.min() < -noise["sky"]:
-        text = f"after a sky of {noise['sky']:g} is subtracted, pixels are at least {-noise['sky']:g}"
+        text = f"after a sky of {noise['sky']:g} is subtracted, pixels are at least {0.0 - noise['sky']:g}"
         raise Refused(Fault(where, float(block.min()), text, "state the sky with poisson:SKY, or another noise"))
     return block
 

@@ -149,12 +149,18 @@ def chosen_metrics(only: str, inputs: Representation) -> list[str] | None:
 
 
 def left_out(inputs: Representation) -> list[str]:
-    """One sentence for each array that is missing, with the metrics left out for it."""
+    """Sentences on what is left out: metrics whose arrays are missing, and factors of which LDS says nothing."""
     lacking: dict[str, list[str]] = {}
     for name, metric in measured().items():
         if lacks(name, inputs):
             lacking.setdefault(NEEDS[metric.needs], []).append(name)
-    return [f"{listed(names)} left out: they need {need}" for need, names in lacking.items()]
+    absent = [f"{listed(names)} left out: they need {need}" for need, names in lacking.items()]
+    return absent + [
+        f"lds leaves out {kind.factor}: it has {len(kind.variables)} variables, and the codes {latents} latents"
+        for latents in [inputs.codes.shape[1]]
+        for kind in inputs.kinds
+        if len(kind.variables) >= latents
+    ]
 
 
 def table(scores: Mapping[str, Score]) -> str:

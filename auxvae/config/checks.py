@@ -143,7 +143,7 @@ def _fit(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -
         yield Fault(f"{where}.mmd.block", group.mmd.block, text, "lower it, or raise training.batch")
     if training.batch > dataset["train"]:
         text, place = f"{name} has {dataset['train']} training rows", f"{where}." if group.training else ""
-        yield Fault(f"{place}training.batch", training.batch, text, "lower it or simulate more")
+        yield Fault(f"{place}training.batch", training.batch, text, "lower it or give more images")
     if training.augment and not dataset.get("symmetries"):
         text, place = f"{name} declares no symmetries", f"{where}." if group.training else ""
         yield Fault(f"{place}training.augment", True, text, "take it away")

@@ -22,7 +22,7 @@ from foundation.declare import read_despite
 from foundation.faults import Fault, Refused, Words, listed, suggest
 
 T = TypeVar("T")
-EVALUATION_SECONDS = 5  # a run, on one core: its pictures, sensitivities and the suite of metrics
+EVALUATION_SECONDS = 15  # a run, on one core: its pictures, sensitivities and the suite of metrics
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,8 @@ class Study:
     def estimate(self) -> str:
         """Size and cost in a line."""
         counts = f"{_counted(len(self.runs), 'run')} in {_counted(len(self.fleets), 'fleet')}"
-        return (
-            f"{counts}, {self.store_bytes() / 1e9:.2g} GB of images, {self.core_hours():.2g} core hours without a GPU"
-        )
+        images = f"{self.store_bytes() / 1e9:.2g} GB of images, " if self.store_bytes() else ""
+        return f"{counts}, {images}{self.core_hours():.2g} core hours of training and evaluation without a GPU"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -176,8 +176,8 @@ def _period_faults(periods: NDArray[Any], factors: int) -> Iterator[Fault]:
         or not (periods >= 0).all()
         or np.isinf(periods).any()
     ):
-        text = f"there are {factors} factors: the period of each that is circular, in its unit, and 0 for the others"
-        yield Fault("period", periods.tolist(), text, "give a number for each")
+        text = f"it is a number above 0 for each of the {factors} factors that is circular, and 0 for the others"
+        yield Fault("period", periods.tolist(), text, "correct it")
 
 
 def _flag_faults(name: str, flags: NDArray[np.generic], factors: int) -> Iterator[Fault]:

@@ -50,7 +50,7 @@ METRICS: dict[str, Metric] = {
     "lds": Metric(
         {"lds": LDS},
         "means", "factors", AUX,
-        "is one latent alone correlated with each factor? In a study: each auxiliary variable",
+        "is one latent alone correlated with each factor? In a study: each factor that the model is given",
         f"{LINE}; how much is explained",
         MEASURES + "lds", by_coverage=True,
     ),

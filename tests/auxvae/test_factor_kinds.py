@@ -297,7 +297,7 @@ REFUSED = {
     "circular and unknown": ({"circular": ["angel=180"]}, "did you mean 'angle'?"),
     "categorical and unknown": ({"categorical": ["tipe"]}, "did you mean 'type'?"),
     "both": ({"circular": ["type=3"], "categorical": ["type"]}, "a factor is declared once"),
-    "one class": ({"categorical": ["one"]}, "2 to 256 classes"),
+    "a number for a class": ({"categorical": ["angle"]}, "40 values in 40 rows"),
     "a class that training lacks": ({"categorical": ["rare"]}, "no training row of class"),
     "two periods": ({"circular": ["angle=180", "angle=360"]}, "a factor is declared once"),
     "a period in another unit": ({"circular": ["angle=1"]}, "all values are the same"),
@@ -307,7 +307,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_no_kind_is_refused_in_a_sentence(tmp_path, case):
     options, expected = REFUSED[case]
-    columns = {"angle": np.arange(40.0), "type": np.arange(40) % 3, "one": np.ones(40), "rare": np.arange(40) == 3}
+    columns = {"angle": np.arange(40.0), "type": np.arange(40) % 3, "rare": np.arange(40) == 3}
     columns["split"] = np.where(np.arange(40) < 20, 1, 0) + np.where(np.arange(40) < 10, 1, 0)
     np.savez(tmp_path / "x.npz", image=np.ones((40, 28, 28)), **columns)
     with pytest.raises(Refused) as refused:

@@ -93,6 +93,7 @@ REFUSED = {
     "no sigma": (write_npz, {"noise": "gaussian"}, "it is none, poisson"),
     "not finite": (nan_image, {}, "must be finite"),
     "oblong": (lambda path: write_npz(path, images=IMAGES[:, :20]), {}, "square"),
+    "one value in every row": (lambda path: np.savez(path, image=IMAGES, mass=np.ones(40)), {}, "two values at least"),
     "of other length": (lambda path: write_npz(path, images=IMAGES[:30]), {}, "as long as the images"),
 }
 
