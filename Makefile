@@ -19,7 +19,7 @@ study: setup
 	$(BIN)/snakemake --cores all --configfile $(CONFIG)
 
 test: setup lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto  # one worker a core, and no threads beside them
 
 lint: setup
 	$(BIN)/ruff check .
