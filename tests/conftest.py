@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from auxvae.config.study import read_study
+from foundation.faults import Refused
 from simulations.draw import simulate
 from simulations.facts import read_declared
 
@@ -49,6 +50,13 @@ def study_of(config):
     faults = []
     declared = read_declared(config, faults)
     return declared, read_study(config, declared.to_json(), faults)
+
+
+def refusal(config):
+    """The sentences with which a config is refused."""
+    with pytest.raises(Refused) as refused:
+        study_of(config)
+    return [str(fault) for fault in refused.value.faults]
 
 
 @pytest.fixture

@@ -55,9 +55,9 @@ def evaluate(run: Run, store: Store, model: TrainedModel, train: TrainedModel, f
 
 def code_scores(run: Run, model: TrainedModel, mean: Codes, log_variance: Codes, resamples: int) -> dict[str, Score]:
     """Scores of posterior means and log variances (N, D): nats, alignment with the factors, match with the prior."""
-    sampled, rows = posterior_samples(run, mean, log_variance), model.rows
-    scores = aligned_scores(run, rows.factors, mean, log_variance, resamples)
-    scores |= study_scores(mean.astype(np.float64), sampled, rows.factors, resamples, rows.kinds)
+    sampled, factors = posterior_samples(run, mean, log_variance), model.rows.factors
+    scores = aligned_scores(run, factors, mean, log_variance, resamples)
+    scores |= study_scores(mean.astype(np.float64), sampled, factors, resamples, run.dataset.kinds)
     prior = model.sample_prior()
     if prior is not None:
         scores |= match_scores(sampled[:, len(run.variables) :], prior.astype(np.float64))

@@ -1,7 +1,7 @@
 """Leakage of a trained run: samples of its posterior on training and test rows against the factors of both.
 
 kl_aux, kl_recon   nats per image that the posterior of the auxiliary and of the residual latents holds, against their
-                   prior: N(u_j, v) and N(0, 1)
+                   prior: N(u_j, v) and N(0, 1); no kl_aux, and no coverage, of latents that are copies of u (cvae)
 recon_active       residual latents that hold more than 0.01 nat
 covered_... width  auxvae.metrics.calibration
 others             auxvae.metrics.leakage
@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from auxvae.analysis.model import TrainedModel
-from auxvae.config.kinds import variables_of
 from auxvae.config.run import Run
+from auxvae.data.encoding import encoded
 from auxvae.data.randomness import normal
 from auxvae.metrics.calibration import calibration_scores
 from auxvae.metrics.leakage import Codes, Factor, leakage_alone, leakage_scores
@@ -39,19 +39,19 @@ def leakage_of_validation(train: TrainedModel, validation: TrainedModel, resampl
 
 
 def _has_blocks(run: Run) -> bool:
-    """Whether there are auxiliary latents with a posterior of their own."""
-    return bool(run.aux) and run.composition.conditional == "gaussian"
+    """Whether there are auxiliary latents."""
+    return bool(run.aux) and run.composition.has_aux_latents
 
 
 def _both(train: TrainedModel, test: TrainedModel) -> tuple[Codes, dict[str, Factor]]:
     """Codes and auxiliary variables of the rows that trees learn from and of those that they are tested on."""
     codes = Codes(_samples(train, "leakage training"), _samples(test, "leakage test"))
-    kinds, factors = test.run.dataset.kinds, test.rows.factors
-    variables = {name: [train.rows.variables, test.rows.variables] for name in factors}
-    return codes, {
-        name: Factor(*(np.stack([each[v] for v in variables_of([name], kinds)], 1) for each in both))
-        for name, both in variables.items()
-    }
+    return codes, {name: Factor(*(_variables(each, name) for each in (train, test))) for name in test.rows.factors}
+
+
+def _variables(model: TrainedModel, name: str) -> np.ndarray:
+    """The auxiliary variables of one factor of the rows, (N, V)."""
+    return np.stack([*encoded({name: model.rows.factors[name]}, model.run.dataset.kinds).values()], 1)
 
 
 def _samples(model: TrainedModel, purpose: str) -> np.ndarray:
@@ -66,11 +66,18 @@ def _posterior(model: TrainedModel) -> dict[str, Score]:
     if model.run.encoder == "deterministic":
         return {}
     mean, log_variance = model.encode()
-    count, variance = len(model.run.variables), model.run.prior_variance
-    u = model.rows.aux(model.run.variables, model.scaling).numpy()
-    aux = divergence((mean[:, :count] - u) / variance**0.5, log_variance[:, :count] - np.log(variance))
+    count = len(model.run.variables)
     recon = divergence(mean[:, count:], log_variance[:, count:])
     active = exact(float((recon.mean(0) > ACTIVE).sum()), len(mean))
-    covered = calibration_scores(mean[:, :count], np.exp(0.5 * log_variance[:, :count]), u, model.run.variables)
-    blocks = {"kl_aux": mean_score(aux.sum(1)), "kl_recon": mean_score(recon.sum(1)), "recon_active": active}
-    return blocks | covered
+    of_residual = {"kl_recon": mean_score(recon.sum(1)), "recon_active": active}
+    if model.run.composition.conditional == "copied":
+        return of_residual
+    return of_residual | _of_aux(model, mean[:, :count], log_variance[:, :count])
+
+
+def _of_aux(model: TrainedModel, mean: np.ndarray, log_variance: np.ndarray) -> dict[str, Score]:
+    """What the posterior of the auxiliary latents holds, and whether it covers; mean and log variance are (N, a)."""
+    variance, names = model.run.prior_variance, model.run.variables
+    u = model.rows.aux(names, model.scaling).numpy()
+    nats = divergence((mean - u) / variance**0.5, log_variance - np.log(variance))
+    return {"kl_aux": mean_score(nats.sum(1))} | calibration_scores(mean, np.exp(0.5 * log_variance), u, names)

@@ -33,7 +33,7 @@ class TrainedModel:
         self.rows, self.device = rows, device
         self.likelihood: Likelihood = run_likelihood(run, store, rows, self.scaling)
         aux = store.aux("train", run.variables, self.scaling)
-        data = TrainingData(self.likelihood, self.scaling, store.tensors("train"), aux)
+        data = TrainingData(self.likelihood, self.scaling, store.columns("train"), aux)
         self.model = make_model(run, data, device)
         self.model.network.load_state_dict(self.trained.weights)
         self.model.network.eval()

@@ -4,7 +4,7 @@
     codes_test (M, D), factors_test (M, F)  optional test rows of fitted metrics
     factor_names (F,), latent_names (D,)    optional
     discrete (F,)                           optional; without it a factor of few values, ten rows for each, is discrete
-    period (F,), categorical (F,)           optional: periods of circular factors, 0 for others; is it of classes?
+    period (F,), categorical (F,)           optional: periods of circular factors, 0 for others; which are of classes
     prior (P, D), films (B, T, D)           optional: samples of the prior, codes of successive images
 
 npz: arrays of these names. Zarr, NetCDF: variables of these names, whose coordinates name latents and factors; `mean`
@@ -155,12 +155,10 @@ def left_out(inputs: Representation) -> list[str]:
         if lacks(name, inputs):
             lacking.setdefault(NEEDS[metric.needs], []).append(name)
     absent = [f"{listed(names)} left out: they need {need}" for need, names in lacking.items()]
-    return absent + [
-        f"lds leaves out {kind.factor}: it has {len(kind.variables)} variables, and the codes {latents} latents"
-        for latents in [inputs.codes.shape[1]]
-        for kind in inputs.kinds
-        if len(kind.variables) >= latents
-    ]
+    latents = inputs.codes.shape[1]
+    sizes = {kind.factor: len(kind.variables) for kind in inputs.kinds if len(kind.variables) >= latents}
+    of_lds = [f"lds leaves out {name}: it has {m} variables, the codes {latents} latents" for name, m in sizes.items()]
+    return absent + of_lds
 
 
 def table(scores: Mapping[str, Score]) -> str:

@@ -14,6 +14,7 @@ from auxvae.analysis.model import TrainedModel
 from auxvae.config.analyses import Traversal
 from auxvae.config.labels import latent_names
 from auxvae.config.run import Run
+from auxvae.metrics.standardise import standard
 
 Codes = NDArray[np.float32]
 
@@ -43,8 +44,7 @@ def traversal(run: Run, model: TrainedModel, codes: Codes, wanted: Traversal) ->
 def _typical_rows(variables: dict[str, NDArray[np.float64]], count: int) -> list[int]:
     """The rows whose variables are nearest to the means of all, in standard deviations of the worst variable."""
     values = np.stack(list(variables.values()), 1)
-    distance = np.abs(values - values.mean(0)) / np.maximum(values.std(0), np.finfo(float).tiny)
-    distance = distance.max(1)
+    distance = np.abs(standard(values)).max(1)
     rows: list[int] = np.argsort(distance)[:count].tolist()
     return rows
 

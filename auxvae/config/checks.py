@@ -62,6 +62,7 @@ def _group(config: Config, group: Group, where: str, facts: Facts) -> Iterator[F
         text = f"the methods are {listed(METHODS)}"
         yield Fault(f"{where}.method", group.method, text, suggest(group.method, METHODS, "name one of them"))
         return
+    dataset = facts.get(dataset_of(config, group), {})
     if group.dataset == "" and len(config.datasets) > 1:
         text = f"the study has the data sets {listed(config.datasets)}"
         yield Fault(f"{where}.dataset", Words("nothing"), text, "name one of them")
@@ -69,16 +70,13 @@ def _group(config: Config, group: Group, where: str, facts: Facts) -> Iterator[F
         text = f"the data sets are {listed(config.datasets)}"
         remedy = suggest(group.dataset, config.datasets, "name one of them")
         yield Fault(f"{where}.dataset", group.dataset, text, remedy)
-    elif dataset_of(config, group) in facts:
-        dataset = facts[dataset_of(config, group)]
+    elif dataset:
         yield from _fit(config, group, where, dataset)
         yield from _prior(config, group, where, dataset)
-    kinds = kinds_of(facts.get(dataset_of(config, group), {}))
-    yield from _coverages(config, group, where, kinds)
+    yield from _coverages(config, group, where, kinds_of(dataset))
     yield from _lists(group, where)
     yield from _latents(group, where)
-    factors = tuple(facts.get(dataset_of(config, group), {}).get("factors", ()))
-    yield from choice_faults(config, group, where, kinds, factors)
+    yield from choice_faults(config, group, where, dataset)
 
 
 def _lists(group: Group, where: str) -> Iterator[Fault]:

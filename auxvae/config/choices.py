@@ -6,16 +6,19 @@ A setting is all that a group's runs may differ in beside coverage and seed; tod
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
-from auxvae.config.kinds import Kind, variables_of
+from auxvae.config.kinds import kinds_of, variables_of
 from auxvae.config.methods import METHODS
 from auxvae.config.rules import RULES, Select
 from auxvae.config.run import Run
 from auxvae.config.spec import Config, Group
 from foundation.faults import Fault, Words, listed
 from foundation.files import digest_of
+
+OTHER = "take another rule"
 
 
 @dataclass(frozen=True)
@@ -52,41 +55,48 @@ def candidate_ids(choices: Iterable[Choice]) -> frozenset[str]:
     return frozenset(run.id for choice in choices for run in choice.runs)
 
 
-def choice_faults(
-    config: Config, group: Group, where: str, kinds: Iterable[Kind] = (), factors: tuple[str, ...] = ()
-) -> Iterator[Fault]:
-    """A choice of one, a rule that the method's runs cannot be scored by, an interval over one seed."""
+def choice_faults(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -> Iterator[Fault]:
+    """A choice of one, a rule that the method's runs cannot be scored by, an interval over one seed.
+
+    dataset: the facts of the group's data set, empty if they are not known.
+    """
     if (select := group.select) is None:
         return
     place = f"{where}.select"
     if math.prod(len(values) for values in group.weights.values()) == 1:
         text = "the group has one setting, and nothing to choose among"
         yield Fault(place, select.rule, text, "list two weights of a term or more, or take it away")
-    yield from _unscored(config, group, select, place, tuple(kinds), factors)
+    yield from _unscored(config, group, select, place)
+    yield from _without_axes(config, group, select, place, dataset)
     if select.interval and len(group.seeds) == 1:
         text = "an interval over the seeds needs two at least"
         yield Fault(f"{where}.seeds", group.seeds[0], text, "add a seed, or take the interval away")
 
 
-def _unscored(
-    config: Config, group: Group, select: Select, place: str, kinds: tuple[Kind, ...], factors: tuple[str, ...]
-) -> Iterator[Fault]:
-    """A rule that the group's runs cannot be scored by."""
-    rule, remedy = RULES[select.rule], "take another rule"
+def _unscored(config: Config, group: Group, select: Select, place: str) -> Iterator[Fault]:
+    """A rule that the runs of the group's method cannot be scored by."""
+    rule = RULES[select.rule]
     absent = [term for term in rule.terms if term not in METHODS[group.method].weights]
     if absent:
         text = f"it asks for {rule.words}, and {group.method} has no term {listed(absent)}"
-        yield Fault(place, select.rule, text, remedy)
+        yield Fault(place, select.rule, text, OTHER)
     if rule.blocks and METHODS[group.method].conditional != "gaussian":
         text = f"it asks what residual latents say of auxiliary ones, and {group.method} has none with a posterior"
-        yield Fault(place, select.rule, text, remedy)
-    latents = (group.network or config.network).latents
-    for name in group.coverages or ("",) if "lds_sampled" in rule.reads else ():
-        sizes = [len(variables_of([factor], kinds)) for factor in config.coverages.get(name, factors)]
-        if sizes and all(1 < size >= latents for size in sizes):
-            text = f"every factor has as many variables as there are latents, {latents}, so that LDS says nothing"
-            yield Fault(place, select.rule, text, "raise latents, or " + remedy)
-    for name in group.coverages if rule.blocks else ():
-        if len(variables_of(config.coverages.get(name, ()), kinds)) == latents:
+        yield Fault(place, select.rule, text, OTHER)
+
+
+def _without_axes(
+    config: Config, group: Group, select: Select, place: str, dataset: Mapping[str, Any]
+) -> Iterator[Fault]:
+    """A rule that has nothing to score: no residual latent, or no factor of which LDS says something."""
+    latents, kinds = (group.network or config.network).latents, kinds_of(dataset)
+    rule, remedy = RULES[select.rule], f"raise latents, or {OTHER}"
+    for name in group.coverages or ("",):
+        factors = config.coverages.get(name, dataset.get("factors", ()))
+        sizes = [len(variables_of([factor], kinds)) for factor in factors]
+        if rule.blocks and group.coverages and sum(sizes) == latents:
             text = f"{name} has a factor for each of the {latents} latents, so that none is residual"
-            yield Fault(place, Words(f"{select.rule!r} for the coverage {name}"), text, "raise latents, or " + remedy)
+            yield Fault(place, Words(f"{select.rule!r} for the coverage {name}"), text, remedy)
+        if "lds_sampled" in rule.reads and sizes and all(1 < size >= latents for size in sizes):
+            text = f"every factor has as many variables as there are latents, {latents}, so that LDS says nothing"
+            yield Fault(place, select.rule, text, remedy)

@@ -52,6 +52,11 @@ class Method:
         return self.conditional != ""
 
     @property
+    def has_aux_latents(self) -> bool:
+        """Whether latents are reserved for its auxiliary variables."""
+        return self.conditional in ("gaussian", "copied")
+
+    @property
     def encoder_sees_aux(self) -> bool:
         """Whether its encoder sees the auxiliary variables, in training and at test time."""
         return self.conditional in ("copied", "learned")

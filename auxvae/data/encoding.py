@@ -10,7 +10,7 @@ auxvae.config.kinds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +39,14 @@ def _of_kind(kind: Kind, values: NDArray[np.float64]) -> Columns:
     return dict(zip(kind.variables, columns, strict=True))
 
 
-def limits(variables: Columns, kinds: Iterable[Kind]) -> tuple[dict[str, float], dict[str, float]]:
-    """The least and the greatest value of each auxiliary variable of these rows.
+def limits(
+    factors: Mapping[str, NDArray[np.float64]], kinds: Collection[Kind]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The least and the greatest value of each auxiliary variable of factors (N,).
 
     Cosine and sine have those of the circle; a variable that does not vary over the rows has the same twice.
     """
+    variables = encoded(factors, kinds)
     low = {name: float(values.min()) for name, values in variables.items()}
     high = {name: float(values.max()) for name, values in variables.items()}
     for name in (name for kind in kinds if not kind.classes for name in kind.variables):

@@ -20,7 +20,7 @@ from auxvae.config.networks import BACKBONES
 from auxvae.config.run import Run
 from auxvae.data.augmentation import augmentation_of
 from auxvae.data.components import principal_components
-from auxvae.data.encoding import limits
+from auxvae.data.encoding import encoded, limits
 from auxvae.data.likelihoods import Likelihood, likelihood
 from auxvae.data.loader import Batches, Loader, batch_of
 from auxvae.data.moments import Moments
@@ -34,20 +34,16 @@ HELD = 300e6  # bytes of validation images up to which they stay in memory
 
 
 class Prepared(NamedTuple):
-    """The rows of a split: numbers (N,), factors and their auxiliary variables (N,) by name, likelihood, images.
-
-    images (N, C, H, W): on the scale of the likelihood.
-    """
+    """The rows of a split: numbers (N,), factors (N,) by name, likelihood, and images (N, C, H, W) on its scale."""
 
     numbers: NDArray[np.intp]
     factors: dict[str, NDArray[np.float64]]
-    variables: dict[str, NDArray[np.float64]]
     likelihood: Likelihood
     images: Tensor | StoredImages
 
     def aux(self, run: Run, scaling: Scaling) -> Tensor:
         """The auxiliary variables of a run, min-max scaled to [0, 1] by the training rows, (N, a)."""
-        return scaled_factors(self.variables, len(self.numbers), run.variables, scaling)
+        return scaled_factors(encoded(self.factors, run.dataset.kinds), len(self.numbers), run.variables, scaling)
 
     def batches(self, run: Run, scaling: Scaling, device: torch.device) -> Batches:
         """The batches of a run: of images in memory, or read from the store."""
@@ -97,11 +93,11 @@ def _whole(store: Store, view: View) -> tuple[Scaling, Prepared, Prepared]:
     splits = []
     for name, rows in (("train", train), ("validation", validation)):
         kind = view.likelihood_of(store, name, extremes)
-        splits.append(Prepared(rows.numbers, rows.factors, rows.variables, kind, kind.to_scale(rows.images)))
+        splits.append(Prepared(rows.numbers, rows.factors, kind, kind.to_scale(rows.images)))
     scaled, bounded = splits[0].images, splits[0].likelihood.bounded
     assert isinstance(scaled, Tensor)
     mean, std = (0.0, 1.0) if bounded else (float(scaled.mean()), float(scaled.std()))
-    low, high = limits(train.variables, store.source.kinds)
+    low, high = limits(train.factors, store.source.kinds)
     components = None
     if view.on_components:
         average = scaled.flatten(1).mean(0)
@@ -115,15 +111,15 @@ def _streamed(store: Store, view: View) -> tuple[Scaling, Prepared, Prepared]:
     train, validation = (
         StoredImages(store, name, view.likelihood_of(store, name, counts.extremes)) for name in ("train", "validation")
     )
-    (factors, variables), bounded, components = store.columns("train"), train.likelihood.bounded, None
+    factors, bounded, components = store.factors("train"), train.likelihood.bounded, None
     if view.on_components:
         average = train.likelihood.to_scale(counts.mean_image) if bounded else scaled.mean_image
         components = principal_components(train, average.flatten(), bounded, view.components, store.source.name)
     mean, std = (0.0, 1.0) if bounded else (scaled.mean, scaled.std)
-    low_high = limits(variables, store.source.kinds)
+    low_high = limits(factors, store.source.kinds)
     scaling = Scaling(*counts.extremes, mean, std, *low_high, counts.mean_image, components)
-    held = Prepared(validation.numbers, *store.columns("validation"), validation.likelihood, _held(validation))
-    return scaling, Prepared(train.numbers, factors, variables, train.likelihood, train), held
+    held = Prepared(validation.numbers, store.factors("validation"), validation.likelihood, _held(validation))
+    return scaling, Prepared(train.numbers, factors, train.likelihood, train), held
 
 
 def _moments(store: Store, view: View) -> tuple[Moments, Moments]:

@@ -182,16 +182,14 @@ class Store:
 
     def aux(self, name: str, names: tuple[str, ...], scaling: Scaling) -> Tensor:
         """Auxiliary variables of training, validation or test rows, scaled to [0, 1], (N, names); no image is read."""
-        return scaled_factors(self.columns(name)[1], len(self.numbers(name)), names, scaling)
+        return scaled_factors(self._variables(name), len(self.numbers(name)), names, scaling)
 
-    def columns(self, name: str) -> tuple[Columns, Columns]:
-        """The factors of training, validation or test rows, and their auxiliary variables; no image is read."""
-        factors = self.factors(name)
-        return factors, encoded(factors, self.source.kinds)
-
-    def tensors(self, name: str) -> dict[str, Tensor]:
+    def columns(self, name: str) -> dict[str, Tensor]:
         """The auxiliary variables of training, validation or test rows as tensors, unscaled; no image is read."""
-        return {n: torch.tensor(values, dtype=torch.float32) for n, values in self.columns(name)[1].items()}
+        return {n: torch.tensor(values, dtype=torch.float32) for n, values in self._variables(name).items()}
+
+    def _variables(self, name: str) -> Columns:
+        return encoded(self.factors(name), self.source.kinds)
 
     def _array(self, variable: str) -> Any:
         return zarr.open_array(self.path / variable, mode="r")

@@ -48,7 +48,7 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import NDArray
-from scipy.special import chdtri, ndtri
+from scipy.special import chdtri
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -100,16 +100,17 @@ def _mean_chi(freedom: int) -> float:
     return math.sqrt(2) * math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2))
 
 
-def null_threshold(rows: int, latents: int) -> float:
-    """The |rho| that the best of so many latents exceeds by chance with probability 5 %, if all are independent."""
-    return float(ndtri(1 - 0.025 / latents)) / math.sqrt(rows)
+def null_threshold(rows: int, latents: int, freedom: int = 1) -> float:
+    """The |rho| that the best of so many latents exceeds by chance with probability 5 %, if all are independent.
+
+    freedom: columns of the factor. By chance N R^2 is chi squared with as many degrees of freedom.
+    """
+    return math.sqrt(chdtri(freedom, 0.05 / latents) / rows)
 
 
 def thresholds(rows: int, latents: int, wanted: Targets) -> Float[Tensor, " F"]:
-    """The threshold of each factor: of R with c columns, N R^2 is chi squared with c degrees of freedom by chance."""
-    number, share = null_threshold(rows, latents), 0.05 / latents
-    several = [number if c == 1 else math.sqrt(chdtri(c, share) / rows) for c in wanted.columns_of]
-    return torch.tensor(several, dtype=torch.float64)
+    """The threshold of each factor."""
+    return torch.tensor([null_threshold(rows, latents, c) for c in wanted.columns_of], dtype=torch.float64)
 
 
 def lds(

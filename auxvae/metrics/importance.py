@@ -41,6 +41,8 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 
+from auxvae.config.kinds import Kind
+from auxvae.data.encoding import encoded
 from auxvae.metrics.score import (
     RESAMPLES,
     Flags,
@@ -52,6 +54,7 @@ from auxvae.metrics.score import (
     halves_error,
     interval,
     labelled,
+    names,
     within,
 )
 
@@ -69,17 +72,14 @@ def dci(
     factors_test: Table,
     reference: bool = False,
     resamples: int = RESAMPLES,
-    periods: Sequence[float] = (),
+    kinds: Sequence[Kind] = (),
 ) -> dict[str, Score]:
-    """The three scores of codes (N, D) and factors (N, F), discrete (F,), tested on (M, D), (M, F); the matrix is R.
-
-    periods (F,): of circular factors, 0 for the others.
-    """
+    """The three scores of codes (N, D) and factors (N, F), discrete (F,), tested on (M, D), (M, F); the matrix is R."""
     z, z_test = (np.array(each, dtype=np.float64) for each in (codes, codes_test))
     flags, u, u_test = np.asarray(discrete), [], []
-    both = zip(*(np.asarray(each, dtype=np.float64).T for each in (factors, factors_test)), strict=True)
-    for flag, period, pair in zip(flags, periods or (0.0,) * len(flags), both, strict=True):
-        fit, test = _as_classes(*pair) if flag else (_on_circle(each, period) for each in pair)
+    fit_and_test = zip(*(np.asarray(each, dtype=np.float64).T for each in (factors, factors_test)), strict=True)
+    for name, flag, both in zip(names(factors, len(flags), "u"), flags, fit_and_test, strict=True):
+        fit, test = _as_classes(*both) if flag else (_numbers(name, each, kinds) for each in both)
         u.append(fit)
         u_test.append(test)
     models = _models(z, u, flags, reference)
@@ -93,10 +93,10 @@ def dci(
     return scores
 
 
-def _on_circle(values: Array, period: float) -> Array:
-    """An angle as cosine and sine, (N, 2); a number as it is."""
-    angle = 2 * np.pi * values / (period or 1.0)
-    return np.stack([np.cos(angle), np.sin(angle)], 1) if period else values
+def _numbers(name: str, values: Array, kinds: Sequence[Kind]) -> Array:
+    """A number as it is, (N,); an angle as cosine and sine, (N, 2)."""
+    variables = [*encoded({name: values}, [kind for kind in kinds if kind.factor == name]).values()]
+    return variables[0] if len(variables) == 1 else np.stack(variables, 1)
 
 
 def _models(z: Array, u: list[Array], flags: NDArray[Any], reference: bool = False, trees: int = TREES) -> list[Any]:

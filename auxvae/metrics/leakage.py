@@ -101,11 +101,14 @@ def leakage_scores(
     samples = {f"aux_tells_{name}": r2 for name, r2 in by_aux.items()} | {"leakage_aux": _largest(by_aux.values())}
     if len(owner) < latents:
         by_recon = {name: r2_of(recon, each, resamples) for name, each in factors.items()}
-        of_numbers = {name: factors[name].spread() for name in aux if factors[name].fit.shape[1] == 1}
-        spread = [r2_of(recon, of_numbers[name], resamples) if name in of_numbers else by_recon[name] for name in aux]
+        numbers = {name for name in aux if factors[name].fit.shape[1] == 1}
+        spreads = {name: r2_of(recon, factors[name].spread(), resamples) for name in numbers}
         chance = [_chance(recon, [factors[name] for name in aux], seed) for seed in range(SHUFFLES)]
         samples |= {f"recon_tells_{name}": r2 for name, r2 in by_recon.items()}
-        samples |= {"leakage": _largest([by_recon[name] for name in aux]), "leakage_spread": _largest(spread)}
+        samples |= {
+            "leakage": _largest([by_recon[name] for name in aux]),
+            "leakage_spread": _largest([(by_recon | spreads)[name] for name in aux]),
+        }
         samples["leakage_chance"] = np.full(1 + resamples, np.mean(chance))
     rows = len(codes.test)
     return {name: interval(each, rows, least=_least(name)) for name, each in samples.items()}

@@ -65,7 +65,7 @@ lps_trees = of_codes(predictability.lps_trees)
 def dci_forests(inputs: Representation, resamples: int) -> dict[str, Score]:
     """DCI by forests."""
     z, u, z_test, u_test = inputs.parts
-    return dci(z, u, inputs.discrete, z_test, u_test, resamples=resamples, periods=inputs.periods)
+    return dci(z, u, inputs.discrete, z_test, u_test, resamples=resamples, kinds=inputs.kinds)
 
 
 def dci_boosted(inputs: Representation, resamples: int) -> dict[str, Score]:

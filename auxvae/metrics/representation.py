@@ -47,12 +47,6 @@ class Representation:
         assert self.factors is not None, "a metric of factors needs factors"
         return self.factors
 
-    @property
-    def periods(self) -> tuple[float, ...]:
-        """The period of each factor, 0 where it is not circular."""
-        by_name = {kind.factor: kind.period or 0.0 for kind in self.kinds}
-        return tuple(by_name.get(str(name), 0.0) for name in self.factor_table["factor"].values)
-
     @cached_property
     def binary(self) -> NDArray[np.intp]:
         """Positions of the factors that take two values."""
@@ -98,13 +92,16 @@ def representation(
     if discrete is not None and u is not None:
         flags = np.asarray(discrete).ravel()
         faults += _flag_faults("discrete", flags, u.shape[1])
-    kinds, is_class = _kinds(u, period, categorical, faults)
+    columns = 0 if u is None else u.shape[1]
+    periods, classes = (np.zeros(columns) if x is None else np.asarray(x).ravel() for x in (period, categorical))
+    faults += [] if u is None else _kind_faults(u, periods, classes)
     others = {name: _numbers(name, value) for name, value in extra.items()}
     faults += [fault for name, value in others.items() for fault in _extra_faults(name, value, z.shape[1])]
     if faults:
         raise Refused(faults)
-    discrete_or_class = (bool(flag) or each for flag, each in zip(flags, is_class, strict=True))
-    return Representation(z, u, tuple(discrete_or_class), kinds, z_test, u_test, others)
+    kinds = () if u is None else kinds_in(u, periods, classes)
+    discrete_or_class = tuple(bool(flag) for flag in (flags != 0) | (classes[:columns] != 0))
+    return Representation(z, u, discrete_or_class, kinds, z_test, u_test, others)
 
 
 def is_discrete(column: NDArray[np.float64]) -> bool:
@@ -134,23 +131,13 @@ def _numbers(name: str, values: Table) -> NDArray[np.float64]:
     return np.asarray(array, dtype=np.float64)
 
 
-def _kinds(
-    u: xr.DataArray | None, period: Table | None, categorical: Table | None, faults: list[Fault]
-) -> tuple[tuple[Kind, ...], list[bool]]:
-    """The kinds of the factors, and whether each is categorical; what is wrong is appended to `faults`."""
-    if u is None:
-        return (), []
-    none = np.zeros(u.shape[1])
-    periods, classes = (none if each is None else np.asarray(each).ravel() for each in (period, categorical))
-    wrong = [*_period_faults(periods, u.shape[1]), *_flag_faults("categorical", classes, u.shape[1])]
-    if not wrong and (
-        both := [name for name, p, c in zip(u["factor"].values, periods, classes, strict=True) if p and c]
-    ):
-        wrong = [Fault("categorical", listed(both), "a factor is circular or categorical", "take one of the two away")]
-    if not wrong:
-        wrong = [*_class_faults(u, classes), *_angle_faults(u, periods)]
-    faults += wrong
-    return ((), [False] * u.shape[1]) if wrong else (kinds_in(u, periods, classes), [bool(each) for each in classes])
+def _kind_faults(u: xr.DataArray, periods: NDArray[Any], classes: NDArray[Any]) -> list[Fault]:
+    """What is wrong with the periods of factors, or with those that are of classes."""
+    if wrong := [*_period_faults(periods, u.shape[1]), *_flag_faults("categorical", classes, u.shape[1])]:
+        return wrong
+    if both := u["factor"].values[(periods > 0) & (classes > 0)].tolist():
+        return [Fault("categorical", listed(both), "a factor is circular or categorical", "take one of the two away")]
+    return [*_class_faults(u, classes), *_angle_faults(u, periods)]
 
 
 def _class_faults(u: xr.DataArray, classes: NDArray[Any]) -> Iterator[Fault]:
@@ -170,12 +157,8 @@ def _angle_faults(u: xr.DataArray, periods: NDArray[Any]) -> Iterator[Fault]:
 
 
 def _period_faults(periods: NDArray[Any], factors: int) -> Iterator[Fault]:
-    if (
-        len(periods) != factors
-        or periods.dtype.kind not in "iuf"
-        or not (periods >= 0).all()
-        or np.isinf(periods).any()
-    ):
+    numbers = len(periods) == factors and periods.dtype.kind in "iuf"
+    if not numbers or not ((periods >= 0) & np.isfinite(periods)).all():
         text = f"it is a number above 0 for each of the {factors} factors that is circular, and 0 for the others"
         yield Fault("period", periods.tolist(), text, "correct it")
 

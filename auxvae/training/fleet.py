@@ -55,7 +55,7 @@ def train(
     observer: Observer = follow_nothing,
 ) -> None:
     """Train the runs of a fleet that are not finished yet; refuse at the end with what stopped any of them."""
-    columns = cache(lambda source: Store(store, source).tensors("train"))
+    columns = cache(lambda source: Store(store, source).columns("train"))
     if wrong := prior_faults(fleet.runs, lambda run: columns(run.dataset) if run.prior.reads_factors() else {}):
         raise Refused(wrong)
     unfinished = [run for run in fleet.runs if not is_finished(results / "runs" / run.id, run)]

@@ -78,7 +78,7 @@ class Trainer:
         self.run, self.work, self.device = run, work, device
         self.scaling, train, validation = prepare(run, store)
         self.loader, self.validation = (each.batches(run, self.scaling, device) for each in (train, validation))
-        data = TrainingData(train.likelihood, self.scaling, store.tensors("train"), train.aux(run, self.scaling))
+        data = TrainingData(train.likelihood, self.scaling, store.columns("train"), train.aux(run, self.scaling))
         self.model: Model = make_model(run, data, device)
         self.weights = torch.tensor([run.weights[name] for name in run.terms], device=device)
         self.bound = torch.tensor([run.weights[name] * TERMS[name].in_bound for name in run.terms])
