@@ -31,8 +31,20 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """Register a device without kernels, before autograd starts its threads, one for each device that it knows."""
-    torch.utils.backend_registration._setup_privateuseone_for_python_backend("pretend")
+    """Register a device without kernels, before autograd starts its threads, one for each device that it knows.
+
+    Beside a CUDA GPU autograd would keep its threads for either, and gradients on the GPU fail.
+    """
+    if not torch.cuda.is_available():
+        torch.utils.backend_registration._setup_privateuseone_for_python_backend("pretend")
+
+
+@pytest.fixture(scope="session")
+def pretend():
+    """A device that computes nothing, where there is no GPU; where there is one, the GPU's own tests do more."""
+    if torch.cuda.is_available():
+        pytest.skip("the machine has a CUDA GPU")
+    return torch.device("pretend")
 
 
 @pytest.fixture(scope="session")

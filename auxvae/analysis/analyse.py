@@ -24,7 +24,7 @@ from auxvae.analysis.traversal import traversal
 from auxvae.analysis.validation import is_validated, write_validation
 from auxvae.config.analyses import Analyses
 from auxvae.config.run import Fleet, Run, Source
-from auxvae.data.device import choose_device
+from auxvae.data.device import choose_device, free_memory
 from auxvae.data.store import Rows, Store, open_store, refuse_beyond_memory
 from auxvae.metrics.table import measure_modules
 from foundation.console import log
@@ -36,6 +36,7 @@ from foundation.workers import run_all
 EXAMPLES = 8
 Job = Callable[[], None]
 IMAGE_SCORES = 25.0  # largest memory of the scores of images, by that of the test images (12,500 of 64 x 64 pixels)
+ON_GPU = 3e9  # bytes that a process takes on a GPU: its CUDA context, and activations of some thousand images
 HEADLINE = ("nats", "ssim_asinh", "lds_sampled_corrected", "leakage")
 
 
@@ -74,11 +75,16 @@ def _validations(runs: list[Run], analyses: Analyses, device: str, path: Path, r
 
 def _do_all(jobs: list[Job], device: str, workers: int, manifest: Path, runs: list[Run]) -> None:
     """Do all jobs, refuse at the end with what stopped any, and write the manifest of these runs."""
-    workers = workers if choose_device(device).type == "cpu" else 1
-    faults = [f for _, refused in run_all(jobs, _do, workers) if refused for f in refused.faults]
+    at_a_time = processes(choose_device(device), workers)
+    faults = [f for _, refused in run_all(jobs, _do, at_a_time) if refused for f in refused.faults]
     if faults:
         raise Refused(faults)
     write_json(manifest, {"runs": [run.id for run in runs]})
+
+
+def processes(device: torch.device, workers: int) -> int:
+    """How many processes evaluate: most of the work is fits on one core, so they share a GPU while its memory lasts."""
+    return workers if device.type == "cpu" else max(1, min(workers, int(free_memory(device) // ON_GPU)))
 
 
 def _do(job: Job) -> None:
@@ -126,11 +132,9 @@ def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path
 
 def _read_back(run: Run, device: str, path: Path, results: Path, split: str) -> tuple[Store, TrainedModel]:
     """The store, and the trained run beside the rows of a split."""
-    chosen = choose_device(device)
-    if chosen.type == "cpu":
-        _use_one_core()
+    _use_one_core()
     store, rows = _rows(path, run.dataset, split)
-    model = TrainedModel(results / "runs" / run.id, run, store, rows, chosen)
+    model = TrainedModel(results / "runs" / run.id, run, store, rows, choose_device(device))
     if model.can_decode:
         remedy = f"evaluate on a larger machine, or give the store fewer {split} rows by its column 'split'"
         refuse_beyond_memory(f"{path}: {split} images", round(IMAGE_SCORES * rows.images.nbytes), remedy)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 
 from foundation.faults import Fault, Refused
+from foundation.memory import available_memory
+
+USED = 0.8  # share of a device's free memory that is planned with
 
 
 def choose_device(name: str) -> torch.device:
@@ -14,6 +17,12 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise Refused(Fault("device", name, "torch sees no CUDA GPU on this machine", "write cpu or auto"))
     return torch.device(name)
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes that may be planned with on a device."""
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
+    return USED * free
 
 
 def set_precision(device: torch.device, name: str) -> None:

@@ -17,13 +17,12 @@ import torch
 
 from auxvae.config.networks import STACKED_FAMILIES
 from auxvae.config.run import Fleet, Run
-from auxvae.data.device import choose_device, set_precision
+from auxvae.data.device import choose_device, free_memory, set_precision
 from auxvae.data.run_folder import is_finished
 from auxvae.data.store import Store
 from auxvae.models.prior_checks import prior_faults
 from auxvae.training.loop import Observer, follow_nothing, train_run
 from auxvae.training.stack import composition, train_stack
-from auxvae.training.stack_size import free_memory
 from foundation.console import log
 from foundation.faults import Fault, Refused
 from foundation.files import write_json

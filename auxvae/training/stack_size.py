@@ -20,16 +20,6 @@ from torch import Tensor
 from auxvae.data.loader import held
 from auxvae.models.model import draws_at
 from auxvae.training.loop import Trainer
-from foundation.memory import available_memory
-
-USED = 0.8  # share of the free memory that stacks may take
-
-
-def free_memory(device: torch.device) -> float:
-    """Bytes that stacks may take on a device."""
-    if device.type == "cuda":
-        return USED * torch.cuda.mem_get_info(device)[0]
-    return USED * available_memory()
 
 
 def most_runs(trainer: Trainer, memory: float) -> int:

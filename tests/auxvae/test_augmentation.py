@@ -189,8 +189,8 @@ def test_a_step_is_a_fixed_sequence_of_operations(method, config, tiny_store, tm
     assert repeats([run, replace(run, seed=1)], tiny_store, tmp_path, monkeypatch)
 
 
-def test_a_step_leaves_no_tensor_on_the_cpu(run, tiny_store, tmp_path):
-    one_stacked_step(run, torch.device("pretend"), tiny_store, tmp_path)
+def test_a_step_leaves_no_tensor_on_the_cpu(run, pretend, tiny_store, tmp_path):
+    one_stacked_step(run, pretend, tiny_store, tmp_path)
 
 
 def test_a_step_of_a_stack_reads_the_batches_of_the_plain_loop(run, tiny_store, tmp_path):

@@ -30,12 +30,6 @@ ROWS = 32
 NETWORK = {"latents": 6, "width": 8}
 
 
-@pytest.fixture(scope="module")
-def pretend():
-    """The device that tests/conftest.py registers when pytest starts."""
-    return torch.device("pretend")
-
-
 def moved(value, mode, device):
     """Every tensor of a nested value on the device; other values as they are."""
     if isinstance(value, torch.Tensor):

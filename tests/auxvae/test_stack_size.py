@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from auxvae.data.device import free_memory
 from auxvae.training import loop, stack, stack_size
 from auxvae.training.static_step import TrainingStep
 from foundation.faults import Refused
@@ -106,7 +107,7 @@ def test_the_estimate_counts_what_a_step_keeps(config, tiny_store, tmp_path, mon
 
     (small, parameters), (rows, _) = estimate(8, 32), estimate(8, 64)
     assert rows - small > 2 * 32 * 8 * 16 * 16 * 4 > 0  # output of the first layer, 8 channels of 16 x 16 pixels
-    assert stack_size.free_memory(CPU) > 1e8
+    assert free_memory(CPU) > 1e8
     monkeypatch.setattr(stack_size, "_kept_for_backward", lambda trainer, draws: 0)
     (small, parameters), (wide, more) = estimate(8, 32), estimate(16, 32)
     assert wide - small == 16 * (more - parameters) > 0
