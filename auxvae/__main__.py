@@ -12,7 +12,7 @@ from foundation.console import log, open_log, run_app
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 Log = Annotated[Optional[Path], typer.Option("--log", help="Write the lines to this file too.")]
-Spec = Annotated[str, typer.Argument(help="A config file, or the study as JSON: {config, facts}.")]
+Spec = Annotated[Path, typer.Argument(help="A config file, or the study.json that the workflow writes.")]
 Results = Annotated[Path, typer.Argument(help="The study's results folder.")]
 
 
@@ -23,7 +23,7 @@ def check(config: Path, log_to: Log = None) -> None:
     from auxvae.config.reading import study_of
     from foundation.faults import Refused
 
-    study = study_of(str(config))
+    study = study_of(config)
     programs = [run for run in study.runs if run.prior.is_a_program() and not run.prior.reads_factors()]
     if programs:
         from auxvae.models.prior_checks import prior_faults
@@ -52,29 +52,29 @@ def schema(
 
 @app.command()
 def train(
-    spec: Annotated[str, typer.Argument(help="A config file, or a fleet as JSON.")],
+    spec: Spec,
     store: Annotated[Path, typer.Argument(help="The data set's Zarr store.")],
     results: Results,
-    fleet: Annotated[str, typer.Option(help="Which fleet of a config file; the first if empty.")] = "",
+    fleet: Annotated[str, typer.Option(help="Which fleet of the study; the first if empty.")] = "",
     workers: Annotated[int, typer.Option(min=1, help="Runs at a time on a CPU.")] = 1,
     log_to: Log = None,
 ) -> None:
     """Train the runs of a fleet that are not finished; a manifest is written when all are."""
     open_log(log_to)
     from auxvae.analysis.follow import follow_metrics
-    from auxvae.config.reading import fleet_of
+    from auxvae.config.reading import study_of
     from auxvae.training.fleet import train_all
 
-    chosen, device = fleet_of(spec, fleet)
-    train_all(chosen, store, results, device, workers, follow_metrics)
+    study = study_of(spec)
+    train_all(study.fleet(fleet), store, results, study.config.device, workers, follow_metrics)
 
 
 @app.command()
 def evaluate(
-    spec: Annotated[str, typer.Argument(help="A config file, or a fleet with its analyses as JSON.")],
+    spec: Spec,
     store: Annotated[Path, typer.Argument(help="The data set's Zarr store.")],
     results: Results,
-    fleet: Annotated[str, typer.Option(help="Which fleet of a config file; the first if empty.")] = "",
+    fleet: Annotated[str, typer.Option(help="Which fleet of the study; the first if empty.")] = "",
     workers: Annotated[int, typer.Option(min=1, help="Runs at a time on a CPU.")] = 1,
     validation: Annotated[
         bool, typer.Option("--validation", help="Only what `select` chooses by: scores of its runs on validation rows.")
@@ -85,10 +85,11 @@ def evaluate(
     open_log(log_to)
     from auxvae.analysis.analyse import analyse_fleet, validate_fleet
     from auxvae.analysis.selection import left_out
-    from auxvae.config.reading import analyses_of, candidates_of, fleet_of
+    from auxvae.config.reading import study_of
 
-    named, device = fleet_of(spec, fleet)
-    candidates, analyses = candidates_of(spec, named), analyses_of(spec)
+    study = study_of(spec)
+    named, analyses, device = study.fleet(fleet), study.config.analyses, study.config.device
+    candidates = study.candidates(named)
     if validation:
         validate_fleet(named, candidates, analyses, device, store, results, workers)
     else:

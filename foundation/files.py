@@ -14,12 +14,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from foundation.faults import Fault, Refused, Words
 
 SCARCE = 100_000  # bytes: a disk with less free space than this counts as full
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # what flock says on a disk that has none
 
 
 @contextmanager
@@ -65,14 +66,34 @@ def flush(path: Path) -> None:
 @contextmanager
 def locked(lock: Path, what: str) -> Iterator[None]:
     """Hold a lock file while making `what`; a second process is refused, and a killed process leaves no lock."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with open(lock, "w", encoding="utf-8") as stream:
+    with _held(lock, what):
+        yield
+
+
+def _held(lock: Path, what: str) -> IO[str]:
+    """The lock file, open and locked; opened anew where it was deleted, with its work, between opening and locking."""
+    while True:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        stream = open(lock, "w", encoding="utf-8")  # noqa: SIM115  (the caller closes it)
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            value, allowed = Words("another process is writing it"), f"{what} is made by one process at a time"
-            raise Refused(Fault(str(lock.parent), value, allowed, "wait until it has finished")) from None
-        yield
+        except OSError as error:
+            stream.close()
+            raise _unlocked(error, lock.parent, what) from None
+        if lock.exists() and os.path.samestat(os.fstat(stream.fileno()), lock.stat()):
+            return stream
+        stream.close()
+
+
+def _unlocked(error: OSError, folder: Path, what: str) -> Exception:
+    """What a lock that cannot be had means: another process has it, or the disk knows none."""
+    if isinstance(error, BlockingIOError):
+        value, remedy = Words("another process is writing it"), "wait until it has finished"
+    elif error.errno in _NO_LOCKS:
+        value, remedy = Words("a disk without file locks"), "work on another disk, or ask for flock on this one"
+    else:
+        return error
+    return Refused(Fault(str(folder), value, f"{what} is made by one process at a time", remedy))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import lru_cache, partial
 from pathlib import Path
@@ -25,10 +26,11 @@ from auxvae.analysis.validation import is_validated, write_validation
 from auxvae.config.analyses import Analyses
 from auxvae.config.run import Fleet, Run, Source
 from auxvae.data.device import choose_device, free_memory
+from auxvae.data.run_folder import claim
 from auxvae.data.store import Rows, Store, open_store, refuse_beyond_memory
 from auxvae.metrics.table import measure_modules
 from foundation.console import log
-from foundation.faults import Refused
+from foundation.faults import Fault, Refused
 from foundation.files import atomic_write, digest_file, digest_of, read_json, write_json
 from foundation.provenance import code_hash
 from foundation.workers import run_all
@@ -45,8 +47,10 @@ def validate_fleet(
 ) -> None:
     """Score those runs of a fleet that are chosen among on validation rows, and write a manifest when all are."""
     runs = [run for run in fleet.runs if run.id in candidates]
-    jobs = _validations(runs, analyses, device, path, results)
-    _do_all(jobs, device, workers, results / "fleets" / f"{fleet.id}-validation.json", runs)
+    with ExitStack() as locks:
+        held, faults = claim(runs, results, locks)
+        _do_all(_validations(held, analyses, device, path, results), device, workers, faults)
+    write_json(results / "fleets" / f"{fleet.id}-validation.json", {"runs": [run.id for run in runs]})
 
 
 def analyse_fleet(
@@ -60,12 +64,15 @@ def analyse_fleet(
 ) -> None:
     """Analyse the runs of a fleet that are not analysed yet, without those left out; write a manifest when all are."""
     runs = [run for run in fleet.runs if run.id not in left_out]
-    waiting = [run for run in runs if not is_analysed(results / "runs" / run.id, run, analyses)]
-    jobs = _validations(runs, analyses, device, path, results)  # first, so that a process holds one split at a time
-    if not are_scored(fleet.runs[0], results, analyses.bootstrap):
-        jobs.append(partial(_score_controls, fleet.runs[0], path, results, analyses.bootstrap))
-    jobs += [partial(analyse, run, analyses, device, path, results) for run in waiting]
-    _do_all(jobs, device, workers, results / "fleets" / f"{fleet.id}-scores.json", runs)
+    with ExitStack() as locks:
+        held, faults = claim(runs, results, locks)
+        jobs = _validations(held, analyses, device, path, results)  # first, so that a process holds one split at a time
+        if not are_scored(fleet.runs[0], results, analyses.bootstrap):
+            jobs.append(partial(_score_controls, fleet.runs[0], path, results, analyses.bootstrap))
+        waiting = [run for run in held if not is_analysed(results / "runs" / run.id, run, analyses)]
+        jobs += [partial(analyse, run, analyses, device, path, results) for run in waiting]
+        _do_all(jobs, device, workers, faults)
+    write_json(results / "fleets" / f"{fleet.id}-scores.json", {"runs": [run.id for run in runs]})
 
 
 def _validations(runs: list[Run], analyses: Analyses, device: str, path: Path, results: Path) -> list[Job]:
@@ -73,13 +80,12 @@ def _validations(runs: list[Run], analyses: Analyses, device: str, path: Path, r
     return [partial(validate, run, analyses, device, path, results) for run in waiting]
 
 
-def _do_all(jobs: list[Job], device: str, workers: int, manifest: Path, runs: list[Run]) -> None:
-    """Do all jobs, refuse at the end with what stopped any, and write the manifest of these runs."""
+def _do_all(jobs: list[Job], device: str, workers: int, faults: list[Fault]) -> None:
+    """Do all jobs; refuse at the end with what stopped any, and with these faults."""
     at_a_time = processes(choose_device(device), workers)
-    faults = [f for _, refused in run_all(jobs, _do, at_a_time) if refused for f in refused.faults]
-    if faults:
-        raise Refused(faults)
-    write_json(manifest, {"runs": [run.id for run in runs]})
+    stopped = [f for _, refused in run_all(jobs, _do, at_a_time) if refused for f in refused.faults]
+    if faults or stopped:
+        raise Refused([*faults, *stopped])
 
 
 def processes(device: torch.device, workers: int) -> int:

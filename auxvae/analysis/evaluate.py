@@ -13,6 +13,7 @@ others             auxvae.metrics.suite, of posterior means or samples as the ta
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from auxvae.analysis.bound import bound_scores
 from auxvae.analysis.files import CODES, SCORES
 from auxvae.analysis.leakage import leakage
 from auxvae.analysis.model import TrainedModel
+from auxvae.analysis.origins import STORE_VERSIONS
 from auxvae.analysis.reconstructions import image_scores
 from auxvae.analysis.swap import swap
 from auxvae.analysis.validation import kl_scores
@@ -49,7 +51,9 @@ def evaluate(run: Run, store: Store, model: TrainedModel, train: TrainedModel, f
     scores |= bound_scores(model) | code_scores(run, model, mean, log_variance, resamples)
     scores |= leakage(train, model, resamples) | swap(model, store.holds_galaxies)
     with atomic_write(folder / CODES) as part:
-        codes_dataset(run, model, mean, log_variance).assign(_by_image(scores)).to_netcdf(part)
+        origin = {STORE_VERSIONS: json.dumps(store.dataset.attrs.get("versions", {}))}
+        coded = codes_dataset(run, model, mean, log_variance).assign(_by_image(scores))
+        coded.assign_attrs(origin).to_netcdf(part)
     write_json(folder / SCORES, {name: score.to_json() for name, score in scores.items()})
 
 

@@ -8,7 +8,6 @@ from typing import Annotated
 
 from pydantic.dataclasses import dataclass
 
-from foundation.declare import read_whole
 from foundation.faults import Fault, Words
 from foundation.fields import SECTION, Many, Positive, Range, Section, Whole
 
@@ -56,8 +55,3 @@ class Analyses(Section):
 
     bootstrap: Annotated[Whole, Range(20)] = 200
     """resamples behind the intervals of the metrics"""
-
-
-def read_analyses(value: object) -> Analyses:
-    """Analyses from their JSON."""
-    return read_whole(Analyses, value, "analyses")

@@ -1,4 +1,4 @@
-"""A study from a config file, which the simulations' own program is asked about, or from the workflow's JSON."""
+"""A study from a config file, which the simulations' own program is asked about, or from the workflow's study.json."""
 
 from __future__ import annotations
 
@@ -9,37 +9,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from auxvae.config.analyses import Analyses, read_analyses
-from auxvae.config.run import Fleet, read_run
 from auxvae.config.study import Study, read_study
-from foundation.faults import Fault, Refused, Words, listed
+from foundation.faults import Fault, Refused, Words
+from foundation.files import read_json
 from foundation.yaml_file import load_yaml
 
 
-def study_of(spec: str) -> Study:
-    """The study of a config file or of the workflow's JSON; all that is wrong with it is refused at once."""
-    if _is_json(spec):
-        both = _from_json(spec, "config", "facts")
+def study_of(spec: Path) -> Study:
+    """The study of a config file, or of the workflow's study.json; all that is wrong with it is refused at once."""
+    if spec.suffix == ".json":
+        both = _from_json(spec)
         return read_study(both["config"], both["facts"], [])
-    config = load_yaml(Path(spec))
-    facts, faults = _facts(Path(spec))
+    config = load_yaml(spec)
+    facts, faults = _facts(spec)
     return read_study(config, facts, faults)
 
 
-def _is_json(spec: str) -> bool:
-    """Whether a spec is given as JSON, as the workflow does, or as the path of a config."""
-    return spec.lstrip().startswith("{")
-
-
-def _from_json(spec: str, *keys: str) -> dict[str, Any]:
-    """The mapping that the workflow passes as JSON, with all its keys."""
-    try:
-        value: dict[str, Any] = json.loads(spec)
-    except ValueError as error:
-        raise Refused(Fault("the spec", Words(str(error)), "it must be JSON", "name a config file instead")) from None
-    for key in keys:
+def _from_json(path: Path) -> dict[str, Any]:
+    """The config and the facts of its data sets, as the workflow writes them."""
+    value: dict[str, Any] = read_json(path, "the study as the workflow writes it")
+    for key in ("config", "facts"):
         if key not in value:
-            raise Refused(Fault(f"the spec: {key}", Words("nothing"), f"it holds {listed(keys)}", "name a config file"))
+            raise Refused(Fault(f"{path}: {key}", Words("nothing"), "a study has it", "name a config file instead"))
     return value
 
 
@@ -57,22 +48,3 @@ def ask_simulations(*arguments: str) -> dict[str, Any]:
         raise RuntimeError(f"{' '.join(command)} failed:\n{ended.stderr}")
     answer: dict[str, Any] = json.loads(ended.stdout)
     return answer
-
-
-def fleet_of(spec: str, identity: str) -> tuple[Fleet, str]:
-    """A fleet and the name of the device; the first fleet of a config file, if no identity is given."""
-    if not _is_json(spec):
-        study = study_of(spec)
-        return study.fleet(identity), study.config.device
-    value = _from_json(spec, "runs", "device")
-    return Fleet(tuple(read_run(run) for run in value["runs"])), value["device"]
-
-
-def candidates_of(spec: str, fleet: Fleet) -> frozenset[str]:
-    """The ids of those runs of a fleet that `select` chooses among."""
-    return frozenset(_from_json(spec).get("candidates", ()) if _is_json(spec) else study_of(spec).candidates(fleet))
-
-
-def analyses_of(spec: str) -> Analyses:
-    """The analyses that a config file or the workflow's JSON asks for."""
-    return read_analyses(_from_json(spec, "analyses")["analyses"]) if _is_json(spec) else study_of(spec).config.analyses

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from auxvae.config.analyses import Analyses, Sensitivity, Traversal, read_analyses
+from auxvae.config.analyses import Analyses, Sensitivity, Traversal
 from auxvae.config.methods import METHODS, default_weights
 from auxvae.config.networks import Network
 from auxvae.config.rules import Select
@@ -26,7 +26,7 @@ from foundation.fields import SECTION, Count, Many, Name, NonNegative, Section, 
 
 __all__ = [
     "Analyses", "Config", "Fleet", "Group", "Network", "Run", "Sensitivity", "Source", "Training", "Traversal",
-    "fleets", "read_analyses", "read_run",
+    "fleets", "read_run",
 ]  # fmt: skip  # the other rooms may import all of these from here
 
 

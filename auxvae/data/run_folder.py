@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from auxvae.config.run import Run
 from auxvae.data.components import Components
 from auxvae.data.store import Scaling
 from foundation.faults import Fault, Refused, Words
-from foundation.files import digest_file, flush, full_disk_as_fault, read_json, write_json
+from foundation.files import digest_file, flush, full_disk_as_fault, locked, read_json, write_json
 from foundation.provenance import code_hash, versions
 
 History = list[dict[str, float]]
@@ -41,6 +42,31 @@ class Trained:
     run: Run
     scaling: Scaling
     weights: dict[str, Tensor]
+
+
+@contextmanager
+def claimed(run: Run, results: Path) -> Iterator[None]:
+    """Hold a run, which one process trains or evaluates at a time; a work folder without a checkpoint is removed."""
+    work = results / "work" / run.id
+    with locked(work / "lock", run.id):
+        try:
+            yield
+        finally:
+            if [each.name for each in work.glob("*")] == ["lock"]:
+                shutil.rmtree(work)
+
+
+def claim(runs: Iterable[Run], results: Path, locks: ExitStack) -> tuple[list[Run], list[Fault]]:
+    """Hold those of these runs that no other process holds until the stack of locks is closed; faults of the others."""
+    free: list[Run] = []
+    faults: list[Fault] = []
+    for run in runs:
+        try:
+            locks.enter_context(claimed(run, results))
+            free.append(run)
+        except Refused as refused:
+            faults += refused.faults
+    return free, faults
 
 
 def training_code(run: Run) -> str:

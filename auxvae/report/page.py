@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from auxvae.analysis.files import PICTURES
+from auxvae.analysis.origins import versions_of
 from auxvae.analysis.selection import read_selection, shown_runs
 from auxvae.config.kinds import kinds_of, variables_of
 from auxvae.config.labels import first_of_label, labels
@@ -23,7 +24,6 @@ from auxvae.metrics.columns import compared, shown_in
 from auxvae.metrics.metric import ReportTable
 from auxvae.report import figures, papers, pictures, tables
 from foundation.files import write_text
-from foundation.provenance import versions
 
 TABLES: tuple[ReportTable, ...] = get_args(ReportTable)
 DIFFERENCES = "differences"
@@ -136,7 +136,7 @@ def _contents(study: Study, results: Path) -> dict[str, Any]:
         "papers_of_methods": papers.of_methods(run.method for run in runs),
         "pictures": {name: data for name, data in images.items() if not name.startswith("traversal-")},
         "traversals": [(label, images[f"traversal-{run}"]) for run, label in first_of_label(runs).items()],
-        "versions": versions("torch", "galsim", "numpy", "xarray", "zarr", "snakemake"),
+        "versions": versions_of(results / "runs" / run.id for run in runs),
         "facts": study.facts,
         "rules": {choice.rule: RULES[choice.rule].words for choice in study.choices},
     }

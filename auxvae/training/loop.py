@@ -24,7 +24,7 @@ from auxvae.config.run import Run
 from auxvae.config.terms import TERMS
 from auxvae.data.loader import Batch
 from auxvae.data.preparation import prepare
-from auxvae.data.run_folder import finish
+from auxvae.data.run_folder import claimed, finish
 from auxvae.data.store import Store, open_store
 from auxvae.models.model import Model, TrainingData, draws_at, make_model
 from auxvae.training.checkpoint import resume, save_checkpoint
@@ -32,7 +32,6 @@ from auxvae.training.optimiser import adam, rate, set_rate
 from auxvae.training.state import State, weights
 from foundation.console import log, span
 from foundation.faults import Fault, Refused, Words
-from foundation.files import locked
 
 CHECKPOINT_SECONDS = 15.0
 
@@ -48,7 +47,7 @@ def follow_nothing(factors: Factors, device: torch.device) -> Follow:
 
 def train_run(run: Run, store: Path, results: Path, device: torch.device, observer: Observer = follow_nothing) -> None:
     """Train one run from its checkpoint, if any, and write its folder."""
-    with locked(results / "work" / run.id / "lock", run.id):
+    with claimed(run, results):
         trainer = open_trainer(run, store, results, device, observer)
         trainer.train()
         write_run(trainer, results)

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from auxvae.config.run import Run
 from auxvae.data.loader import held
-from auxvae.data.run_folder import is_finished
+from auxvae.data.run_folder import claim, is_finished
 from auxvae.training import loop
 from auxvae.training.loop import Observer, Trainer, follow_nothing, open_trainer, write_run
 from auxvae.training.replay import repeated
@@ -32,7 +32,6 @@ from auxvae.training.stack_size import is_out_of_memory, most_runs, release
 from auxvae.training.static_step import StackedModel, TrainingStep, ValidationStep
 from foundation.console import log
 from foundation.faults import Fault, Refused, Words
-from foundation.files import locked
 
 CHECKPOINT_SHARE = 0.1  # largest share of the time that goes into checkpoints: those of many runs take long
 KEPT = 0.75  # share of a GPU's stack below which it is stacked anew without the runs that left it
@@ -82,15 +81,8 @@ def train_stack(
     A run that is refused leaves the stack; the others go on, and all faults are raised at the end.
     """
     workshop = Workshop(store, results, device, observer, memory)
-    faults: list[Fault] = []
     with ExitStack() as locks:
-        free: list[Run] = []
-        for run in runs:
-            try:
-                locks.enter_context(locked(results / "work" / run.id / "lock", run.id))
-                free.append(run)
-            except Refused as refused:
-                faults += refused.faults
+        free, faults = claim(runs, results, locks)
         for part in _parts(free, workshop):
             faults += _train_part(part, workshop)
     if faults:

@@ -375,10 +375,3 @@ def test_seeds_of_a_method_that_agree_say_so(config, tmp_path):
     rows = list(_agreement_rows(seeds, {run.id: tmp_path / "runs" / run.id for run in chosen}))
     assert {(row["seed"], row["metric"]) for row in rows} == {(0, "udr"), (1, "udr"), (2, "udr")}
     assert all(row["value"] > 0.8 for row in rows)
-
-
-@pytest.mark.parametrize("free, workers, expected", [(80e9, 16, 16), (12e9, 16, 4), (1e9, 16, 1), (80e9, 2, 2)])
-def test_processes_share_a_gpu_while_its_memory_lasts(free, workers, expected, monkeypatch):
-    monkeypatch.setattr(analyse_module, "free_memory", lambda device: free)
-    assert analyse_module.processes(torch.device("cuda"), workers) == expected
-    assert analyse_module.processes(torch.device("cpu"), workers) == workers

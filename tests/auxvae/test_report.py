@@ -7,6 +7,7 @@ import xarray as xr
 
 from auxvae.analysis.collect import collect
 from auxvae.analysis.controls import write_controls
+from auxvae.analysis.origins import STORE_VERSIONS
 from auxvae.config.labels import first_of_label, labels
 from auxvae.report.page import TABLES, draw, page, tabulate
 from auxvae.report.tables import read
@@ -51,7 +52,8 @@ def write_run(run, folder, decodes):
     codes = {name: (("galaxy", "latent"), G.standard_normal((ROWS, LATENTS))) for name in ("mean", "log_variance")}
     factors = {"factors": (("galaxy", "factor"), G.random((ROWS, 5))), "rho": (("latent", "factor"), G.random((10, 5)))}
     coords = {"latent": [f"z{j + 1}" for j in range(LATENTS)], "factor": FACTORS}
-    xr.Dataset({**codes, **factors}, coords).to_netcdf(folder / "codes.nc")
+    xr.Dataset({**codes, **factors}, coords, {STORE_VERSIONS: '{"galsim": "2.8"}'}).to_netcdf(folder / "codes.nc")
+    write_json(folder / "spec.json", {"versions": {"torch": "2.0"}})
     sensitivity(decodes).to_netcdf(folder / "sensitivity.nc")
     pictures(decodes).to_netcdf(folder / "pictures.nc")
     terms = ("train_reconstruction", "validation_reconstruction") if decodes else ("train_loss", "validation_loss")

@@ -1,11 +1,13 @@
 """Files are whole or absent, a full disk is a fault, and a hash of the code follows the modules that are used."""
 
+import errno
+import os
 import subprocess
 import sys
 
 import pytest
 
-from foundation import provenance
+from foundation import files, provenance
 from foundation.faults import Refused
 from foundation.files import atomic_write, canonical, digest_of, read_json, write_json
 
@@ -82,3 +84,30 @@ def training_modules(run):
     """Our modules whose text is in the hash of a run's training code."""
     names = set().union(*map(provenance._closure, ("auxvae.training.loop", *run.modules)))
     return {name for name in names if name.startswith("auxvae.") and not name.startswith("auxvae.config")}
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(errno.ENOLCK, "a disk without file locks"), (errno.EOPNOTSUPP, "flock")]
+)
+def test_a_disk_without_locks_is_said(number, expected, tmp_path, monkeypatch):
+    def refuse(stream, how):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    with pytest.raises(Refused, match=expected), files.locked(tmp_path / "work" / "lock", "a run"):
+        pass
+
+
+def test_a_lock_that_was_deleted_while_it_was_awaited_is_taken_anew(tmp_path, monkeypatch):
+    """The process that held it has finished and removed its work, with the file that was opened here."""
+    lock, bare, deleted = tmp_path / "work" / "lock", files.fcntl.flock, []
+
+    def delete_once(stream, how):
+        bare(stream, how)
+        if not deleted:
+            deleted.append(lock.unlink())
+
+    monkeypatch.setattr(files.fcntl, "flock", delete_once)
+    with files.locked(lock, "a run"), pytest.raises(Refused, match="another process"), files.locked(lock, "a run"):
+        pass
+    assert len(deleted) == 1

@@ -42,16 +42,17 @@ rule collect:
     benchmark:
         f"{RESULTS}/benchmarks/collect.tsv"
     conda:
-        "../../envs/train.yaml"
+        TRAINING
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=lambda w, attempt: (1000 + 5 * len(STUDY.runs)) * attempt,
+        runtime=lambda w, attempt: 10 * attempt,
     params:
-        spec=WHOLE,
+        spec=digest_of(WHOLE),
+        study=STUDY_FILE,
         results=lambda w, output: str(Path(output[0]).parent),
         code=code_hash("auxvae.analysis.collect", *measure_modules()),
     shell:
-        "python -m auxvae collect {params.spec:q} {params.results:q} --log {log:q}"
+        "python -m auxvae collect {params.study:q} {params.results:q} --log {log:q}"
 
 
 rule report:
@@ -92,11 +93,12 @@ rule report:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=lambda w, attempt: (1500 + 5 * len(STUDY.runs)) * attempt,
+        runtime=lambda w, attempt: 10 * attempt,
     params:
-        spec=WHOLE,
+        spec=digest_of(WHOLE),
+        study=STUDY_FILE,
         results=lambda w, output: str(Path(output[0]).parent),
         code=code_hash("auxvae.report.page"),
     shell:
-        "python -m auxvae report {params.spec:q} {params.results:q} --log {log:q}"
+        "python -m auxvae report {params.study:q} {params.results:q} --log {log:q}"

@@ -1,6 +1,5 @@
 """The whole study, checked when the workflow is parsed: every fault at once, exit status 2, nothing written."""
 
-import math
 import os
 import shlex
 import sys
@@ -10,11 +9,12 @@ from pathlib import Path
 ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT))
 
+from auxvae.config import cost
 from auxvae.config.study import read_study
 from auxvae.metrics.table import measure_modules
 from foundation.yaml_file import load_yaml
 from foundation.faults import Refused
-from foundation.files import canonical
+from foundation.files import canonical, digest_of, write_json
 from foundation.provenance import code_hash
 from simulations.facts import read_declared
 
@@ -41,6 +41,11 @@ CANDIDATES = {
 }
 SELECTION = [f"{RESULTS}/selection.json"] if CANDIDATES else []
 DEVICE = STUDY.config.device
+GPUS = 1 if DEVICE == "cuda" else 0
+# The environment of the rules that need torch; for `auto` conda takes the build that is right for this machine.
+TRAINING = (
+    "../../envs/train" + {"auto": "", "cpu": "-cpu", "cuda": "-cuda"}[DEVICE] + ".yaml"
+)
 
 # The rules' `python` is that of Snakemake, or of the rule's conda environment; both find this checkout's packages.
 USES_CONDA = "conda" in str(workflow.deployment_settings.deployment_method).lower()
@@ -65,21 +70,38 @@ def seal_of(dataset):
     return f"{store_of(dataset)}/seal.json"
 
 
-def evaluation_spec(fleet):
-    """A fleet with its analyses, and those of its runs that are chosen among, as the evaluation takes them."""
-    chosen_among = {"candidates": CANDIDATES[fleet]} if fleet in CANDIDATES else {}
-    return fleet_spec(fleet, analyses=asdict(STUDY.config.analyses), **chosen_among)
+def runs_of(wildcards):
+    """The runs of a job's fleet."""
+    return FLEETS[wildcards.fleet].runs
 
 
-def fleet_minutes(wildcards, threads):
-    """A bound for a cluster: three times the estimate on these cores, without a GPU."""
-    share = len(FLEETS[wildcards.fleet].runs) / len(STUDY.runs)
-    return 15 + math.ceil(3 * 60 * STUDY.core_hours() * share / threads)
+def source_of(wildcards):
+    """What a job's models know of their data set."""
+    return runs_of(wildcards)[0].dataset
 
 
-def fleet_spec(fleet, **more):
-    """A fleet and its device as the programs take them, with what else they need."""
-    return canonical({**FLEETS[fleet].to_json(), "device": DEVICE, **more})
+def tested(wildcards):
+    """How many test images a job's runs are scored on."""
+    return DECLARED.facts[source_of(wildcards).name].test
+
+
+def hours_of(wildcards):
+    """The estimate of a job's fleet, in core hours without a GPU."""
+    return STUDY.core_hours() * len(runs_of(wildcards)) / len(STUDY.runs)
+
+
+def fleet_digest(fleet, **more):
+    """What the bytes of a fleet's results depend on besides code: a job is due again when it changes."""
+    return digest_of({**FLEETS[fleet].to_json(), "device": DEVICE, **more})
+
+
+def evaluation_digest(fleet):
+    """The same for scores, which depend on the analyses, and on which runs are chosen among."""
+    return fleet_digest(
+        fleet,
+        analyses=asdict(STUDY.config.analyses),
+        candidates=CANDIDATES.get(fleet, []),
+    )
 
 
 def training_code(fleet):
@@ -88,8 +110,13 @@ def training_code(fleet):
     return code_hash("auxvae.training.loop", *fleet.modules, without=apart)
 
 
-# The whole study as the programs take it that need more than a fleet.
-WHOLE = canonical({"config": dict(config), "facts": DECLARED.to_json()})
+# The whole study as every program takes it; a job names its fleet. Written before the first job, not in a dry run.
+WHOLE = {"config": dict(config), "facts": DECLARED.to_json()}
+STUDY_FILE = f"{RESULTS}/study.json"
+
+
+onstart:
+    write_json(Path(STUDY_FILE), WHOLE)
 
 
 wildcard_constraints:

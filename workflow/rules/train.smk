@@ -9,7 +9,7 @@ the same whatever is chosen.
 
 rule train:
     input:
-        lambda w: seal_of(FLEETS[w.fleet].runs[0].dataset.name),
+        lambda w: seal_of(source_of(w).name),
     output:
         f"{RESULTS}/fleets/{{fleet}}.json",
     log:
@@ -17,25 +17,32 @@ rule train:
     benchmark:
         f"{RESULTS}/benchmarks/train-{{fleet}}.tsv"
     conda:
-        "../../envs/train.yaml"
-    threads: lambda w: len(FLEETS[w.fleet].runs)
+        TRAINING
+    threads: lambda w: cost.cores(len(runs_of(w)), DEVICE)
     resources:
-        mem_mb=lambda w, threads: 800 + 900 * threads,
-        runtime=fleet_minutes,
+        mem_mb=lambda w, threads, attempt: cost.training_memory(
+            runs_of(w), threads, attempt
+        ),
+        runtime=lambda w, threads, attempt: cost.training_minutes(
+            hours_of(w), threads, attempt
+        ),
+        gpu=GPUS,
     params:
-        spec=lambda w: fleet_spec(w.fleet),
-        store=lambda w: store_of(FLEETS[w.fleet].runs[0].dataset.name),
+        spec=lambda w: fleet_digest(w.fleet),
+        study=STUDY_FILE,
+        store=lambda w: store_of(source_of(w).name),
         results=lambda w, output: str(Path(output[0]).parents[1]),
         code=lambda w: training_code(FLEETS[w.fleet]),
     message:
-        "train {wildcards.fleet}, {threads} runs at a time without a GPU"
+        "train {wildcards.fleet} on {threads} cores"
     shell:
-        "python -m auxvae train {params.spec:q} {params.store:q} {params.results:q} --workers {threads} --log {log:q}"
+        "python -m auxvae train {params.study:q} {params.store:q} {params.results:q} --fleet {wildcards.fleet}"
+        " --workers {threads} --log {log:q}"
 
 
 rule validate:
     input:
-        seal=lambda w: seal_of(FLEETS[w.fleet].runs[0].dataset.name),
+        seal=lambda w: seal_of(source_of(w).name),
         fleet=f"{RESULTS}/fleets/{{fleet}}.json",
     output:
         f"{RESULTS}/fleets/{{fleet}}-validation.json",
@@ -44,21 +51,27 @@ rule validate:
     benchmark:
         f"{RESULTS}/benchmarks/validate-{{fleet}}.tsv"
     conda:
-        "../../envs/train.yaml"
-    threads: lambda w: len(CANDIDATES[w.fleet])
+        TRAINING
+    threads: lambda w: cost.cores(len(CANDIDATES[w.fleet]))
     resources:
-        mem_mb=lambda w, threads: 600 + 900 * threads,
-        runtime=lambda w, threads: 10 + len(CANDIDATES[w.fleet]) // threads,
+        mem_mb=lambda w, threads, attempt: cost.evaluation_memory(
+            source_of(w), tested(w), threads, attempt
+        ),
+        runtime=lambda w, threads, attempt: cost.evaluation_minutes(
+            len(runs_of(w)), tested(w), threads, attempt
+        ),
+        gpu=GPUS,
     params:
-        spec=lambda w: evaluation_spec(w.fleet),
-        store=lambda w: store_of(FLEETS[w.fleet].runs[0].dataset.name),
+        spec=lambda w: evaluation_digest(w.fleet),
+        study=STUDY_FILE,
+        store=lambda w: store_of(source_of(w).name),
         results=lambda w, output: str(Path(output[0]).parents[1]),
         code=code_hash("auxvae.analysis.validation"),
     message:
         "score the settings of {wildcards.fleet} on validation rows"
     shell:
-        "python -m auxvae evaluate {params.spec:q} {params.store:q} {params.results:q} --validation --workers {threads}"
-        " --log {log:q}"
+        "python -m auxvae evaluate {params.study:q} {params.store:q} {params.results:q} --fleet {wildcards.fleet}"
+        " --validation --workers {threads} --log {log:q}"
 
 
 rule select:
@@ -75,21 +88,22 @@ rule select:
     benchmark:
         f"{RESULTS}/benchmarks/select.tsv"
     conda:
-        "../../envs/train.yaml"
+        TRAINING
     resources:
-        mem_mb=600,
-        runtime=5,
+        mem_mb=lambda w, attempt: 600 * attempt,
+        runtime=lambda w, attempt: 10 * attempt,
     params:
-        spec=WHOLE,
+        spec=digest_of(WHOLE),
+        study=STUDY_FILE,
         results=lambda w, output: str(Path(output[0]).parent),
         code=code_hash("auxvae.analysis.selection"),
     shell:
-        "python -m auxvae select {params.spec:q} {params.results:q} --log {log:q}"
+        "python -m auxvae select {params.study:q} {params.results:q} --log {log:q}"
 
 
 rule evaluate:
     input:
-        seal=lambda w: seal_of(FLEETS[w.fleet].runs[0].dataset.name),
+        seal=lambda w: seal_of(source_of(w).name),
         fleet=f"{RESULTS}/fleets/{{fleet}}.json",
         selection=lambda w: SELECTION if w.fleet in CANDIDATES else [],
     output:
@@ -99,18 +113,24 @@ rule evaluate:
     benchmark:
         f"{RESULTS}/benchmarks/evaluate-{{fleet}}.tsv"
     conda:
-        "../../envs/train.yaml"
-    threads: lambda w: len(FLEETS[w.fleet].runs)
+        TRAINING
+    threads: lambda w: cost.cores(len(runs_of(w)))
     resources:
-        mem_mb=lambda w, threads: 600 + 900 * threads,
-        runtime=lambda w, threads: 10 + len(FLEETS[w.fleet].runs) // threads,
+        mem_mb=lambda w, threads, attempt: cost.evaluation_memory(
+            source_of(w), tested(w), threads, attempt
+        ),
+        runtime=lambda w, threads, attempt: cost.evaluation_minutes(
+            len(runs_of(w)), tested(w), threads, attempt
+        ),
+        gpu=GPUS,
     params:
-        spec=lambda w: evaluation_spec(w.fleet),
-        store=lambda w: store_of(FLEETS[w.fleet].runs[0].dataset.name),
+        spec=lambda w: evaluation_digest(w.fleet),
+        study=STUDY_FILE,
+        store=lambda w: store_of(source_of(w).name),
         results=lambda w, output: str(Path(output[0]).parents[1]),
         code=code_hash("auxvae.analysis.analyse", *measure_modules()),
     message:
-        "evaluate {wildcards.fleet}, {threads} runs at a time without a GPU"
+        "evaluate {wildcards.fleet}, {threads} runs at a time"
     shell:
-        "python -m auxvae evaluate {params.spec:q} {params.store:q} {params.results:q} --workers {threads}"
-        " --log {log:q}"
+        "python -m auxvae evaluate {params.study:q} {params.store:q} {params.results:q} --fleet {wildcards.fleet}"
+        " --workers {threads} --log {log:q}"

@@ -1,0 +1,58 @@
+"""What a job of a study asks of a machine: cores, memory in MB, minutes. Bounds for a cluster, not measurements.
+
+    memory = BASE + processes (PROCESS + images)    images are those that a process holds, float32, several times over
+    time   = 3 x the estimate of the study on these cores without a GPU
+
+All of them grow with the attempt, so that a job which was killed for either comes back with more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from auxvae.config.run import Run, Source
+
+MOST_CORES = 16  # of one job; a profile's `max-threads` says less where nodes are smaller
+BESIDE_A_GPU = 4  # cores of a training on a GPU, where all runs of a fleet are a few programs after one another
+BASE, PROCESS = 800, 900  # MB of the program that starts the others, and of one of them with a small data set
+HELD = 3  # times the training images that a training holds: as read, scaled, and one more while either is made
+SCORED = 25  # times the test images that an evaluation holds: reconstructions, SSIM, moments
+MINUTES = 10  # that any job may take: start of Python on a slow disk, reading, writing
+
+
+def cores(runs: int, device: str = "cpu") -> int:
+    """Cores that a job on so many runs can use: one a run, up to MOST_CORES; few beside a GPU."""
+    return min(BESIDE_A_GPU if device == "cuda" else MOST_CORES, runs)
+
+
+def training_memory(runs: Sequence[Run], processes: int, attempt: int = 1) -> int:
+    """MB of a job that trains runs in so many processes; runs that read shard by shard hold few images."""
+    held = max(
+        0.0 if run.training.order == "shards" else HELD * _images(run.dataset, run.dataset.train) for run in runs
+    )
+    return _memory(processes, held, attempt)
+
+
+def evaluation_memory(source: Source, test: int, processes: int, attempt: int = 1) -> int:
+    """MB of a job that scores so many test images in each of so many processes."""
+    return _memory(processes, SCORED * _images(source, test), attempt)
+
+
+def _memory(processes: int, held: float, attempt: int) -> int:
+    return attempt * math.ceil(BASE + processes * (PROCESS + held))
+
+
+def _images(source: Source, rows: int) -> float:
+    """MB of so many images."""
+    return 4 * rows * source.channels * source.stamp**2 / 1e6
+
+
+def training_minutes(core_hours: float, processes: int, attempt: int = 1) -> int:
+    """Minutes of a job that trains for so many core hours by the estimate."""
+    return attempt * (MINUTES + math.ceil(3 * 60 * core_hours / processes))
+
+
+def evaluation_minutes(runs: int, test: int, processes: int, attempt: int = 1) -> int:
+    """Minutes of a job that evaluates so many runs: one a run, and more where there are more than 2,048 test images."""
+    return attempt * (MINUTES + math.ceil(max(1.0, test / 2048) * runs / processes))

@@ -1,0 +1,44 @@
+"""What a job asks of a cluster: it grows with processes, images and attempts, and never beyond a node's cores."""
+
+from dataclasses import replace
+
+import pytest
+
+from auxvae.config import cost
+
+
+def with_rows(run, rows, **training):
+    return replace(run, dataset=replace(run.dataset, train=rows), training=replace(run.training, **training))
+
+
+def test_a_job_asks_for_a_core_a_run_within_bounds():
+    assert [cost.cores(runs) for runs in (1, 4, 16, 57, 256)] == [1, 4, 16, 16, 16]
+    assert [cost.cores(runs, "cuda") for runs in (1, 4, 57)] == [1, 4, 4]
+
+
+def test_a_killed_job_comes_back_with_more(tiny):
+    run = tiny.runs[0]
+    for asked in (
+        lambda n: cost.training_memory([run], 2, n),
+        lambda n: cost.evaluation_memory(run.dataset, 100, 2, n),
+        lambda n: cost.training_minutes(3.0, 2, n),
+        lambda n: cost.evaluation_minutes(8, 100, 2, n),
+    ):
+        assert asked(3) == 3 * asked(1) and asked(2) == 2 * asked(1)
+
+
+def test_memory_counts_the_images_that_every_process_holds(tiny):
+    run, rows = tiny.runs[0], 100_000
+    images = 4 * rows * run.dataset.stamp**2 / 1e6
+    for processes in (1, 4):
+        many, few = (cost.training_memory([with_rows(run, n)], processes) for n in (rows, 1))
+        assert many - few == pytest.approx(processes * cost.HELD * images, rel=0.01)
+    streamed = with_rows(run, rows, order="shards")
+    assert cost.training_memory([streamed], 4) == cost.training_memory([with_rows(run, 0)], 4)
+    scored = cost.evaluation_memory(run.dataset, rows, 2) - cost.evaluation_memory(run.dataset, 0, 2)
+    assert scored == pytest.approx(2 * cost.SCORED * images, rel=0.01)
+
+
+def test_time_falls_with_processes_and_grows_with_test_images():
+    assert cost.training_minutes(16.0, 16) == 10 + 180
+    assert cost.evaluation_minutes(32, 2048, 16) == 12 and cost.evaluation_minutes(32, 20480, 16) == 30
