@@ -13,12 +13,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from foundation.declare import read
+from foundation.declare import read_despite
 from foundation.faults import Fault, Refused, Words, listed, suggest
 from foundation.fields import NAME
 from foundation.files import read_json
 from simulations.kinds import Kind, read_kinds
-from simulations.presets import PRESETS
+from simulations.presets import PRESETS, over_preset
 from simulations.reach import dataset_faults
 from simulations.spec import Dataset
 from simulations.symmetries import Symmetry, read_symmetries, symmetries_of
@@ -76,20 +76,31 @@ def read_declared(config: Mapping[str, Any], faults: list[Fault]) -> Declared:
 
 
 def read_dataset(value: object, where: str, faults: list[Fault]) -> Dataset | None:
-    """A data set from a mapping; `preset: NAME` stands for a preset's settings, which the others then override."""
+    """A data set from a mapping; the settings of `preset: NAME` stand where the mapping says nothing.
+
+    Whatever can be read beside a faulty part is checked too, so that all faults are said at once.
+    """
     if isinstance(value, Mapping) and "preset" in value:
         name = value["preset"]
         if not isinstance(name, str) or name not in PRESETS:
             remedy = suggest(str(name), PRESETS, "take one of them")
             faults.append(Fault(f"{where}.preset", name, f"the presets are {listed(PRESETS)}", remedy))
             return None
-        value = {**PRESETS[name], **{k: v for k, v in value.items() if k != "preset"}}
-    dataset = read(Dataset, value, where, faults)
-    if not isinstance(dataset, Dataset):
-        return None
-    beyond = dataset_faults(dataset, where)
-    faults += beyond
-    return None if beyond else dataset
+        value = over_preset(PRESETS[name], value)
+    wrong: list[Fault] = []
+    dataset = read_despite(Dataset, value, where, wrong)
+    if wrong and isinstance(value, Mapping):
+        dataset = read_despite(Dataset, {**value, **_stand_ins(wrong, where)}, where, [])
+    if isinstance(dataset, Dataset):
+        wrong += dataset_faults(dataset, where, wrong)
+    faults += wrong
+    return dataset if isinstance(dataset, Dataset) and not wrong else None
+
+
+def _stand_ins(faults: list[Fault], where: str) -> dict[str, Any]:
+    """What takes the place of needed keys that are faulty, so that the others can be checked."""
+    faulty = {fault.where for fault in faults}
+    return {key: value for key, value in {"galaxies": 2**20, "factors": {}}.items() if f"{where}.{key}" in faulty}
 
 
 def dataset_schema() -> dict[str, Any]:
