@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from simulations.distributions import Factor
+from simulations.parameters import SERSIC_STEP
 from simulations.randomness import Floats, key, permuted, uniforms
-from simulations.spec import Dataset, Factor, Split
+from simulations.spec import Dataset, Split
 
-SERSIC_STEP = 0.05
 SPLITS = ("train", "validation", "test")
 
 

@@ -13,12 +13,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from foundation.declare import read
-from foundation.faults import Fault, Refused, Words, listed, suggest
+from foundation.declare import read_despite
+from foundation.faults import Fault, Refused, Words, listed, shown, suggest
 from foundation.fields import NAME
 from foundation.files import read_json
+from simulations.cost import core_seconds
 from simulations.kinds import Kind, read_kinds
-from simulations.presets import PRESETS
+from simulations.presets import PRESETS, over_preset
 from simulations.reach import dataset_faults
 from simulations.spec import Dataset
 from simulations.symmetries import Symmetry, read_symmetries, symmetries_of
@@ -52,8 +53,14 @@ class Declared:
     facts: dict[str, Facts]
 
     def to_json(self) -> dict[str, Any]:
-        """The facts as plain JSON."""
-        return {name: asdict(facts) for name, facts in self.facts.items()}
+        """The facts as plain JSON, with the time that the drawing takes on one core (s) and the sky (ph per pixel)."""
+        return {name: {**asdict(facts), **self._of_drawing(name)} for name, facts in self.facts.items()}
+
+    def _of_drawing(self, name: str) -> dict[str, float]:
+        if name not in self.simulated:
+            return {}
+        dataset = self.simulated[name]
+        return {"core_seconds": core_seconds(dataset), "sky": dataset.noise.sky or 0.0}
 
 
 def read_declared(config: Mapping[str, Any], faults: list[Fault]) -> Declared:
@@ -76,20 +83,31 @@ def read_declared(config: Mapping[str, Any], faults: list[Fault]) -> Declared:
 
 
 def read_dataset(value: object, where: str, faults: list[Fault]) -> Dataset | None:
-    """A data set from a mapping; `preset: NAME` stands for a preset's settings, which the others then override."""
+    """A data set from a mapping; the settings of `preset: NAME` stand where the mapping says nothing.
+
+    Whatever can be read beside a faulty part is checked too, so that all faults are said at once.
+    """
     if isinstance(value, Mapping) and "preset" in value:
         name = value["preset"]
         if not isinstance(name, str) or name not in PRESETS:
             remedy = suggest(str(name), PRESETS, "take one of them")
             faults.append(Fault(f"{where}.preset", name, f"the presets are {listed(PRESETS)}", remedy))
             return None
-        value = {**PRESETS[name], **{k: v for k, v in value.items() if k != "preset"}}
-    dataset = read(Dataset, value, where, faults)
-    if not isinstance(dataset, Dataset):
-        return None
-    beyond = dataset_faults(dataset, where)
-    faults += beyond
-    return None if beyond else dataset
+        value = over_preset(PRESETS[name], value)
+    wrong: list[Fault] = []
+    dataset = read_despite(Dataset, value, where, wrong)
+    if wrong and isinstance(value, Mapping):
+        dataset = read_despite(Dataset, {**value, **_stand_ins(wrong, where)}, where, [])
+    if isinstance(dataset, Dataset):
+        wrong += dataset_faults(dataset, where, wrong)
+    faults += wrong
+    return dataset if isinstance(dataset, Dataset) and not wrong else None
+
+
+def _stand_ins(faults: list[Fault], where: str) -> dict[str, Any]:
+    """What takes the place of needed keys that are faulty, so that the others can be checked."""
+    faulty = {fault.where for fault in faults}
+    return {key: value for key, value in {"galaxies": 2**20, "factors": {}}.items() if f"{where}.{key}" in faulty}
 
 
 def dataset_schema() -> dict[str, Any]:
@@ -117,7 +135,7 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
     path = value["store"]
     for key in value.keys() - {"store"}:
         faults.append(Fault(f"{where}.{key}", Words("this key"), "an existing store takes no settings", "take it away"))
-    if not isinstance(path, str) or not Path(path, "seal.json").is_file():
+    if not isinstance(path, str) or not _is_file(Path(path, "seal.json")):
         remedy = "make one with 'python -m simulations convert' or 'official', or correct the path"
         faults.append(Fault(f"{where}.store", path, "a sealed store must be there", remedy))
         return
@@ -128,7 +146,35 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
             "kinds": read_kinds(sealed.get("kinds", ()), sealed["factors"]),
         }
         names = {"name": name, "store": path, "factors": tuple(sealed["factors"])}
-        declared.facts[name] = Facts(**{**sealed, **names, **declared_facts})
-    except (Refused, KeyError, TypeError, ValueError) as error:
-        allowed = "seal.json must hold the data set's facts"
-        faults.append(Fault(f"{where}.store", Words(f"a broken seal ({error})"), allowed, "make the store again"))
+        declared.facts[name] = _verified(Facts(**{**sealed, **names, **declared_facts}))
+    except (Refused, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+        allowed, reason = "seal.json must hold the data set's facts", " ".join(str(error).split())
+        faults.append(Fault(f"{where}.store", Words(f"a broken seal ({reason})"), allowed, "make the store again"))
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file is there; a name that no file can have, or a folder that nobody may open, has none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _verified(facts: Facts) -> Facts:
+    """The facts of a seal; a ValueError names the first that is none: a text or nothing in place of a number."""
+    for name in ("galaxies", "train", "test", "stamp", "channels", "image_bytes"):
+        value = getattr(facts, name)
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**63:
+            raise ValueError(f"{name} is {shown(value)}, and no number of them")
+    if facts.train + facts.test >= facts.galaxies:
+        raise ValueError(f"{facts.train} training and {facts.test} test rows of {facts.galaxies}")
+    texts = (facts.digest, facts.noise, *facts.factors)
+    if (
+        not facts.factors
+        or not all(isinstance(each, str) for each in texts)
+        or len({*facts.factors}) < len(facts.factors)
+    ):
+        raise ValueError("digest, noise or factors are no names")
+    if not isinstance(facts.image_true, bool):
+        raise ValueError(f"image_true is {shown(facts.image_true)}")
+    return facts

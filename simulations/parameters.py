@@ -2,7 +2,7 @@
 
 A factor is named after the parameter of the scene that it sets. The parameters, their units and their limits:
 
-    flux            ph      photons in all
+    flux            ph      photons in all, at most 1e13: the float32 pixels resolve the noise of no more
     radius          arcsec  scale or half-light radius (`scene.radius`), of the disk where there is a bulge
     sersic_index    -       Sérsic n in [0.3, 6.2], rounded to 0.05 so that GalSim's tables are reused
     bulge_radius    arcsec  half-light radius of the bulge (de Vaucouleurs)
@@ -10,7 +10,7 @@ A factor is named after the parameter of the scene that it sets. The parameters,
     g1, g2          -       reduced shear, |g| < 1
     offset_x, _y    pix     shift of the galaxy from the centre of the stamp
     psf_fwhm        arcsec  full width at half maximum of the PSF
-    psf_beta        -       Moffat beta
+    psf_beta        -       Moffat beta, at most 100: a Gaussian, and GalSim's transform ends at 150
 """
 
 from __future__ import annotations
@@ -31,21 +31,26 @@ class Parameter:
     long_name: str
 
 
+BRIGHTEST = 1e13  # photons: a pixel of so many has a noise of 3e6, and float32 a step of 1e6 there
+MOST_GALAXIES = 10**9  # their smallest stamps fill 256 GB
+SERSIC_STEP = 0.05  # to which a Sérsic index is rounded, so that GalSim's tables are reused
+LARGEST_STAMP = 512  # pixels along a side
+_SIZE = Range(0, 1e6, above=True)  # arcsec, more than the largest stamp of the largest pixels holds
 _ARCSEC = {"arcsec": 1.0, "mas": 1e-3, "arcmin": 60.0}
 _PLAIN = {"": 1.0}
 
 PARAMETERS = {
-    "flux": Parameter("ph", {"ph": 1.0}, Range(0, above=True), "flux"),
-    "radius": Parameter("arcsec", _ARCSEC, Range(0, above=True), "radius"),
+    "flux": Parameter("ph", {"ph": 1.0}, Range(0, BRIGHTEST, above=True), "flux"),
+    "radius": Parameter("arcsec", _ARCSEC, _SIZE, "radius"),
     "sersic_index": Parameter("", _PLAIN, Range(0.3, 6.2), "Sérsic index"),
-    "bulge_radius": Parameter("arcsec", _ARCSEC, Range(0, above=True), "half-light radius of the bulge"),
+    "bulge_radius": Parameter("arcsec", _ARCSEC, _SIZE, "half-light radius of the bulge"),
     "bulge_fraction": Parameter("", _PLAIN, Range(0, 1), "bulge-to-total flux ratio"),
     "g1": Parameter("", _PLAIN, Range(-1, 1), "reduced shear g1"),
     "g2": Parameter("", _PLAIN, Range(-1, 1), "reduced shear g2"),
-    "offset_x": Parameter("pix", {"pix": 1.0}, Range(), "offset along x"),
-    "offset_y": Parameter("pix", {"pix": 1.0}, Range(), "offset along y"),
-    "psf_fwhm": Parameter("arcsec", _ARCSEC, Range(0, above=True), "FWHM of the PSF"),
-    "psf_beta": Parameter("", _PLAIN, Range(1.1, above=True), "Moffat beta of the PSF"),
+    "offset_x": Parameter("pix", {"pix": 1.0}, Range(-LARGEST_STAMP, LARGEST_STAMP), "offset along x"),
+    "offset_y": Parameter("pix", {"pix": 1.0}, Range(-LARGEST_STAMP, LARGEST_STAMP), "offset along y"),
+    "psf_fwhm": Parameter("arcsec", _ARCSEC, _SIZE, "FWHM of the PSF"),
+    "psf_beta": Parameter("", _PLAIN, Range(1.1, 100, above=True), "Moffat beta of the PSF"),
 }
 
 _ALWAYS = ("flux", "radius", "psf_fwhm")
@@ -58,3 +63,15 @@ REQUIRED = {
 DEFAULTS = {"g1": 0.0, "g2": 0.0, "offset_x": 0.0, "offset_y": 0.0}
 MOFFAT_BETA = 2.5  # GalSim's Moffat examples and the Subaru and LSST PSF fits lie between 2 and 4
 HALF_LIGHT_OF_EXPONENTIAL = 1.6783469900166605  # half-light radius over scale radius: root of (1+x) exp(-x) = 1/2
+
+# How people write the units of these parameters, in small letters.
+SPELLINGS = {
+    "arcsec": "arcsec", "arcsecs": "arcsec", "arcsecond": "arcsec", "arcseconds": "arcsec", "asec": "arcsec",
+    "as": "arcsec", "''": "arcsec", '"': "arcsec", "″": "arcsec", "seconds": "arcsec", "sec": "arcsec",
+    "mas": "mas", "milliarcsec": "mas", "milliarcsecond": "mas", "milliarcseconds": "mas", "marcsec": "mas",
+    "arcmin": "arcmin", "arcmins": "arcmin", "arcminute": "arcmin", "arcminutes": "arcmin", "amin": "arcmin",
+    "'": "arcmin", "′": "arcmin", "minutes": "arcmin",
+    "ph": "ph", "photon": "ph", "photons": "ph", "phot": "ph", "counts": "ph", "count": "ph", "ct": "ph", "e-": "ph",
+    "e": "ph", "electron": "ph", "electrons": "ph", "adu": "ph", "dn": "ph",
+    "pix": "pix", "pixel": "pix", "pixels": "pix", "px": "pix", "pxl": "pix",
+}  # fmt: skip

@@ -1,7 +1,12 @@
-"""Data sets by name: settings that a config takes with `preset: NAME` and may override key by key."""
+"""Data sets by name: settings that a config takes with `preset: NAME` and may override key by key.
+
+The sections `scene`, `noise` and `split` are overridden key by key too, except that noise of another kind replaces the
+preset's. `factors` is the list of what varies, and replaces the preset's as a whole.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 # The galaxies of arXiv 2507.00298, read off the authors' released generator: 16,384 sheared exponential disks under a
@@ -23,3 +28,18 @@ PAPER: dict[str, Any] = {
 }
 
 PRESETS = {"paper": PAPER}
+
+
+def over_preset(preset: Mapping[str, Any], written: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The settings that are written, `preset` left out, over those of a preset."""
+    merged = {**preset, **{key: value for key, value in written.items() if key != "preset"}}
+    for section in ("scene", "noise", "split"):
+        below, above = preset.get(section), written.get(section)
+        if isinstance(below, Mapping) and isinstance(above, Mapping) and _is_of_kind(above, below):
+            merged[section] = {**below, **above}
+    return merged
+
+
+def _is_of_kind(written: Mapping[Any, Any], preset: Mapping[str, Any]) -> bool:
+    """Whether a section does not name another kind than the preset's, whose settings it would not take."""
+    return "kind" not in written or written["kind"] == preset.get("kind")

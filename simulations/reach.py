@@ -1,102 +1,156 @@
-"""What the factors of a data set can reach together: shears of 1, radii below 0, galaxies larger than their stamp."""
+"""What is wrong with a data set whose parts are each well-formed: names, units, design, limits, and what none can draw.
+
+Every check reads only what is sound (simulations.examination), so that all faults are said at once, and each once.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from foundation.faults import Fault, Words, listed, suggest
-from simulations.parameters import HALF_LIGHT_OF_EXPONENTIAL, PARAMETERS, REQUIRED
-from simulations.spec import Dataset
+from simulations.examination import Examination
+from simulations.extent import extent_faults
+from simulations.parameters import PARAMETERS, REQUIRED, SERSIC_STEP, SPELLINGS
+from simulations.spec import FAINTEST_SNR, FLOAT32, Dataset
+
+DIMMEST = 1e-20  # photons: the pixels of a fainter galaxy come near the least that float32 holds
 
 
-def dataset_faults(dataset: Dataset, where: str) -> list[Fault]:
-    """All faults of a data set whose parts are each well-formed; the later checks need the earlier to pass."""
-    names = [*_names(dataset, where), *_design(dataset, where), *_split(dataset, where)]
-    values = names or list(_limits(dataset, where))
-    return values or [*_shear(dataset, where), *_stamp(dataset, where)]
+def dataset_faults(dataset: Dataset, where: str, faults: Iterable[Fault] = ()) -> list[Fault]:
+    """All faults of a data set beside those that its parts had, `faults`, and which are left out of it."""
+    examination = Examination(dataset, where, [*faults])
+    earlier = len(examination.faults)
+    for check in (_names, _units, _design, _split, _limits, _steps, _shear, _light, extent_faults):
+        examination.faults += [*check(examination)]
+    return examination.faults[earlier:]
 
 
-def _names(dataset: Dataset, where: str) -> Iterator[Fault]:
-    takes = dataset.scene.takes()
+def _names(x: Examination) -> Iterator[Fault]:
+    if not x.sound("scene.galaxy", "scene.psf"):
+        return
+    dataset, takes = x.dataset, x.dataset.scene.takes()
     allowed = f"a {dataset.scene.galaxy} galaxy with a {dataset.scene.psf} PSF takes {listed(takes)}"
-    constants = dataset.scene.constants
-    places = {f"{where}.factors.{n}": n for n in dataset.factors}
-    places |= {f"{where}.scene.constants.{n}": n for n in constants}
+    places = {f"{x.where}.factors.{n}": n for n in dataset.factors}
+    places |= {f"{x.where}.scene.constants.{n}": n for n in dataset.scene.constants}
     for place, name in places.items():
         if name not in takes:
             yield Fault(place, name, allowed, suggest(name, takes, "rename it or take it away"))
-    for name in dataset.factors.keys() & constants.keys():
-        yield Fault(f"{where}.scene.constants.{name}", name, "it is a factor as well", "keep one of the two")
+    for name in dataset.factors.keys() & dataset.scene.constants.keys():
+        yield Fault(f"{x.where}.scene.constants.{name}", name, "it is a factor as well", "keep one of the two")
     for name in REQUIRED[dataset.scene.galaxy]:
-        if name not in dataset.factors and name not in constants:
-            yield Fault(f"{where}.factors.{name}", Words("nothing"), f"{allowed}", f"add {name} or a constant for it")
-    for name, factor in dataset.factors.items():
-        if name in takes and factor.unit not in PARAMETERS[name].units:
-            units = listed(repr(u) for u in PARAMETERS[name].units)
-            yield Fault(f"{where}.factors.{name}.unit", factor.unit, f"{name} is measured in {units}", "change it")
+        declared = name in dataset.factors or name in dataset.scene.constants
+        if not declared and x.sound(f"factors.{name}", f"scene.constants.{name}"):
+            yield Fault(f"{x.where}.factors.{name}", Words("nothing"), allowed, f"add {name} or a constant for it")
 
 
-def _design(dataset: Dataset, where: str) -> Iterator[Fault]:
-    if not dataset.factors:
+def _units(x: Examination) -> Iterator[Fault]:
+    for name, factor in x.dataset.factors.items():
+        if name not in PARAMETERS or factor.unit in PARAMETERS[name].units:
+            continue
+        units = [unit for unit in PARAMETERS[name].units if unit]
+        place, spelt = f"{x.where}.factors.{name}.unit", SPELLINGS.get(factor.unit.strip().lower(), "")
+        if not units:
+            yield Fault(place, factor.unit, f"{name} has no unit", "take it away")
+        elif not factor.unit:
+            yield Fault(place, Words("nothing"), f"{name} is measured in {listed(units)}", f"write unit: {units[0]}")
+        else:
+            remedy = f"did you mean {spelt!r}?" if spelt in units else f"convert its numbers and write unit: {units[0]}"
+            yield Fault(place, factor.unit, f"{name} is measured in {listed(units)}", remedy)
+
+
+def _design(x: Examination) -> Iterator[Fault]:
+    dataset, where = x.dataset, x.where
+    if not dataset.factors and x.sound("factors"):
         yield Fault(f"{where}.factors", Words("none"), "at least one factor must vary", "add one")
-    if dataset.design == "sobol" and dataset.galaxies & (dataset.galaxies - 1):
-        near = 2 ** round(math.log2(dataset.galaxies))
-        yield Fault(f"{where}.galaxies", dataset.galaxies, "Sobol points balance at powers of 2", f"write {near}")
-    if dataset.design != "grid":
+    if not x.sound("design"):
         return
-    bare = [name for name, factor in dataset.factors.items() if factor.levels is None]
-    for name in bare:
-        yield Fault(f"{where}.factors.{name}.levels", Words("nothing"), "a grid needs levels per factor", "add it")
-    points = math.prod(factor.levels or 1 for factor in dataset.factors.values())
-    if not bare and points != dataset.galaxies:
-        yield Fault(f"{where}.galaxies", dataset.galaxies, f"the grid has {points} points", f"write {points}")
+    if dataset.design == "sobol" and x.sound("galaxies") and dataset.galaxies & (dataset.galaxies - 1):
+        near = 2 ** min(round(math.log2(dataset.galaxies)), 29)  # 2^30 is more than a data set may have
+        yield Fault(f"{where}.galaxies", dataset.galaxies, "Sobol points balance at powers of 2", f"write {near}")
+    yield from _grid(x) if dataset.design == "grid" else _levels(x)
 
 
-def _split(dataset: Dataset, where: str) -> Iterator[Fault]:
+def _levels(x: Examination) -> Iterator[Fault]:
+    for name, factor in x.dataset.factors.items():
+        if factor.levels is not None:
+            text = f"the design {x.dataset.design} has no levels"
+            yield Fault(f"{x.where}.factors.{name}.levels", factor.levels, text, "take it away or write design: grid")
+
+
+def _grid(x: Examination) -> Iterator[Fault]:
+    dataset, where = x.dataset, x.where
+    for name, factor in dataset.factors.items():
+        if factor.levels is None:
+            yield Fault(f"{where}.factors.{name}.levels", Words("nothing"), "a grid needs levels per factor", "add it")
+        elif factor.levels == 1:
+            text = "a factor of one level does not vary"
+            yield Fault(f"{where}.factors.{name}.levels", 1, text, "raise it; a constant goes to scene.constants")
+    levels = [factor.levels for factor in dataset.factors.values() if factor.levels is not None]
+    points = math.prod(levels)
+    if len(levels) == len(dataset.factors) and points != dataset.galaxies and x.sound("galaxies", "factors"):
+        yield Fault(f"{where}.galaxies", dataset.galaxies, f"the grid has {points:,} points", f"write {points}")
+
+
+def _split(x: Examination) -> Iterator[Fault]:
+    if not x.sound("galaxies", "split"):
+        return
+    dataset = x.dataset
     for name, rows in zip(("train", "validation", "test"), dataset.split.counts(dataset.galaxies), strict=True):
         if rows < 1:
             text = f"{dataset.galaxies} galaxies leave {rows} {name} rows and each part needs one"
-            yield Fault(f"{where}.split.{name}", getattr(dataset.split, name), text, "raise the share or the number")
+            share = getattr(dataset.split, name)
+            yield Fault(f"{x.where}.split.{name}", share, text, "raise the share or the number")
 
 
-def _limits(dataset: Dataset, where: str) -> Iterator[Fault]:
-    for name, factor in dataset.factors.items():
-        limits, (low, high) = PARAMETERS[name].limits, dataset.parameter_range(name)
-        if limits.holds(low) and limits.holds(high):
+def _limits(x: Examination) -> Iterator[Fault]:
+    for name in (*x.dataset.factors, *x.dataset.scene.constants):
+        low, high = x.range(name) if name in PARAMETERS else (math.nan, math.nan)
+        limits = PARAMETERS[name].limits if name in PARAMETERS else None
+        if limits is None or math.isnan(low) or (limits.holds(low) and limits.holds(high)):
             continue
-        remedy = "take truncated_normal" if factor.distribution == "normal" else "narrow the range"
         text = f"{name} must be {limits} {PARAMETERS[name].unit}".rstrip()
-        yield Fault(f"{where}.factors.{name}", Words(f"values from {low:g} to {high:g}"), text, remedy)
+        if name not in x.dataset.factors:
+            yield Fault(x.place(name), low, text, "change it")
+            continue
+        remedy = "take truncated_normal" if x.dataset.factors[name].distribution == "normal" else "narrow the range"
+        yield Fault(x.place(name), Words(x.written(name)), text, remedy)
 
 
-def _shear(dataset: Dataset, where: str) -> Iterator[Fault]:
-    largest = math.hypot(*(max(map(abs, dataset.parameter_range(name))) for name in ("g1", "g2")))
-    if not largest < 1:
+def _steps(x: Examination) -> Iterator[Fault]:
+    """Sérsic indices that rounding makes one."""
+    low, high = x.range("sersic_index")
+    if low < high and round(low / SERSIC_STEP) == round(high / SERSIC_STEP):
+        text = f"it is rounded to {SERSIC_STEP:g} and so does not vary"
+        remedy = "widen it; a constant goes to scene.constants"
+        yield Fault(x.place("sersic_index"), Words(x.written("sersic_index")), text, remedy)
+
+
+def _shear(x: Examination) -> Iterator[Fault]:
+    largest = math.hypot(x.largest("g1"), x.largest("g2"))
+    if largest >= 1:
         text = "|g| must stay below 1, where an ellipse becomes a line"
-        yield Fault(f"{where}.factors.g1", Words(f"|g| up to {largest:.4g}"), text, "narrow g1 or g2")
+        yield Fault(x.place("g1"), Words(f"|g| up to {largest:.4g}"), text, "narrow g1 or g2")
 
 
-def largest_half_light(dataset: Dataset) -> float:
-    """Half-light radius (arcsec) of the largest galaxy before its shear, which keeps the area of an isophote."""
-    radius = dataset.parameter_range("radius")[1]
-    if dataset.scene.radius == "scale":
-        radius *= HALF_LIGHT_OF_EXPONENTIAL if dataset.scene.galaxy != "sersic" else _sersic_ratio(dataset)
-    bulge = dataset.parameter_range("bulge_radius")[1] if dataset.scene.galaxy == "bulge_disk" else 0.0
-    return max(radius, bulge)
-
-
-def _sersic_ratio(dataset: Dataset) -> float:
-    """Half-light over scale radius of a Sérsic profile, b^n, with b from Ciotti & Bertin (1999), eq. 18."""
-    n = dataset.parameter_range("sersic_index")[1]
-    return float((2 * n - 1 / 3 + 4 / (405 * n) + 46 / (25515 * n * n)) ** n)
-
-
-def _stamp(dataset: Dataset, where: str) -> Iterator[Fault]:
-    """A stamp must hold half of the light of the largest galaxy: its half-width reaches the half-light radius."""
-    scene = dataset.scene
-    shift = max(max(map(abs, dataset.parameter_range(name))) for name in ("offset_x", "offset_y"))
-    needed = math.ceil(2 * (largest_half_light(dataset) / scene.pixel_scale + shift))
-    if scene.stamp < needed:
-        text = f"the largest galaxy has a half-light radius of {largest_half_light(dataset):.3g} arcsec"
-        yield Fault(f"{where}.scene.stamp", scene.stamp, text, f"write {needed} or more, or make the galaxies smaller")
+def _light(x: Examination) -> Iterator[Fault]:
+    """Images that hold no light, no noise, or less of either than float32 resolves."""
+    low, high = x.range("flux")
+    noise, brightest = x.dataset.noise, f"the brightest galaxy has {high:g} photons"
+    if low < DIMMEST:
+        text = f"images are float32, which hold no galaxy of less than {DIMMEST:g} photons"
+        yield Fault(x.place("flux"), Words(x.written("flux")), text, "raise it, or check the unit")
+    elif not x.sound("noise"):
+        return
+    elif noise.kind == "poisson" and high < 1:
+        text = "Poisson noise counts whole photons, of which no galaxy has one"
+        yield Fault(x.place("flux"), Words(x.written("flux")), text, "give photons, or take gaussian noise")
+    elif noise.kind == "poisson" and high < FAINTEST_SNR * math.sqrt(high + (noise.sky or 0)):
+        text = f"{brightest}, and in the noise of that sky nothing of it is left"
+        yield Fault(f"{x.where}.noise.sky", noise.sky, text, "lower it or raise flux")
+    elif noise.sigma is not None and high < FAINTEST_SNR * noise.sigma:
+        text = f"{brightest}, and in that noise nothing of it is left"
+        yield Fault(f"{x.where}.noise.sigma", noise.sigma, text, "lower it or raise flux")
+    elif noise.sigma is not None and x.sound("scene") and noise.sigma < FLOAT32 * high / x.dataset.scene.stamp**2:
+        text = f"{brightest}, and float32 images do not resolve so little noise beside it"
+        yield Fault(f"{x.where}.noise.sigma", noise.sigma, text, "raise it, or take noise none")

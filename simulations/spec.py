@@ -18,12 +18,9 @@ from pydantic.dataclasses import dataclass
 from foundation.faults import Fault, Words, listed
 from foundation.fields import (
     SECTION,
-    Count,
     Flag,
     Fraction,
-    NonNegative,
     Number,
-    Positive,
     Range,
     Section,
     Seed,
@@ -31,62 +28,13 @@ from foundation.fields import (
     Whole,
 )
 from foundation.files import digest_of
-from simulations.parameters import DEFAULTS, MOFFAT_BETA, PARAMETERS, REQUIRED
+from simulations.distributions import Factor
+from simulations.longhand import Longhand, as_factor, as_noise, as_scene, as_split
+from simulations.parameters import BRIGHTEST, DEFAULTS, LARGEST_STAMP, MOFFAT_BETA, MOST_GALAXIES, PARAMETERS, REQUIRED
 
+FLOAT32 = 1e-7  # relative step of the numbers in which images are kept
+FAINTEST_SNR = 1e-3  # below it the images are noise, whatever the galaxy
 PARAMETER_NAMES = Field(json_schema_extra={"propertyNames": {"enum": [*PARAMETERS]}})
-
-
-@dataclass(frozen=True, config=SECTION)
-class Factor(Section):
-    """A named generative parameter: its unit and the distribution it is drawn from."""
-
-    distribution: Literal["uniform", "log_uniform", "normal", "truncated_normal"]
-    """`uniform` and `log_uniform` take `low` and `high`; `normal` `mean` and `std`; `truncated_normal` all four"""
-
-    unit: Text = ""
-    """the unit of the numbers here, of those that the parameter may be declared in"""
-
-    low: Number | None = None
-    """the least value"""
-
-    high: Number | None = None
-    """the greatest value"""
-
-    mean: Number | None = None
-    """of the normal distribution, before it is truncated"""
-
-    std: Positive | None = None
-    """of the normal distribution, before it is truncated"""
-
-    levels: Count | None = None
-    """number of values in a grid design"""
-
-    def support(self) -> tuple[float, float]:
-        """The least and the greatest value that can be drawn, in the declared unit."""
-        if self.distribution == "normal":
-            return (-math.inf, math.inf)
-        return (math.nan if self.low is None else self.low, math.nan if self.high is None else self.high)
-
-    def faults(self) -> Iterator[Fault]:
-        """What the distribution needs and does not have, and ranges that hold nothing."""
-        bounds, bell = ("low", "high"), ("mean", "std")
-        needs = {"normal": bell, "truncated_normal": (*bounds, *bell)}.get(self.distribution, bounds)
-        missing = [name for name in needs if getattr(self, name) is None]
-        unused = [name for name in (*bounds, *bell) if name not in needs and getattr(self, name) is not None]
-        for name in missing:
-            yield Fault(f".{name}", Words("nothing"), f"{self.distribution} needs it", "add it")
-        for name in unused:
-            yield Fault(f".{name}", getattr(self, name), f"{self.distribution} does not take it", "take it away")
-        if not missing and not unused:
-            yield from self._bounds()
-
-    def _bounds(self) -> Iterator[Fault]:
-        low, high = self.support()
-        if not low < high:
-            text = f"low ({low:g}) must be less than high ({high:g})"
-            yield Fault(".low", low, text, "swap or widen them; a constant goes to scene.constants")
-        elif self.distribution == "log_uniform" and low <= 0:
-            yield Fault(".low", low, "log_uniform needs a low above 0", "raise it or take uniform")
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -102,11 +50,11 @@ class Scene(Section):
     radius: Literal["scale", "half_light"] = "half_light"
     """what the parameter `radius` is"""
 
-    stamp: Annotated[Whole, Range(8, 512)] = 33
+    stamp: Annotated[Whole, Range(8, LARGEST_STAMP)] = 33
     """pixels along each side"""
 
-    pixel_scale: Positive = 0.2
-    """arcsec per pixel"""
+    pixel_scale: Annotated[Number, Range(1e-6, 3600)] = 0.2
+    """arcsec per pixel, from the microarcseconds of interferometers to the degrees of all-sky cameras"""
 
     constants: Annotated[dict[Text, Number], PARAMETER_NAMES] = field(default_factory=dict)
     """parameters that do not vary, by name, in their first unit"""
@@ -117,10 +65,7 @@ class Scene(Section):
         return (*REQUIRED[self.galaxy], *DEFAULTS, *moffat)
 
     def faults(self) -> Iterator[Fault]:
-        """Constants that are out of their limits; a scale radius that nobody defines."""
-        for name, value in self.constants.items():
-            if name in PARAMETERS and not PARAMETERS[name].limits.holds(value):
-                yield Fault(f".constants.{name}", value, f"{name} must be {PARAMETERS[name].limits}", "change it")
+        """A scale radius that nobody defines."""
         if self.radius == "scale" and self.galaxy == "de_vaucouleurs":
             text = "a de Vaucouleurs scale radius is some 3,500 times smaller than the galaxy"
             yield Fault(".radius", self.radius, text, "write half_light")
@@ -133,13 +78,13 @@ class Noise(Section):
     kind: Literal["none", "gaussian", "poisson"] = "none"
     """`gaussian` takes `sigma` or `snr`, `poisson` a `sky`"""
 
-    sigma: Positive | None = None
+    sigma: Annotated[Number, Range(0, BRIGHTEST, above=True)] | None = None
     """standard deviation per pixel, in photons"""
 
-    snr: Positive | None = None
+    snr: Annotated[Number, Range(FAINTEST_SNR, 1 / FLOAT32)] | None = None
     """signal-to-noise ratio of a matched filter on the noise-free stamp m, sqrt(sum m^2) / sigma"""
 
-    sky: NonNegative | None = None
+    sky: Annotated[Number, Range(0, BRIGHTEST)] | None = None
     """photons per pixel; it adds its variance and is subtracted again"""
 
     def faults(self) -> Iterator[Fault]:
@@ -183,10 +128,10 @@ class Split(Section):
 class Dataset(Section):
     """One data set to simulate, in full; two equal specs give equal bytes."""
 
-    factors: Annotated[dict[Text, Factor], PARAMETER_NAMES]
+    factors: Annotated[dict[Text, Annotated[Factor, Longhand(as_factor)]], PARAMETER_NAMES]
     """the parameters that vary, by name"""
 
-    galaxies: Count
+    galaxies: Annotated[Whole, Range(1, MOST_GALAXIES)]
     """number of images"""
 
     seed: Seed = 0
@@ -195,13 +140,13 @@ class Dataset(Section):
     design: Literal["latin_hypercube", "sobol", "random", "grid"] = "latin_hypercube"
     """how the factors are spread; a `grid` needs the `levels` of each factor"""
 
-    scene: Scene = field(default_factory=Scene)
+    scene: Annotated[Scene, Longhand(as_scene)] = field(default_factory=Scene)
     """what is drawn"""
 
-    noise: Noise = field(default_factory=Noise)
+    noise: Annotated[Noise, Longhand(as_noise)] = field(default_factory=Noise)
     """the noise of each image"""
 
-    split: Split = field(default_factory=Split)
+    split: Annotated[Split, Longhand(as_split)] = field(default_factory=Split)
     """shares of training, validation and test rows"""
 
     image_true: Flag = False

@@ -28,7 +28,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from simulations.spec import Dataset, Factor
+from simulations.distributions import Factor
+from simulations.spec import Dataset
 
 OFFSETS = ("offset_x", "offset_y")
 ODD = {

@@ -135,6 +135,10 @@ def _fit(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -
     if group.likelihood == "counts" and dataset["noise"] == "gaussian":
         text = f"{name} has gaussian noise, so its pixels are no counts"
         yield Fault(f"{where}.likelihood", "counts", text, "write noise, or gaussian with a sigma")
+    if group.likelihood == "poisson" and (dataset["noise"] == "gaussian" or dataset.get("sky")):
+        over = f"poisson noise over a sky of {dataset['sky']:g}" if dataset.get("sky") else "gaussian noise"
+        text = f"{name} has {over}, so its pixels fall below 0 and are no photon counts"
+        yield Fault(f"{where}.likelihood", "poisson", text, "write noise, which knows it, or gaussian with a sigma")
     training = group.training or config.training
     if (group.mmd.block or 0) > training.batch:
         text = f"a batch has {training.batch} images"

@@ -60,10 +60,15 @@ class Study:
         )
         return (seconds + EVALUATION_SECONDS * len(self.runs)) / 3600
 
+    def drawing_hours(self) -> float:
+        """Time of the simulations on one CPU core, in hours, as they estimate it."""
+        return float(sum(f.get("core_seconds", 0) for f in self.facts.values() if f["store"] is None)) / 3600
+
     def estimate(self) -> str:
         """Size and cost in a line."""
         counts = f"{_counted(len(self.runs), 'run')} in {_counted(len(self.fleets), 'fleet')}"
-        images = f"{self.store_bytes() / 1e9:.2g} GB of images, " if self.store_bytes() else ""
+        drawing = f" drawn in {self.drawing_hours():.2g} core hours" if self.drawing_hours() else ""
+        images = f"{self.store_bytes() / 1e9:.2g} GB of images{drawing}, " if self.store_bytes() else ""
         return f"{counts}, {images}{self.core_hours():.2g} core hours of training and evaluation without a GPU"
 
 

@@ -184,12 +184,15 @@ def likelihood(
     if name == "bernoulli":
         return _bernoulli(extremes)
     if name == "counts":
-        return _counts(sky, extremes)
+        _refuse_negative(name, sky, extremes)
+        return Counts(sky)
     if name == "poisson":
+        _refuse_negative(name, 0.0, extremes)
         return Poisson(0.0)
     if name == "gaussian" and sigma is not None:
         return Gaussian(sigma)
     if noise.get("kind") == "poisson":
+        _refuse_negative(name, sky, extremes)
         return Poisson(sky)
     if noise_std is not None:
         return _gaussian(noise_std.float(), (noise_std if training_std is None else training_std).float())
@@ -205,13 +208,12 @@ def _gaussian(noise_std: Float[Tensor, " N"], training_std: Float[Tensor, " M"])
     return Gaussian(sigma, None if alike else (sigma / noise_std).square())
 
 
-def _counts(sky: float, extremes: tuple[float, float]) -> Counts:
-    """Refuse images that are no counts."""
-    if extremes[0] + sky < -0.5:
+def _refuse_negative(name: str, sky: float, extremes: tuple[float, float]) -> None:
+    """Refuse images that are no counts; noise-free drawings by Fourier transform ring a little below 0."""
+    if extremes[0] + sky < -min(0.5, 1e-3 * max(extremes[1] + sky, 0.0)):
         value = Words(f"pixels down to {extremes[0]:g} over a sky of {sky:g}")
         text = "there are no fewer photons than none"
-        raise Refused(Fault("likelihood: counts", value, text, "write noise or gaussian"))
-    return Counts(sky)
+        raise Refused(Fault(f"likelihood: {name}", value, text, "write noise or gaussian"))
 
 
 def _bernoulli(extremes: tuple[float, float]) -> Bernoulli:

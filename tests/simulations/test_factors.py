@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from foundation.declare import read
+from simulations.distributions import Factor
 from simulations.factors import draw_factors, draw_split, quantile, unit_cube
 from simulations.facts import read_dataset
-from simulations.spec import Factor
 
 DESIGNS = ("latin_hypercube", "sobol", "random", "grid")
 FACTORS = {
@@ -30,6 +30,8 @@ def dataset(design="latin_hypercube", galaxies=256, seed=1, **changes):
     faults = []
     scene = {"constants": {"psf_fwhm": 0.3}}
     value = {"factors": FACTORS, "galaxies": galaxies, "design": design, "seed": seed, "scene": scene, **changes}
+    if design != "grid":
+        value["factors"] = {name: {**factor, "levels": None} for name, factor in value["factors"].items()}
     declared = read_dataset(value, "d", faults)
     assert declared is not None, faults
     return declared

@@ -1,0 +1,47 @@
+"""What the drawing of a data set takes of time and memory, known before anything is drawn.
+
+Neither GalSim nor numpy is imported here, because this module also runs inside the Snakefile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import fmean
+
+from simulations.extent import largest_transform
+from simulations.parameters import PARAMETERS
+from simulations.spec import Dataset
+from simulations.transform import size
+
+SAMPLE = 256  # galaxies that stand for all
+
+
+def core_seconds(dataset: Dataset) -> float:
+    """Time on one core, in seconds, to about a factor of 2."""
+    return dataset.galaxies * fmean(size(dataset.scene, values).seconds for values in _sampled(dataset))
+
+
+def worker_bytes(dataset: Dataset) -> float:
+    """Memory of one worker while it draws the galaxy that takes most."""
+    return largest_transform(dataset).bytes
+
+
+def _sampled(dataset: Dataset) -> Iterator[dict[str, float]]:
+    """Parameters of galaxies that fill the factors evenly: an additive recurrence of low discrepancy (Roberts 2018)."""
+    constants = {name: dataset.constant(name) for name in dataset.scene.takes()}
+    count = len(dataset.factors)
+    steps = [_plastic(count) ** -(i + 1) for i in range(count)]
+    for row in range(SAMPLE):
+        values = {}
+        for step, (name, factor) in zip(steps, dataset.factors.items(), strict=True):
+            u = (0.5 + (row + 1) * step) % 1
+            values[name] = factor.at(min(max(u, 1e-6), 1 - 1e-6)) * PARAMETERS[name].units[factor.unit]
+        yield constants | values
+
+
+def _plastic(dimensions: int) -> float:
+    """The root above 1 of x^(d + 1) = x + 1, the golden ratio for d = 1."""
+    x = 2.0
+    for _ in range(60):
+        x = (1 + x) ** (1 / (dimensions + 1))
+    return x
