@@ -40,14 +40,14 @@ def key_remedy(section: Any, key: str) -> str:
 @functools.cache
 def _inner(section: Any) -> tuple[tuple[str, frozenset[str]], ...]:
     """The sections within a section, or in its lists, each with its keys."""
-    found = []
+    sections = []
     for name, kind in typing.get_type_hints(section).items():
         inner: Any = branch(kind)
         if typing.get_origin(inner) is tuple:
             inner = branch(typing.get_args(inner)[0])
         if dataclasses.is_dataclass(inner):
-            found.append((name, frozenset(field.name for field in dataclasses.fields(inner))))
-    return tuple(found)
+            sections.append((name, frozenset(field.name for field in dataclasses.fields(inner))))
+    return tuple(sections)
 
 
 def word_remedy(section: Any, word: str, otherwise: str) -> str:

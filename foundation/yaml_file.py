@@ -152,18 +152,18 @@ def load_yaml(path: Path, faults: list[Fault] | None = None) -> dict[str, Any]:
     Names that stand twice in a section are appended to `faults` and the last one is kept, so that checking can go on;
     without `faults` they are refused.
     """
-    found: list[Fault] = []
+    wrong: list[Fault] = []
     try:
-        loaded = _Strict(_bytes(path), str(path), found).get_single_data()  # type: ignore[no-untyped-call]
+        loaded = _Strict(_bytes(path), str(path), wrong).get_single_data()  # type: ignore[no-untyped-call]
     except (yaml.YAMLError, ValueError) as error:
-        raise Refused([*found, _unreadable(path, error)]) from None
+        raise Refused([*wrong, _unreadable(path, error)]) from None
     if not isinstance(loaded, dict):
         allowed, remedy = "a config is a mapping of sections", "start from config/config.yaml"
-        raise Refused([*found, Fault(str(path), loaded, allowed, remedy)])
-    if faults is None and found:
-        raise Refused(found)
+        raise Refused([*wrong, Fault(str(path), loaded, allowed, remedy)])
+    if faults is None and wrong:
+        raise Refused(wrong)
     if faults is not None:
-        faults += found
+        faults += wrong
     return loaded
 
 
