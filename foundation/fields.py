@@ -155,7 +155,11 @@ def _finite(value: Any, wanted: str) -> float:
         raise refused(Fault("", value, f"{wanted} stands here", remedy))
     if isinstance(value, (list, tuple)) and value:
         remedy = f"write one, and a group of runs for each of the {len(value)}"
-        remedy = f"write {shown(value[0])} without brackets" if len(value) == 1 else remedy
+        remedy = (
+            f"write {shown(value[0])} without brackets"
+            if len(value) == 1 and not isinstance(value[0], (list, dict))
+            else remedy
+        )
         raise refused(Fault("", value, f"{wanted} stands here, not a list", remedy))
     if not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
         raise refused(Fault("", value, f"{wanted} stands here", "write a finite number"))

@@ -6,15 +6,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from foundation.declare import read
-from foundation.faults import Fault, Refused, Words, listed, suggest
+from foundation.faults import Fault, Refused, Words, listed, shown, suggest
 from foundation.fields import NAME
 from foundation.files import read_json
 from simulations.kinds import Kind, read_kinds
@@ -42,18 +43,21 @@ class Facts:
     symmetries: tuple[Symmetry, ...] = ()
     kinds: tuple[Kind, ...] = ()
     store: str | None = None
+    sky: float | None = None  # photons per pixel that were subtracted; None where a store does not say
 
 
 @dataclass(frozen=True)
 class Declared:
-    """The data sets of one study: those to simulate, and the facts of all."""
+    """The data sets of one study: those to simulate, and the facts of all; of faulty ones the names of the factors."""
 
     simulated: dict[str, Dataset]
     facts: dict[str, Facts]
+    doubtful: dict[str, list[str]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The facts as plain JSON."""
-        return {name: asdict(facts) for name, facts in self.facts.items()}
+        faulty = {name: {"name": name, "factors": names, "doubtful": True} for name, names in self.doubtful.items()}
+        return {**faulty, **{name: asdict(facts) for name, facts in self.facts.items()}}
 
 
 def read_declared(config: Mapping[str, Any], faults: list[Fault]) -> Declared:
@@ -72,7 +76,19 @@ def read_declared(config: Mapping[str, Any], faults: list[Fault]) -> Declared:
         elif (dataset := read_dataset(value, where, faults)) is not None:
             declared.simulated[name] = dataset
             declared.facts[name] = _facts(name, dataset)
+        elif names := _factor_names(value):
+            declared.doubtful[name] = names
     return declared
+
+
+def _factor_names(value: object) -> list[str]:
+    """The names of the factors of a data set that is faulty otherwise; none where they cannot be told."""
+    if not isinstance(value, Mapping):
+        return []
+    preset = value.get("preset")
+    usual = PRESETS[preset]["factors"] if isinstance(preset, str) and preset in PRESETS else {}
+    written = value.get("factors", usual)
+    return [str(name) for name in written] if isinstance(written, Mapping) else []
 
 
 def read_dataset(value: object, where: str, faults: list[Fault]) -> Dataset | None:
@@ -108,8 +124,22 @@ def _facts(name: str, dataset: Dataset) -> Facts:
     scene = dataset.scene
     sizes = {"galaxies": dataset.galaxies, "train": train, "test": test, "stamp": scene.stamp, "channels": 1}
     noise = {"noise": dataset.noise.kind, "image_true": dataset.image_true, "image_bytes": dataset.image_bytes}
-    others = {**sizes, **noise, "symmetries": symmetries_of(dataset)}
+    sky = (dataset.noise.sky or 0.0) if dataset.noise.kind == "poisson" else None
+    others = {**sizes, "sky": sky, **noise, "symmetries": symmetries_of(dataset)}
     return Facts(name, dataset.digest, tuple(dataset.factors), **others)  # type: ignore[arg-type]
+
+
+def _refuse_broken(sealed: Mapping[str, Any]) -> None:
+    """A ValueError where a seal has something else in place of its numbers and names."""
+    for key in ("galaxies", "train", "test", "stamp", "channels", "image_bytes"):
+        if type(sealed[key]) is not int or sealed[key] < 1:
+            raise ValueError(f"{key} is {shown(sealed[key])}, not a whole number above 0")
+    for key in ("digest", "noise"):
+        if not isinstance(sealed[key], str):
+            raise ValueError(f"{key} is {shown(sealed[key])}, not text")
+    names = sealed["factors"]
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"factors is {shown(names)}, not a list of names")
 
 
 def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declared, faults: list[Fault]) -> None:
@@ -117,7 +147,7 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
     path = value["store"]
     for key in value.keys() - {"store"}:
         faults.append(Fault(f"{where}.{key}", Words("this key"), "an existing store takes no settings", "take it away"))
-    if not isinstance(path, str) or not Path(path, "seal.json").is_file():
+    if not isinstance(path, str) or not os.path.isfile(f"{path}/seal.json"):  # noqa: PTH113, false for a path that is too long
         remedy = "make one with 'python -m simulations convert' or 'official', or correct the path"
         faults.append(Fault(f"{where}.store", path, "a sealed store must be there", remedy))
         return
@@ -128,6 +158,7 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
             "kinds": read_kinds(sealed.get("kinds", ()), sealed["factors"]),
         }
         names = {"name": name, "store": path, "factors": tuple(sealed["factors"])}
+        _refuse_broken(sealed)
         declared.facts[name] = Facts(**{**sealed, **names, **declared_facts})
     except (Refused, KeyError, TypeError, ValueError) as error:
         allowed = "seal.json must hold the data set's facts"

@@ -21,9 +21,10 @@ def study_of(spec: str) -> Study:
     if _is_json(spec):
         both = _from_json(spec, "config", "facts")
         return read_study(both["config"], both["facts"], [])
-    config = load_yaml(Path(spec))
-    facts, faults = _facts(Path(spec))
-    return read_study(config, facts, faults)
+    faults: list[Fault] = []
+    config = load_yaml(Path(spec), faults)
+    facts, beyond = _facts(Path(spec))
+    return read_study(config, facts, [*faults, *beyond])
 
 
 def _is_json(spec: str) -> bool:
