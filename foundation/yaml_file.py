@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from foundation.faults import Fault, Refused, Unread, Words
+from foundation.faults import Fault, Refused, Unread, Words, shown
 
 LARGEST = 256 * 1024  # bytes of a file: more than 1,000 groups of runs; YAML takes 2 s to read them
 DEEPEST = 32  # lists and sections within each other; a config has 6
@@ -125,7 +125,9 @@ def _or_unread(construct: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any
 
     def attempt(loader: _Strict, node: yaml.ScalarNode) -> Any:
         try:
-            return construct(loader, node)
+            value = construct(loader, node)
+            huge = isinstance(value, int) and abs(value) >= 10**400  # no double, and Python may refuse to print it
+            return Unread(shown(value)) if huge else value
         except (ValueError, KeyError, IndexError):
             digits = sum(map(str.isdigit, str(node.value)))
             written = f"a number of {digits:,} digits" if digits > 80 else f"{str(node.value)[:80]!r}"

@@ -92,8 +92,8 @@ def read_study(config: Mapping[str, Any], facts: Facts, faults: list[Fault]) -> 
     written = _written_groups(config)
     beside: list[Fault] = []
     sections = read_despite(Config, {**config, "runs": []} if written else dict(config), "", beside)
-    told = {fault.where for fault in faults}  # that there are no data sets is said by the simulations
-    faults += (fault for fault in beside if fault.where not in told)
+    said = {fault.where for fault in faults}  # that there are no data sets is said by the simulations
+    faults += (fault for fault in beside if fault.where not in said)
     groups = _read_groups(config, written, faults)
     if not isinstance(sections, Config):
         raise Refused(faults)

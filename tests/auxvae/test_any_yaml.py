@@ -118,6 +118,7 @@ LAUGHS = "a: &a [1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
     ("text", "expected"),
     [
         ("study: a\nstudy: b\ntraining: {epochs: 1, epochs: 2}\n", ["line 2: found 'study'", "line 3: found 'epochs'"]),
+        ("training: {epochs: 0x" + "f" * 5000 + "}\n", ["training.epochs: found a number of 6,021 digits"]),
         (LAUGHS + "training: {epochs: *i}\n", ["training.epochs: found aliases that multiply"]),
         ("training: {epochs: " + "[" * 60 + "]" * 60 + "}\n", ["training.epochs: found [", "more than 32 lists"]),
         ("[" * 100_000, ["more than 100 lists"]),
