@@ -24,12 +24,13 @@ def check(config: Path, log_to: Log = None) -> None:
     from foundation.faults import Refused
 
     study = study_of(config)
-    programs = [run for run in study.runs if run.prior.is_a_program() and not run.prior.reads_factors()]
-    if programs:
-        from auxvae.models.prior_checks import prior_faults
+    if any(run.prior.is_a_program() for run in study.runs):
+        from auxvae.models.prior_checks import program_faults
 
-        if faults := prior_faults(programs, lambda run: {}):
+        if faults := program_faults(study.runs):
             raise Refused(faults)
+    for note in study.notes:
+        log.info(note)
     log.info(f"{config}: {study.estimate()}")
 
 

@@ -17,23 +17,23 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from foundation.faults import Fault, Refused, Words, listed, suggest
+from foundation.faults import Fault, Refused, Words, listed
 from foundation.fields import chosen_from
+from foundation.sections import branch, key_remedy, word_remedy
 
 T = TypeVar("T")
 Path = tuple[Any, ...]  # keys and indices from the top of a config to a value
 
-NAMES = ("a name is letters, digits and _, a letter first", "rename it")
 # What stands where a value of another type does, and the remedy, by pydantic's type of error.
 EXPECTED = {
     "dataclass_type": ("a section of named settings stands here", "write 'name: value' lines"),
     "dict_type": ("named entries stand here", "write 'name: ...' lines"),
     "tuple_type": ("a list stands here", "write it in square brackets"),
-    "bool_type": ("true or false stands here", "write one"),
+    "bool_type": ("true or false stands here", "write true or false, without quotes"),
     "string_type": ("text stands here", "write it in quotes"),
-    "string_pattern_mismatch": NAMES,
     "recursion_loop": ("a value does not contain itself", "take the alias away"),
 }
+MOST = 100  # faults of one reading; who has more sees the others when these are mended
 
 
 class Wrong:
@@ -64,7 +64,7 @@ def read_despite(kind: type[T], value: object, where: str, faults: list[Fault]) 
     result, misfits = _attempt(kind, value, where)
     faults += (fault for _, fault in misfits)
     before: list[Misfit] = []
-    while isinstance(result, Wrong) and misfits != before and isinstance(value, Mapping):
+    while isinstance(result, Wrong) and misfits != before and len(misfits) < MOST and isinstance(value, Mapping):
         value, before = copy.deepcopy(dict(value)), misfits
         for path, _ in reversed(misfits):
             _cut(value, path)
@@ -115,7 +115,7 @@ def _attempt(kind: type[T], value: object, where: str) -> tuple[T | Wrong, list[
         return typing.cast(T, _adapter(typing.cast(Any, kind)).validate_python(value)), []
     except ValidationError as error:
         by_text: dict[str, list[tuple[Place, Any]]] = {}
-        for each in error.errors(include_url=False):
+        for each in error.errors(include_url=False)[:MOST]:
             place = _place(each["loc"], value, where)
             by_text.setdefault(place.text, []).append((place, each))
         return WRONG, [misfit for several in by_text.values() for misfit in _misfits(kind, several)]
@@ -124,8 +124,8 @@ def _attempt(kind: type[T], value: object, where: str) -> tuple[T | Wrong, list[
 def _place(location: Path, value: Any, text: str) -> Place:
     path: list[Any] = []
     for step in location:
-        if isinstance(value, Mapping) and (keys := [key for key in value if key == step or str(key) == step]):
-            step = keys[0]  # pydantic writes a key that is neither text nor a whole number as text
+        if isinstance(value, Mapping) and (key := _key(value, step)) is not None:
+            step = key[0]
             text = f"{text}.{step}".lstrip(".")
         elif isinstance(value, (list, tuple)) and isinstance(step, int):
             text = f"{text}[{step}]"
@@ -134,6 +134,13 @@ def _place(location: Path, value: Any, text: str) -> Place:
         path.append(step)
         value = value[step]
     return Place(tuple(path), text, True)
+
+
+def _key(value: Mapping[Any, Any], step: Any) -> tuple[Any] | None:
+    """The key that a step stands for: pydantic writes one that is neither text nor a whole number as text."""
+    if step in value:
+        return (step,)
+    return next(((key,) for key in value if str(key) == step), None)
 
 
 def _misfits(kind: Any, errors: list[tuple[Place, Any]]) -> Iterator[Misfit]:
@@ -177,28 +184,25 @@ def _faults(kind: Any, path: Path, error: Any) -> list[Fault]:
         key = error["loc"][-1]
         return [Fault(f".{key}", Words("nothing"), "a value is needed here", f"add '{key}:'")]
     if name in ("unexpected_keyword_argument", "invalid_key"):
-        keys = _keys(kind, path[:-1])
-        remedy = suggest(str(path[-1]), keys, "take the key away")
-        return [Fault("", Words("this key"), f"the keys here are {listed(keys)}", remedy)]
+        section = _section(kind, path[:-1])
+        allowed = f"the keys here are {listed(field.name for field in dataclasses.fields(section))}"
+        return [Fault("", Words("this key"), allowed, key_remedy(section, str(path[-1])))]
     if name == "literal_error":
         return [chosen_from(value, re.findall(r"'([^']*)'", error["ctx"]["expected"]))]
-    allowed, remedy = NAMES if error["loc"][-1:] == ("[key]",) else EXPECTED.get(name, (error["msg"], "change it"))
+    allowed, remedy = EXPECTED.get(name, (error["msg"], "change it"))
+    if name == "dataclass_type" and isinstance(value, str):
+        remedy = word_remedy(_section(kind, path), value, remedy)
+    if name == "tuple_type" and isinstance(value, Mapping):
+        remedy = "begin each item with '- '"
     return [Fault("", value, allowed, remedy)]
 
 
-def _keys(kind: Any, path: Path) -> list[str]:
-    """The keys of the section that a path leads to."""
+def _section(kind: Any, path: Path) -> Any:
+    """The declaration of the section that a path leads to."""
     for step in path:
-        kind = _branch(kind)
+        kind = branch(kind)
         if dataclasses.is_dataclass(kind):
             kind = typing.get_type_hints(kind)[step]
         else:
             kind = typing.get_args(kind)[0 if typing.get_origin(kind) is tuple else 1]
-    return [field.name for field in dataclasses.fields(_branch(kind))]
-
-
-def _branch(kind: Any) -> Any:
-    """The branch of a union that holds keys or items."""
-    if isinstance(kind, type) or typing.get_origin(kind) in (tuple, dict):
-        return kind
-    return next(each for each in typing.get_args(kind) if each is not type(None))
+    return branch(kind)

@@ -8,7 +8,7 @@ The reader of a config collects all faults and refuses the config once, naming e
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -22,8 +22,17 @@ class Fault:
     remedy: str
 
     def __str__(self) -> str:
-        """The sentence."""
-        return f"{self.where}: found {shown(self.value)}, but {self.allowed}; {self.remedy}"
+        """The sentence, on one line whatever the names and values in it are made of."""
+        where = self.where if len(self.where) <= 240 else f"{self.where[:120]}...{self.where[-117:]}"
+        sentence = f"{where}: found {shown(self.value)}, but {self.allowed}; {self.remedy}"
+        return "".join(each if each.isprintable() else " " for each in sentence)
+
+
+@dataclass(frozen=True)
+class Unread:
+    """What stands in place of a value that a file's reader could not or did not read; no field takes it."""
+
+    words: str
 
 
 class Refused(Exception):
@@ -41,22 +50,72 @@ class Refused(Exception):
 
 
 def shown(value: object) -> str:
-    """A value as text of at most 80 characters; `Words` are never shortened."""
+    """A value as a config writes it, in at most 80 characters; `Words` are never shortened."""
     if isinstance(value, Words):
         return value
-    text = "nothing (null)" if value is None else repr(value)
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, (list, tuple, Mapping)) and not value:
+        return "an empty section" if isinstance(value, Mapping) else "an empty list"
+    text = _written(value, 80)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _written(value: object, room: int) -> str:
+    """A value as YAML, cut somewhere beyond `room` characters, however large it is."""
+    if isinstance(value, str):
+        return repr(value[: room + 1])
+    if isinstance(value, Unread):
+        return value.words
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Mapping):
+        return "{" + _joined(((f"{key}: ", each) for key, each in value.items()), room) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + _joined((("", each) for each in value), room) + "]"
+    if isinstance(value, int) and abs(value) >= 10**30:
+        return f"a number of {int(value.bit_length() * 0.30103) + 1:,} digits"
+    return "binary data" if isinstance(value, bytes) else f"{value}"
+
+
+def _joined(items: Iterable[tuple[str, object]], room: int) -> str:
+    """Named values with commas between them, as many as there is room for."""
+    parts: list[str] = []
+    for name, each in items:
+        if room <= 0:
+            break
+        parts.append(name[:80] + _written(each, room - 2))
+        room -= len(parts[-1]) + 2
+    return ", ".join(parts)
 
 
 class Words(str):
     """A description that takes the place of a value in a sentence: 'nothing', 'a truncated file'."""
 
 
+# What people write, and what is meant if it is among the choices.
+MEANT = {
+    "gpu": "cuda",
+    "lr": "learning_rate",
+    "batch_size": "batch",
+    "n_epochs": "epochs",
+    "random_state": "seeds",
+    "latent_dim": "latents",
+    "z_dim": "latents",
+    "arch": "name",
+    "gauss": "gaussian",
+    "mse": "gaussian",
+    "bce": "bernoulli",
+    "lhs": "latin_hypercube",
+}
+
+
 def suggest(name: str, choices: Iterable[str], otherwise: str) -> str:
     """'did you mean ...?' if a choice is spelled like the name or abbreviates the same quantity, else `otherwise`."""
-    names = list(choices)
-    similar = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
-    similar = similar or [each for each in names if each[-1:] == str(name)[-1:] and each[:1] == _initial(name)]
+    names, short = list(choices), str(name)[:80]
+    meant = MEANT.get(short.lower())
+    similar = [meant] if meant in names else difflib.get_close_matches(short.lower(), names, n=1, cutoff=0.5)
+    similar = similar or [each for each in names if each[-1:] == short[-1:] and each[:1] == _initial(short)]
     return f"did you mean {similar[0]!r}?" if similar else otherwise
 
 
@@ -65,6 +124,8 @@ def _initial(name: str) -> str:
     return "g" if str(name).lower().startswith(("shear", "sheer", "gamma")) else str(name)[:1].lower()
 
 
-def listed(names: Iterable[str]) -> str:
-    """Names separated by commas, or 'none'."""
-    return ", ".join(map(str, names)) or "none"
+def listed(names: Iterable[str], most: int = 40) -> str:
+    """Names separated by commas, or 'none'; of many names the first, and how many more there are."""
+    every = list(map(str, names))
+    more = [f"{len(every) - most:,} more"] if len(every) > most else []
+    return ", ".join(every[:most] + more) or "none"

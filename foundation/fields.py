@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -23,11 +24,13 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from foundation.faults import Fault, listed, suggest
+from foundation.faults import Fault, listed, shown, suggest
+from foundation.spelling import as_number
 
 T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")  # names become folders: no separators, no dots
-LARGEST = 1e300  # beyond it a number is a slip of the hand, and some do not fit a float
+NAME_RULE = "a name is letters, digits and _, a letter first, 64 at most"
+LARGEST, LEAST = 1e30, 1e-30  # beyond them a number is a slip of the hand, and its square no float32
 
 SECTION = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
@@ -100,11 +103,17 @@ class OneOf:
         return {**handler(schema), "enum": [*self.choices]}
 
 
+_SEVERAL = re.compile(r"[\s\[]*[\w.+-]+([\s,;]+[\w.+-]+)+[\s,;\]]*")
+
+
 class _OneOrMore:
-    """One value stands for a list of one."""
+    """One value stands for a list of one; a text that holds several does not."""
 
     @staticmethod
     def _list(value: Any) -> Any:
+        if isinstance(value, str) and _SEVERAL.fullmatch(value):
+            written = ", ".join(re.split(r"[\s,;]+", value.strip(" ,;[]")))
+            raise refused(Fault("", value, "a list stands here, not a text", f"write [{written}], without quotes"))
         return value if isinstance(value, (list, tuple, Mapping)) or value is None else [value]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -118,7 +127,7 @@ class _OneOrMore:
 def _written(bound: float) -> str:
     """A bound as text; the largest integer of so many bits, such as 2^63 - 1, as that."""
     integer = int(bound) + 1
-    return f"2^{integer.bit_length() - 1} - 1" if bound > 2**31 and integer.bit_count() == 1 else f"{bound:g}"
+    return f"2^{integer.bit_length() - 1} - 1" if bound > 2**31 and integer.bit_count() == 1 else f"{bound:,.10g}"
 
 
 def chosen_from(value: object, choices: Iterable[str]) -> Fault:
@@ -140,21 +149,32 @@ def _whole(value: Any) -> int:
 
 def _finite(value: Any, wanted: str) -> float:
     if isinstance(value, str):
-        raise refused(Fault("", value, f"{wanted} stands here, not text", _unquoted(value)))
+        raise refused(Fault("", value, f"{wanted} stands here, not text", as_number(value)))
     if isinstance(value, bool):
         remedy = "write a number (YAML reads yes, no, on and off as true and false)"
         raise refused(Fault("", value, f"{wanted} stands here", remedy))
-    if not isinstance(value, (int, float)) or not abs(value) <= LARGEST:
+    if isinstance(value, (list, tuple)) and value:
+        remedy = f"write one, and a group of runs for each of the {len(value)}"
+        remedy = (
+            f"write {shown(value[0])} without brackets"
+            if len(value) == 1 and not isinstance(value[0], (list, dict))
+            else remedy
+        )
+        raise refused(Fault("", value, f"{wanted} stands here, not a list", remedy))
+    if not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
         raise refused(Fault("", value, f"{wanted} stands here", "write a finite number"))
+    if abs(value) > LARGEST or 0 < abs(value) < LEAST:
+        allowed = f"a number other than 0 lies between {LEAST:g} and {LARGEST:g} in size"
+        raise refused(Fault("", value, allowed, "check its exponent"))
     return value
 
 
-def _unquoted(text: str) -> str:
-    """How to write the number that a text seems to mean; YAML wants a point and a signed exponent: 1.0e+4, not 1e4."""
-    if parts := re.fullmatch(r"([-+]?\d+)(\.\d*)?[eE]([-+]?)(\d+)", text):
-        whole, point, sign, power = parts.groups()
-        return f"write {whole}{point or '.0'}e{sign or '+'}{power}, since YAML takes {text} for text"
-    return f"write {text} without quotes" if re.fullmatch(r"[-+]?[\d.]+", text) else "write a number"
+def _name(value: Any) -> str:
+    if isinstance(value, str) and NAME.fullmatch(value):
+        return value
+    proper = re.sub(r"\W+", "_", value, flags=re.ASCII).strip("_") if isinstance(value, str) else ""
+    remedy = f"write {proper}" if NAME.fullmatch(proper) else "rename it"
+    raise refused(Fault("", value, NAME_RULE, remedy))
 
 
 Number = Annotated[float, BeforeValidator(_number)]
@@ -162,9 +182,9 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 Positive = Annotated[Number, Range(0, above=True)]
 NonNegative = Annotated[Number, Range(0)]
 Fraction = Annotated[Number, Range(0, 1)]
-Count = Annotated[Whole, Range(1)]
+Count = Annotated[Whole, Range(1, 1_000_000)]
 Seed = Annotated[Whole, Range(0, 2**63 - 1)]
 Text = Annotated[str, Strict()]
 Flag = Annotated[bool, Strict()]
-Name = Annotated[str, Strict(), StringConstraints(pattern=f"^{NAME.pattern}$")]
+Name = Annotated[str, Strict(), StringConstraints(pattern=f"^{NAME.pattern}$"), BeforeValidator(_name)]
 Many = Annotated[tuple[T, ...], _OneOrMore()]

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,24 +43,22 @@ class Facts:
     symmetries: tuple[Symmetry, ...] = ()
     kinds: tuple[Kind, ...] = ()
     store: str | None = None
+    sky: float | None = None  # photons per pixel that were subtracted; None where a store does not say
 
 
 @dataclass(frozen=True)
 class Declared:
-    """The data sets of one study: those to simulate, and the facts of all."""
+    """The data sets of one study: those to simulate, and the facts of all; of faulty ones the names of the factors."""
 
     simulated: dict[str, Dataset]
     facts: dict[str, Facts]
+    doubtful: dict[str, list[str]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The facts as plain JSON, with the time that the drawing takes on one core (s) and the sky (ph per pixel)."""
-        return {name: {**asdict(facts), **self._of_drawing(name)} for name, facts in self.facts.items()}
-
-    def _of_drawing(self, name: str) -> dict[str, float]:
-        if name not in self.simulated:
-            return {}
-        dataset = self.simulated[name]
-        return {"core_seconds": core_seconds(dataset), "sky": dataset.noise.sky or 0.0}
+        """The facts as plain JSON, with the seconds that drawing takes on one core; of faulty data sets their factors."""
+        faulty = {name: {"name": name, "factors": names, "doubtful": True} for name, names in self.doubtful.items()}
+        seconds = {name: {"core_seconds": core_seconds(dataset)} for name, dataset in self.simulated.items()}
+        return {**faulty, **{name: {**asdict(facts), **seconds.get(name, {})} for name, facts in self.facts.items()}}
 
 
 def read_declared(config: Mapping[str, Any], faults: list[Fault]) -> Declared:
@@ -79,7 +77,19 @@ def read_declared(config: Mapping[str, Any], faults: list[Fault]) -> Declared:
         elif (dataset := read_dataset(value, where, faults)) is not None:
             declared.simulated[name] = dataset
             declared.facts[name] = _facts(name, dataset)
+        elif names := _factor_names(value):
+            declared.doubtful[name] = names
     return declared
+
+
+def _factor_names(value: object) -> list[str]:
+    """The names of the factors of a data set that is faulty otherwise; none where they cannot be told."""
+    if not isinstance(value, Mapping):
+        return []
+    preset = value.get("preset")
+    usual = PRESETS[preset]["factors"] if isinstance(preset, str) and preset in PRESETS else {}
+    written = value.get("factors", usual)
+    return [str(name) for name in written] if isinstance(written, Mapping) else []
 
 
 def read_dataset(value: object, where: str, faults: list[Fault]) -> Dataset | None:
@@ -126,8 +136,28 @@ def _facts(name: str, dataset: Dataset) -> Facts:
     scene = dataset.scene
     sizes = {"galaxies": dataset.galaxies, "train": train, "test": test, "stamp": scene.stamp, "channels": 1}
     noise = {"noise": dataset.noise.kind, "image_true": dataset.image_true, "image_bytes": dataset.image_bytes}
-    others = {**sizes, **noise, "symmetries": symmetries_of(dataset)}
+    sky = (dataset.noise.sky or 0.0) if dataset.noise.kind == "poisson" else None
+    others = {**sizes, "sky": sky, **noise, "symmetries": symmetries_of(dataset)}
     return Facts(name, dataset.digest, tuple(dataset.factors), **others)  # type: ignore[arg-type]
+
+
+def _refuse_broken(sealed: Mapping[str, Any]) -> None:
+    """A ValueError that names the first of a seal's numbers and names for which there is something else."""
+    for key in ("galaxies", "train", "test", "stamp", "channels", "image_bytes"):
+        if type(sealed[key]) is not int or not 1 <= sealed[key] < 2**63:
+            raise ValueError(f"{key} is {shown(sealed[key])}, not a whole number above 0")
+    if sealed["train"] + sealed["test"] >= sealed["galaxies"]:
+        raise ValueError(f"{sealed['train']} training and {sealed['test']} test rows of {sealed['galaxies']}")
+    for key in ("digest", "noise"):
+        if not isinstance(sealed[key], str):
+            raise ValueError(f"{key} is {shown(sealed[key])}, not text")
+    names = sealed["factors"]
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"factors is {shown(names)}, not a list of names")
+    if len({*names}) < len(names):
+        raise ValueError("factors has a name twice")
+    if not isinstance(sealed["image_true"], bool):
+        raise ValueError(f"image_true is {shown(sealed['image_true'])}, not true or false")
 
 
 def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declared, faults: list[Fault]) -> None:
@@ -146,7 +176,8 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
             "kinds": read_kinds(sealed.get("kinds", ()), sealed["factors"]),
         }
         names = {"name": name, "store": path, "factors": tuple(sealed["factors"])}
-        declared.facts[name] = _verified(Facts(**{**sealed, **names, **declared_facts}))
+        _refuse_broken(sealed)
+        declared.facts[name] = Facts(**{**sealed, **names, **declared_facts})
     except (Refused, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         allowed, reason = "seal.json must hold the data set's facts", " ".join(str(error).split())
         faults.append(Fault(f"{where}.store", Words(f"a broken seal ({reason})"), allowed, "make the store again"))
@@ -158,23 +189,3 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
-
-
-def _verified(facts: Facts) -> Facts:
-    """The facts of a seal; a ValueError names the first that is none: a text or nothing in place of a number."""
-    for name in ("galaxies", "train", "test", "stamp", "channels", "image_bytes"):
-        value = getattr(facts, name)
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**63:
-            raise ValueError(f"{name} is {shown(value)}, and no number of them")
-    if facts.train + facts.test >= facts.galaxies:
-        raise ValueError(f"{facts.train} training and {facts.test} test rows of {facts.galaxies}")
-    texts = (facts.digest, facts.noise, *facts.factors)
-    if (
-        not facts.factors
-        or not all(isinstance(each, str) for each in texts)
-        or len({*facts.factors}) < len(facts.factors)
-    ):
-        raise ValueError("digest, noise or factors are no names")
-    if not isinstance(facts.image_true, bool):
-        raise ValueError(f"image_true is {shown(facts.image_true)}")
-    return facts

@@ -19,7 +19,7 @@ class Sensitivity(Section):
     scales: Many[Positive] = (0.25, 0.5, 1.0, 2.0)
     """perturbations, in standard deviations of each latent"""
 
-    images: Annotated[Whole, Range(2)] | None = None
+    images: Annotated[Whole, Range(2, 1_000_000)] | None = None
     """number of perturbed images; `null` for 1,024, or all test rows where there are fewer"""
 
     def rows(self, test: int) -> int:
@@ -53,5 +53,5 @@ class Analyses(Section):
     traversal: Traversal = field(default_factory=Traversal)
     """images decoded along each latent"""
 
-    bootstrap: Annotated[Whole, Range(20)] = 200
+    bootstrap: Annotated[Whole, Range(20, 100_000)] = 200
     """resamples behind the intervals of the metrics"""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from auxvae.config.choices import choice_faults
+from auxvae.config.idle import case_faults, idle_faults
 from auxvae.config.kinds import Kind, kinds_of, variables_of
 from auxvae.config.latents import PriorSpec, dimension_fault
 from auxvae.config.methods import DIVERGENCES, METHODS, PRESET_WEIGHTS, default_terms
@@ -30,11 +31,12 @@ def study_faults(
 
     config and groups, by place, hold what could be read; written is the whole config, for the places in its lists.
     """
+    yield from case_faults(config.datasets)
     for name, factors in config.coverages.items():
         places = _places(written["coverages"][name], f"coverages.{name}")
         yield from _coverage(config, name, dict(zip(places, factors, strict=True)), facts)
     for where, group in groups.items():
-        yield from _group(config, group, where, facts)
+        yield from _group(config, group, where, facts, written)
 
 
 def _places(written: object, where: str) -> list[str]:
@@ -57,7 +59,7 @@ def _coverage(config: Config, name: str, coverage: Mapping[str, str], facts: Fac
                 yield Fault(where, factor, text, suggest(factor, factors, "name one of them"))
 
 
-def _group(config: Config, group: Group, where: str, facts: Facts) -> Iterator[Fault]:
+def _group(config: Config, group: Group, where: str, facts: Facts, written: Mapping[str, Any]) -> Iterator[Fault]:
     if group.method not in METHODS:
         text = f"the methods are {listed(METHODS)}"
         yield Fault(f"{where}.method", group.method, text, suggest(group.method, METHODS, "name one of them"))
@@ -70,13 +72,14 @@ def _group(config: Config, group: Group, where: str, facts: Facts) -> Iterator[F
         text = f"the data sets are {listed(config.datasets)}"
         remedy = suggest(group.dataset, config.datasets, "name one of them")
         yield Fault(f"{where}.dataset", group.dataset, text, remedy)
-    elif dataset:
+    elif dataset and not dataset.get("doubtful"):
         yield from _fit(config, group, where, dataset)
         yield from _prior(config, group, where, dataset)
-    yield from _coverages(config, group, where, kinds_of(dataset))
+    yield from _coverages(config, group, where, kinds_of(dataset), written)
     yield from _lists(group, where)
     yield from _latents(group, where)
     yield from choice_faults(config, group, where, dataset)
+    yield from idle_faults(config, group, where, dataset)
 
 
 def _lists(group: Group, where: str) -> Iterator[Fault]:
@@ -96,7 +99,9 @@ def _lists(group: Group, where: str) -> Iterator[Fault]:
         yield Fault(f"{where}.sigma", group.sigma, "only the gaussian likelihood takes it", "take it away")
 
 
-def _coverages(config: Config, group: Group, where: str, kinds: tuple[Kind, ...]) -> Iterator[Fault]:
+def _coverages(
+    config: Config, group: Group, where: str, kinds: tuple[Kind, ...], written: Mapping[str, Any]
+) -> Iterator[Fault]:
     if not METHODS[group.method].needs_aux:
         if group.coverages:
             text = f"{group.method} takes no auxiliary variables"
@@ -105,9 +110,14 @@ def _coverages(config: Config, group: Group, where: str, kinds: tuple[Kind, ...]
     if not group.coverages:
         text = f"{group.method} needs auxiliary variables; the coverages are {listed(config.coverages)}"
         yield Fault(f"{where}.coverages", Words("none"), text, "name a coverage")
-    latents, section = (group.network or config.network).latents, f"{where}.network" if group.network else "network"
+    latents = (group.network or config.network).latents
+    in_group = isinstance(each := _written_network(written, where), Mapping) and "latents" in each
+    section = f"{where}.network" if in_group else "network"
+    declared = written.get("coverages") if isinstance(written.get("coverages"), Mapping) else {}
     for i, name in enumerate(group.coverages):
         place = f"{where}.coverages[{i}]"
+        if name not in config.coverages and name in (declared or {}):
+            continue  # what is wrong with it is said where it is declared
         if name not in config.coverages:
             text = f"the coverages are {listed(config.coverages)}"
             yield Fault(place, name, text, suggest(name, config.coverages, "declare it under coverages"))
@@ -120,6 +130,12 @@ def _coverages(config: Config, group: Group, where: str, kinds: tuple[Kind, ...]
             each = "factors" if needed == len(config.coverages[name]) else "auxiliary variables"
             text = f"coverage {name} needs a latent for each of its {needed} {each}"
             yield Fault(f"{section}.latents", latents, text, "raise it or take a smaller coverage")
+
+
+def _written_network(written: Mapping[str, Any], where: str) -> Any:
+    """The section `network` of a group as it stands in the file."""
+    group = written["runs"][int(where[len("runs[") : -1])]
+    return group.get("network") if isinstance(group, Mapping) else None
 
 
 def _fit(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -> Iterator[Fault]:
@@ -135,10 +151,11 @@ def _fit(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -
     if group.likelihood == "counts" and dataset["noise"] == "gaussian":
         text = f"{name} has gaussian noise, so its pixels are no counts"
         yield Fault(f"{where}.likelihood", "counts", text, "write noise, or gaussian with a sigma")
-    if group.likelihood == "poisson" and (dataset["noise"] == "gaussian" or dataset.get("sky")):
-        over = f"poisson noise over a sky of {dataset['sky']:g}" if dataset.get("sky") else "gaussian noise"
-        text = f"{name} has {over}, so its pixels fall below 0 and are no photon counts"
-        yield Fault(f"{where}.likelihood", "poisson", text, "write noise, which knows it, or gaussian with a sigma")
+    sky = dataset.get("sky") or 0
+    if group.likelihood == "poisson" and (dataset["noise"] == "gaussian" or sky > 0):
+        reason = f"a sky of {sky:g} photons was subtracted" if sky else "it has gaussian noise"
+        text = f"pixels of {name} lie below 0, since {reason}, and poisson takes counts over no sky"
+        yield Fault(f"{where}.likelihood", "poisson", text, "write counts or noise" if sky else "write noise")
     training = group.training or config.training
     if (group.mmd.block or 0) > training.batch:
         text = f"a batch has {training.batch} images"
@@ -157,8 +174,10 @@ def _fit(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -
     if validation < 2:
         text = f"{group.method} compares images, two at least"
         yield Fault(f"datasets.{name}", Words(f"{validation} validation rows"), text, "give more validation rows")
-    images = config.analyses.sensitivity.rows(dataset["test"])
-    if not 2 <= images <= dataset["test"]:
+    if dataset["test"] < 2:
+        text = "scores and sensitivities compare images, two at least"
+        yield Fault(f"datasets.{name}", Words(f"{dataset['test']} test rows"), text, "give more test rows")
+    elif (images := config.analyses.sensitivity.rows(dataset["test"])) > dataset["test"]:
         text = f"{name} has {dataset['test']} test rows"
         yield Fault("analyses.sensitivity.images", images, text, "lower it or give more test rows")
 
@@ -211,6 +230,8 @@ def _prior(config: Config, group: Group, where: str, dataset: Mapping[str, Any])
         residual = len(variables_of(set(dataset["factors"]) - set(aux), kinds))
         yield from dimension_fault(prior, f"{where}.prior", latents - auxiliary, residual, auxiliary)
     for part in _parts(group.prior):
+        for factor in dict.fromkeys(each for each in part.factors if part.factors.count(each) > 1):
+            yield Fault(f"{where}.prior.factors", factor, "a factor stands once in a prior", "take the second away")
         for factor in part.factors:
             if factor not in dataset["factors"]:
                 text = f"the factors of {dataset['name']} are {listed(dataset['factors'])}"

@@ -73,7 +73,7 @@ class PriorSpec(Section):
         for name in {name for kind in PRIORS.values() for name in kind.settings} - takes.keys():
             if value := getattr(self, name):
                 text = f"the prior {self.kind} takes {listed(takes)}"
-                yield Fault(f".{name}", Words(f"{value}"), text, "take it away")
+                yield Fault(f".{name}", value, text, "take it away")
         for name in PRIORS[self.kind].needs:
             if not getattr(self, name):
                 yield Fault(f".{name}", Words("nothing"), f"the prior {self.kind} needs it", "add it")
@@ -136,7 +136,7 @@ class Mmd(Section):
     scales: Many[Positive] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
     """the joint kernel is a mixture over these times the bandwidth"""
 
-    block: Annotated[Whole, Range(2)] | None = None
+    block: Annotated[Whole, Range(2, 1_000_000)] | None = None
     """the joint term as a mean over blocks of so many rows: linear in a large batch"""
 
     queue: Annotated[Whole, Range(0, 1_000_000)] = 0

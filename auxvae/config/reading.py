@@ -20,9 +20,10 @@ def study_of(spec: Path) -> Study:
     if spec.suffix == ".json":
         both = _from_json(spec)
         return read_study(both["config"], both["facts"], [])
-    config = load_yaml(spec)
-    facts, faults = _facts(spec)
-    return read_study(config, facts, faults)
+    faults: list[Fault] = []
+    config = load_yaml(spec, faults)
+    facts, beyond = _facts(spec)
+    return read_study(config, facts, [*faults, *beyond])
 
 
 def _from_json(path: Path) -> dict[str, Any]:

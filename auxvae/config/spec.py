@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import field, fields
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -39,6 +39,12 @@ class Group(Settings):
 
     The settings are keys of the group, so that it extends their declaration.
     """
+
+    ELSEWHERE: ClassVar[dict[str, str]] = {
+        "beta": "weights: {kl: ...}",
+        "seed": "seeds: ...",
+        "coverage": "coverages: [...]",
+    }
 
     method: Annotated[Text, Field(json_schema_extra={"enum": [*METHODS]})]
     """[the methods](methods.md)"""

@@ -5,10 +5,12 @@ The models know a data set by its facts alone (name, factors, sizes, noise), whi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from auxvae.config import idle
 from auxvae.config.checks import Facts, dataset_of, study_faults
 from auxvae.config.choices import Choice, candidate_ids, choices_of
 from auxvae.config.kinds import kinds_of
@@ -22,6 +24,7 @@ from foundation.declare import read_despite
 from foundation.faults import Fault, Refused, Words, listed, suggest
 
 T = TypeVar("T")
+MOST_RUNS = 20_000
 EVALUATION_SECONDS = 15  # a run, on one core: its pictures, sensitivities and the suite of metrics
 
 
@@ -43,6 +46,12 @@ class Study:
     def fleet(self, identity: str) -> Fleet:
         """The fleet of that id; the first, if none is named."""
         return self.fleets[0] if not identity else _named(identity, {f.id: f for f in self.fleets}, "--fleet")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the config says in vain, though nothing is wrong with it, one line each."""
+        used = {run.dataset.name: self.facts[run.dataset.name] for run in self.runs}
+        return tuple(dict.fromkeys(f"note: {each}" for each in idle.notes(self.config, used)))
 
     def store_bytes(self) -> float:
         """Disk that the simulated data sets take."""
@@ -86,7 +95,10 @@ def _named(identity: str, choices: Mapping[str, T], where: str) -> T:
 def read_study(config: Mapping[str, Any], facts: Facts, faults: list[Fault]) -> Study:
     """The study of a config, or a refusal with all that is wrong, `faults` of its data sets included."""
     written = _written_groups(config)
-    sections = read_despite(Config, {**config, "runs": []} if written else dict(config), "", faults)
+    beside: list[Fault] = []
+    sections = read_despite(Config, {**config, "runs": []} if written else dict(config), "", beside)
+    said = {fault.where for fault in faults}  # that there are no data sets is said by the simulations
+    faults += (fault for fault in beside if fault.where not in said)
     groups = _read_groups(config, written, faults)
     if not isinstance(sections, Config):
         raise Refused(faults)
@@ -96,14 +108,26 @@ def read_study(config: Mapping[str, Any], facts: Facts, faults: list[Fault]) -> 
     places = [fault.where for fault in faults]
     beyond = (*study_faults(whole, groups, facts, config), *unread_faults(config, written))
     faults += (fault for fault in beyond if not _has_fault_within(fault.where, places))
+    faults += () if faults else _too_many(groups)
     if faults:
         raise Refused(faults)
     unfolded = {where: tuple(_unfold(whole, group, facts)) for where, group in groups.items()}
     runs = tuple(run for each in unfolded.values() for run in each)
-    if faults := list(_twice(runs)):
+    if faults := list(_twice(unfolded)):
         raise Refused(faults)
     choices = tuple(each for where, group in groups.items() for each in choices_of(where, group, unfolded[where]))
     return Study(whole, facts, runs, fleets(runs, whole.runs_per_fleet), choices)
+
+
+def _too_many(groups: Mapping[str, Group]) -> Iterator[Fault]:
+    """More runs than a workflow can hold, counted before they are unfolded."""
+    number = sum(
+        max(1, len(group.coverages)) * len(group.seeds) * math.prod(map(len, group.weights.values()))
+        for group in groups.values()
+    )
+    if number > MOST_RUNS:
+        text, remedy = f"a study has {MOST_RUNS:,} at most", "shorten the lists of weights and seeds"
+        yield Fault("runs", Words(f"{number:,} runs"), text, remedy)
 
 
 def _has_fault_within(where: str, places: Iterable[str]) -> bool:
@@ -172,9 +196,10 @@ def _source(facts: Mapping[str, Any]) -> Source:
     return Source(**{name: facts[name] for name in names}, **several)
 
 
-def _twice(runs: tuple[Run, ...]) -> Iterator[Fault]:
-    earlier: set[str] = set()
-    for run in runs:
-        if run.id in earlier:
-            yield Fault("runs", run.title, "every run stands once", "take one of the equal groups away")
-        earlier.add(run.id)
+def _twice(unfolded: Mapping[str, tuple[Run, ...]]) -> Iterator[Fault]:
+    earlier: dict[str, str] = {}
+    for where, runs in unfolded.items():
+        for run in runs:
+            if (first := earlier.setdefault(run.id, where)) != where:
+                text = f"every run stands once, and {first} has it too"
+                yield Fault(where, Words(run.title), text, "take one of the equal groups away")

@@ -16,7 +16,7 @@ class Training(Section):
     epochs: Count = 18
     """passes over the training rows"""
 
-    batch: Annotated[Whole, Range(2)] = 64
+    batch: Annotated[Whole, Range(2, 1_000_000)] = 64
     """images per step"""
 
     order: Literal["rows", "shards"] = "rows"

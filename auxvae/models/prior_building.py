@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -81,17 +82,28 @@ def _from_file(spec: PriorSpec, dimensions: int, aux: int) -> Prior:
         path = Path(spec.path or "")
         if spec.sha256 and digest_file(path) != spec.sha256:
             raise Refused(Fault(where, Words("other bytes"), "the run was declared with another file", "start again"))
-        prior = _loaded(path, spec.name or "")(dimensions)
-        if not isinstance(prior, Prior):
-            raise TypeError(f"{spec.name} is no auxvae.models.priors.Prior")
-        checked_samples(prior, spec, aux)
+        with _nothing_written():
+            prior = _loaded(path, spec.name or "")(dimensions)
+            if not isinstance(prior, Prior):
+                raise TypeError(f"{spec.name} is no auxvae.models.priors.Prior")
+            checked_samples(prior, spec, aux)
     except Refused:
         raise
-    except (Exception, SystemExit) as error:  # whatever a user's program raises is reported as a fault of the file
+    except BaseException as error:  # whatever a user's program raises is reported as a fault of the file
         value = Words(f"a program that fails ({type(error).__name__}: {error})")
         text = "the class is a Prior that takes its number of latents and has sample(u, source)"
         raise Refused(Fault(where, value, text, "correct the file: docs/own_prior.md")) from None
     return prior
+
+
+@contextmanager
+def _nothing_written() -> Iterator[None]:
+    """Python leaves no bytecode beside the modules that are imported here."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def _loaded(path: Path, name: str) -> Callable[[int], Any]:

@@ -52,6 +52,11 @@ def some_rows(u: Tensor, rows: int, source: torch.Generator) -> Tensor:
     return u[torch.randint(len(u), (rows,), generator=source)]
 
 
+def program_faults(runs: Iterable[Run]) -> list[Fault]:
+    """What is wrong with the users' programs among the priors of these runs, as far as it shows without a store."""
+    return prior_faults((r for r in runs if r.prior.is_a_program() and not r.prior.reads_factors()), lambda run: {})
+
+
 def prior_faults(runs: Iterable[Run], factors_of: Callable[[Run], Mapping[str, Tensor]]) -> list[Fault]:
     """What is wrong with the priors of these runs, without repetition; factors_of gives a run's training factors."""
     faults: list[Fault] = []

@@ -19,14 +19,30 @@ from foundation.provenance import code_hash
 from simulations.facts import read_declared
 
 
+def try_programs(study):
+    """Priors that are users' programs are tried before the first job, where torch is at hand."""
+    if not any(run.prior.is_a_program() for run in study.runs):
+        return
+    try:
+        from auxvae.models.prior_checks import program_faults
+    except ModuleNotFoundError:
+        print("note: priors are tried when they are trained: no torch here", file=sys.stderr)
+        return
+    if faults := program_faults(study.runs):
+        raise Refused(faults)
+
+
 def checked(config):
     """The data sets and the study of a config; a faulty one ends Snakemake here."""
     try:
-        for path in workflow.configfiles:
-            load_yaml(Path(path))
         faults = []
+        for path in workflow.configfiles:
+            load_yaml(Path(path), faults)
         declared = read_declared(config, faults)
-        return declared, read_study(config, declared.to_json(), faults)
+        study = read_study(config, declared.to_json(), faults)
+        if workflow.is_main_process:
+            try_programs(study)
+        return declared, study
     except Refused as refused:
         print(refused, file=sys.stderr)
         sys.stderr.flush()
@@ -57,6 +73,7 @@ OWN_PYTHON = (
 shell.prefix(f"{OWN_PYTHON}export PYTHONPATH={shlex.quote(str(ROOT))}; ")
 
 if workflow.is_main_process:
+    print(*STUDY.notes, sep="\n", end="\n" if STUDY.notes else "", file=sys.stderr)
     print(f"{STUDY.config.study}: {STUDY.estimate()}", file=sys.stderr)
 
 
