@@ -45,7 +45,7 @@ def test_rooms_import_only_what_they_stand_on(path):
     [
         *(
             ROOT / f"simulations/{name}.py"
-            for name in ("parameters", "spec", "reach", "facts", "presets", "symmetries", "kinds")
+            for name in ("parameters", "spec", "reach", "facts", "presets", "symmetries", "kinds", "cost")
         ),
         *sorted((ROOT / "auxvae/config").glob("*.py")),
         *(ROOT / f"auxvae/metrics/{name}.py" for name in ("__init__", "table")),

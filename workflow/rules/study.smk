@@ -94,4 +94,5 @@ WHOLE = canonical({"config": dict(config), "facts": DECLARED.to_json()})
 
 wildcard_constraints:
     dataset="[A-Za-z][A-Za-z0-9_]*",
+    part="[0-9]+-of-[0-9]+",
     fleet="[A-Za-z0-9_-]+-[0-9a-f]{8}",
