@@ -1,6 +1,6 @@
 """What drawing a data set costs, and how it is divided into jobs; the bytes of the store do not depend on it.
 
-Seconds of one core for a galaxy, measured with GalSim 2.8.5 on one core of 2.5 GHz and right within a factor of 2 or so:
+Seconds of one core for a galaxy, measured with GalSim 2.8.5 and right within a factor of 2 or so:
 
     PROFILE[galaxy] + PSF[psf] + PIXEL stamp^2
 

@@ -26,6 +26,11 @@ def study_of(spec: str) -> Study:
     return read_study(config, facts, faults)
 
 
+def config_of(spec: str) -> dict[str, Any]:
+    """The config itself, as it was written, of a config file or of the workflow's JSON."""
+    return dict(_from_json(spec, "config")["config"]) if _is_json(spec) else load_yaml(Path(spec))
+
+
 def _is_json(spec: str) -> bool:
     """Whether a spec is given as JSON, as the workflow does, or as the path of a config."""
     return spec.lstrip().startswith("{")
