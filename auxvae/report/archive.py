@@ -52,8 +52,8 @@ def archive(study: Study, config: dict[str, Any], results: Path, target: Path, w
     with atomic_write(target) as part, zipfile.ZipFile(part, "w") as whole:
         whole.comment = hashlib.sha256(manifest).hexdigest().encode()
         for name in sorted({*files, STUDY, MANIFEST}):
-            made = {STUDY: spec, MANIFEST: manifest}
-            whole.writestr(_member(name), made[name] if name in made else files[name].read_bytes())
+            texts = {STUDY: spec, MANIFEST: manifest}
+            whole.writestr(_member(name), texts[name] if name in texts else files[name].read_bytes())
     log.info(f"{target}: {len(contents):,} files of {study.config.study}, {target.stat().st_size / 1e6:.3g} MB")
 
 
