@@ -135,6 +135,41 @@ def report(spec: Spec, results: Results, log_to: Log = None) -> None:
 
 
 @app.command()
+def archive(
+    spec: Spec,
+    results: Results,
+    target: Annotated[Path, typer.Argument(help="The zip to write.")],
+    weights: Annotated[bool, typer.Option("--weights", help="The networks' weights too.")] = False,
+    log_to: Log = None,
+) -> None:
+    """Gather a finished study into one file that can be cited, with a checksum of everything in it."""
+    open_log(log_to)
+    from auxvae.config.reading import config_of, study_of
+    from auxvae.report.archive import archive as write_archive
+
+    write_archive(study_of(spec), config_of(spec), results, target, weights)
+
+
+@app.command()
+def unpack(
+    source: Annotated[Path, typer.Argument(help="The zip that `archive` wrote.")],
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    log_to: Log = None,
+) -> None:
+    """Verify an archive, and make its tables, figures and report again from what is in it."""
+    open_log(log_to)
+    from auxvae.config.reading import study_of
+    from auxvae.report import page as pages
+    from auxvae.report.unpack import unpack as read_archive
+
+    study = study_of(read_archive(source, folder))
+    pages.tabulate(study, folder)
+    pages.draw(study, folder)
+    pages.page(study, folder)
+    log.info(f"{folder / 'report.html'}: made again; open it in a browser")
+
+
+@app.command()
 def score(
     codes: Annotated[Path, typer.Argument(help="npz, Zarr, NetCDF or Parquet with codes and factors.")],
     out: Annotated[Optional[Path], typer.Option(help="Write the scores to this JSON file.")] = None,

@@ -69,14 +69,18 @@ def draw(
     store: Annotated[Path, typer.Argument(help="The Zarr store to make.")],
     name: Annotated[str, typer.Option(help="Which data set of the config.")] = "",
     workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+    part: Annotated[
+        str, typer.Option(help="Draw one part of the rows alone, such as 2/8; a call without --part seals the store.")
+    ] = "",
     log_to: Log = None,
 ) -> None:
     """Simulate a data set into a store, or finish an unfinished store."""
     open_log(log_to)
     from simulations.draw import simulate
+    from simulations.journal import Part
 
     dataset, dataset_facts = _named(spec, name or store.stem)
-    simulate(dataset, dataset_facts, store, workers)
+    simulate(dataset, dataset_facts, store, workers, Part.read(part) if part else None)
 
 
 def _named(spec: str, name: str) -> tuple[Dataset, Facts]:

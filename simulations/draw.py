@@ -1,13 +1,13 @@
 """Draw a data set into its store with worker processes; the bytes do not depend on their number.
 
 Workers draw blocks of rows; this process collects them and writes whole shards. A journal beside the store lists the
-finished shards, so that an interrupted simulation resumes after them, unless the spec or the code has changed.
+finished shards with their checksums, so that an interrupted simulation resumes after them, unless the spec or the code
+has changed. Large data sets are drawn in parts, by processes that know nothing of each other (simulations.journal).
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -20,15 +20,17 @@ import zarr
 
 from foundation.console import Progress, log
 from foundation.faults import Fault, Refused, Words
-from foundation.files import locked, read_json, write_json
+from foundation.files import locked, read_json
 from foundation.provenance import code_hash
 from simulations import store
 from simulations.factors import draw_factors, draw_split
 from simulations.facts import Facts
 from simulations.galaxy import draw, parameters
+from simulations.journal import Journal, Part
 from simulations.noise import add_noise, noise_std
 from simulations.parameters import PARAMETERS
 from simulations.spec import Dataset, to_json
+from simulations.store import Manifest
 
 BLOCK = 128  # rows that a worker draws per call, in about 50 ms
 Columns = dict[str, Any]
@@ -48,31 +50,40 @@ def draw_rows(dataset: Dataset, start: int, stop: int) -> Columns:
     return drawn
 
 
-def simulate(dataset: Dataset, facts: Facts, path: Path, workers: int = 1) -> None:
-    """Make the store at `path`, or finish an unfinished one; a sealed store of the same spec is drawn again."""
-    with locked(path.with_name(path.name + ".lock"), facts.name):
-        _simulate(dataset, facts, path, workers)
-    path.with_name(path.name + ".lock").unlink(missing_ok=True)
+def simulate(dataset: Dataset, facts: Facts, path: Path, workers: int = 1, part: Part | None = None) -> None:
+    """Make the store at `path`, or finish an unfinished one; a sealed store of the same spec is drawn again.
+
+    With `part`, only that share of the shards is drawn. Processes of several parts may run at once, on any machines
+    that share the disk; a call without `part` verifies all shards, draws those that are absent or damaged, and seals.
+    """
+    lock = path.with_name(f"{path.name}{f'.{part}' if part else ''}.lock")
+    with locked(lock, f"{facts.name}, part {part}" if part else facts.name):
+        _simulate(dataset, facts, path, workers, part)
+    lock.unlink(missing_ok=True)
 
 
-def _simulate(dataset: Dataset, facts: Facts, path: Path, workers: int) -> None:
-    journal = path.with_name(path.name + ".journal.json")
+def _simulate(dataset: Dataset, facts: Facts, path: Path, workers: int, part: Part | None) -> None:
     _refuse_others(path, facts)
-    shard = store.shard_rows(4 * dataset.scene.stamp**2, dataset.galaxies)
-    identity = {"spec": dataset.digest, "code": code_hash("simulations.draw")}
-    done = _shards_done(path, journal, identity)
-    group = zarr.open_group(path, mode="r+") if done else _begin(dataset, path)
-    progress = Progress(facts.name, dataset.galaxies, "galaxies", done=min(len(done) * shard, dataset.galaxies))
-    with _pool(min(workers, -(-dataset.galaxies // BLOCK))) as pool:
-        for start in range(0, dataset.galaxies, shard):
-            if start not in done:
-                _write_shard(dataset, path, group, start, pool, progress)
-                done.append(start)
-                write_json(journal, {**identity, "shards": done})
-    attributes = {"spec": to_json(dataset), "spec_digest": dataset.digest, "noise": asdict(dataset.noise)}
-    store.seal(path, group, {**attributes, "factors": list(dataset.factors)}, asdict(facts))
-    journal.unlink(missing_ok=True)
-    log.info(f"{facts.name}: sealed {path}")
+    (path / "seal.json").unlink(missing_ok=True)
+    starts = range(0, dataset.galaxies, _shard_rows(dataset))
+    journal = Journal(path, {"spec": dataset.digest, "code": code_hash("simulations.draw")}, part)
+    shards = journal.read(verify=part is None)
+    group = _lay_out(dataset, path)
+    wanted = part.of(starts) if part else starts
+    shards = {start: files for start, files in shards.items() if start in wanted}
+    for start, files in _drawn(dataset, path, group, [start for start in wanted if start not in shards], workers):
+        shards[start] = files
+        journal.write(shards)
+    if part is None:
+        attributes = {"spec": to_json(dataset), "spec_digest": dataset.digest, "noise": asdict(dataset.noise)}
+        verified = {name: entry for files in shards.values() for name, entry in files.items()}
+        store.seal(path, group, {**attributes, "factors": list(dataset.factors)}, asdict(facts), verified=verified)
+        journal.remove()
+        log.info(f"{facts.name}: sealed {path}")
+
+
+def _shard_rows(dataset: Dataset) -> int:
+    return store.shard_rows(4 * dataset.scene.stamp**2, dataset.galaxies)
 
 
 def _refuse_others(path: Path, facts: Facts) -> None:
@@ -87,18 +98,8 @@ def _refuse_others(path: Path, facts: Facts) -> None:
         raise Refused(Fault(str(path), value, "they are never overwritten", "name another path"))
 
 
-def _shards_done(path: Path, journal: Path, identity: dict[str, str]) -> list[int]:
-    """First rows of the shards that an earlier start finished with the same spec and code; breaks the seal."""
-    (path / "seal.json").unlink(missing_ok=True)
-    if not journal.exists() or not (path / "zarr.json").exists():
-        return []
-    record = read_json(journal, "the journal of an unfinished store")
-    return list(record["shards"]) if all(record.get(key) == value for key, value in identity.items()) else []
-
-
-def _begin(dataset: Dataset, path: Path) -> zarr.Group:
-    """An empty store for the data set; whatever part of a store was at `path` is deleted."""
-    shutil.rmtree(path, ignore_errors=True)
+def _lay_out(dataset: Dataset, path: Path) -> zarr.Group:
+    """The data set's store as it stands before it is sealed, with what shards there may be."""
     factors = {
         name: {"units": factor.unit, "long_name": PARAMETERS[name].long_name}
         for name, factor in dataset.factors.items()
@@ -106,7 +107,7 @@ def _begin(dataset: Dataset, path: Path) -> zarr.Group:
     columns = {**factors, **store.SPLIT}
     columns |= store.NOISE_STD if dataset.noise.kind == "gaussian" else {}
     columns |= store.IMAGE_TRUE if dataset.image_true else {}
-    return store.create(path, dataset.galaxies, (dataset.scene.stamp,) * 2, columns)
+    return store.lay_out(path, dataset.galaxies, (dataset.scene.stamp,) * 2, columns)
 
 
 class Pool(Protocol):
@@ -132,14 +133,23 @@ def _pool(workers: int) -> Iterator[Pool]:
         yield pool
 
 
-def _write_shard(dataset: Dataset, path: Path, group: zarr.Group, start: int, pool: Pool, progress: Progress) -> None:
-    stop = min(start + store.shard_rows(4 * dataset.scene.stamp**2, dataset.galaxies), dataset.galaxies)
-    edges = [(first, min(first + BLOCK, stop)) for first in range(start, stop, BLOCK)]
-    blocks = []
-    for block in pool.imap(partial(_draw_block, dataset), edges):
-        blocks.append(block)
-        progress.advance(len(block["split"]))
-    store.write_rows(path, group, start, {name: np.concatenate([b[name] for b in blocks]) for name in blocks[0]})
+def _drawn(
+    dataset: Dataset, path: Path, group: zarr.Group, starts: list[int], workers: int
+) -> Iterator[tuple[int, Manifest]]:
+    """Draw the shards that begin at these rows, one after the other; the first row and the files of each."""
+    size = _shard_rows(dataset)
+    stops = {start: min(start + size, dataset.galaxies) for start in starts}
+    rows = sum(stop - start for start, stop in stops.items())
+    progress = Progress(path.stem, rows, "galaxies")
+    with _pool(min(workers, -(-rows // BLOCK))) as pool:
+        for start, stop in stops.items():
+            edges = [(first, min(first + BLOCK, stop)) for first in range(start, stop, BLOCK)]
+            blocks = []
+            for block in pool.imap(partial(_draw_block, dataset), edges):
+                blocks.append(block)
+                progress.advance(len(block["split"]))
+            columns = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+            yield start, store.write_shard(path, group, start, columns)
 
 
 def _draw_block(dataset: Dataset, edges: tuple[int, int]) -> Columns:

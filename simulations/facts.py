@@ -55,7 +55,7 @@ class Declared:
     doubtful: dict[str, list[str]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The facts as plain JSON, with the seconds that drawing takes on one core; of faulty data sets their factors."""
+        """The facts as plain JSON, with the core seconds that drawing takes; of faulty data sets their factors."""
         faulty = {name: {"name": name, "factors": names, "doubtful": True} for name, names in self.doubtful.items()}
         seconds = {name: {"core_seconds": core_seconds(dataset)} for name, dataset in self.simulated.items()}
         return {**faulty, **{name: {**asdict(facts), **seconds.get(name, {})} for name, facts in self.facts.items()}}

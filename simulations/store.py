@@ -14,8 +14,11 @@ code, and the size and SHA-256 of every file.
 from __future__ import annotations
 
 import math
+import os
+import shutil
+import uuid
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,8 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec
+from zarr.core.buffer import Buffer
+from zarr.storage import MemoryStore
 
 from foundation.files import digest_file, full_disk_as_fault, write_json
 from foundation.provenance import code_hash, versions
@@ -30,6 +35,7 @@ from foundation.provenance import code_hash, versions
 SHARD_BYTES = 40e6
 CHUNK_BYTES = 0.5e6
 Columns = Mapping[str, NDArray[Any]]
+Manifest = dict[str, dict[str, Any]]  # bytes and sha256 of files, by path relative to the store
 
 
 def chunk_rows(row_bytes: int) -> int:
@@ -48,7 +54,7 @@ PHOTONS: Attributes = {"units": "ph", "long_name": "photons per pixel"}
 
 
 def create(
-    path: Path,
+    path: Path | MemoryStore,
     rows: int,
     image_shape: tuple[int, ...],
     columns: Mapping[str, dict[str, Any]],
@@ -79,6 +85,31 @@ def create(
     return group
 
 
+def lay_out(path: Path, rows: int, image_shape: tuple[int, ...], columns: Mapping[str, dict[str, Any]]) -> zarr.Group:
+    """The same store where there may be one already: several processes may lay it out at once and write into it.
+
+    Only metadata that are absent or differ are written, and columns of another spec are removed. Shards stay.
+    """
+    files: dict[str, Buffer] = {}
+    create(MemoryStore(files), rows, image_shape, columns)
+    for column in path.glob("*/zarr.json"):
+        if str(column.relative_to(path)) not in files:
+            shutil.rmtree(column.parent, ignore_errors=True)  # another process may be doing the same
+    with full_disk_as_fault(path):
+        for name, content in files.items():
+            _replace(path / name, content.to_bytes())
+    return zarr.open_group(path, mode="r+")
+
+
+def _replace(file: Path, content: bytes) -> None:
+    """Write a file unless it has this content; by a hidden file of this process's own, since others do the same."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.is_file() or file.read_bytes() != content:
+        new = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+        new.write_bytes(content)
+        os.replace(new, file)
+
+
 IMAGE_TRUE: dict[str, dict[str, Any]] = {"image_true": {"units": "ph", "long_name": "photons per pixel without noise"}}
 NOISE_STD: dict[str, dict[str, Any]] = {
     "noise_std": {"units": "ph", "long_name": "standard deviation of the noise per pixel"}
@@ -95,13 +126,37 @@ def write_rows(path: Path, group: zarr.Group, start: int, columns: Columns) -> N
             group[name][start : start + len(values)] = values  # type: ignore[index]
 
 
+def write_shard(path: Path, group: zarr.Group, start: int, columns: Columns) -> Manifest:
+    """Write the shard whose first row is `start`, and tell its files; Zarr writes none for a column of zeros.
+
+    Zarr would read files that lie there already, to write into them: damaged ones, or those of another spec.
+    """
+    names = sorted(_shard_files(group, start))
+    for name in names:
+        (path / name).unlink(missing_ok=True)
+    write_rows(path, group, start, columns)
+    return {name: entry(path / name) for name in names if (path / name).is_file()}
+
+
+def _shard_files(group: zarr.Group, start: int) -> Iterator[str]:
+    for name, array in group.arrays():
+        rows = (array.shards or array.chunks)[0]
+        yield f"{name}/{array.metadata.encode_chunk_key((start // rows, *(0,) * (array.ndim - 1)))}"
+
+
 def seal(
-    path: Path, group: zarr.Group, attributes: Attributes, facts: Attributes, module: str = "simulations.draw"
+    path: Path,
+    group: zarr.Group,
+    attributes: Attributes,
+    facts: Attributes,
+    module: str = "simulations.draw",
+    verified: Manifest | None = None,
 ) -> None:
     """Complete the store: attributes, consolidated metadata and last the seal with a checksum of every file.
 
     The attributes `symmetries` and `kinds` are those of the facts: simulations.symmetries and kinds.
     The hash of the code of `module`, which made the store, is kept in its attributes and in the seal.
+    verified: the files of the shards, where they were read just now; any other files but metadata are removed.
     """
     origin: dict[str, Any] = {"versions": versions("galsim", "numpy", "zarr"), "code": code_hash(module)}
     with full_disk_as_fault(path):
@@ -110,15 +165,27 @@ def seal(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Consolidated metadata")
             zarr.consolidate_metadata(group.store)
-    write_json(path / "seal.json", {"facts": dict(facts), **origin, "files": manifest(path)})
+    listed = manifest(path) if verified is None else {**verified, **_metadata(path, group, verified)}
+    write_json(path / "seal.json", {"facts": dict(facts), **origin, "files": listed})
 
 
-def manifest(path: Path) -> dict[str, dict[str, Any]]:
-    """Size and SHA-256 of every file of a store except its seal, by path relative to the store."""
-    return {
-        str(file.relative_to(path)): {"bytes": file.stat().st_size, "sha256": digest_file(file)}
-        for file in sorted(files(path))
-    }
+def _metadata(path: Path, group: zarr.Group, shards: Manifest) -> Manifest:
+    """The files of metadata; what is neither one nor of a shard was left by another spec or by a kill, and goes."""
+    names = {"zarr.json", *(f"{name}/zarr.json" for name, _ in group.arrays())}
+    for file in sorted(files(path)):
+        if str(file.relative_to(path)) not in names | shards.keys():
+            file.unlink()
+    return {name: entry(path / name) for name in names}
+
+
+def manifest(path: Path) -> Manifest:
+    """The entry of every file of a store except its seal, by path relative to the store."""
+    return {str(file.relative_to(path)): entry(file) for file in sorted(files(path))}
+
+
+def entry(file: Path) -> dict[str, Any]:
+    """Size and SHA-256 of a file."""
+    return {"bytes": file.stat().st_size, "sha256": digest_file(file)}
 
 
 def files(path: Path) -> Iterable[Path]:

@@ -40,12 +40,33 @@ def test_rooms_import_only_what_they_stand_on(path):
     assert not roots(path) & forbidden
 
 
+IN_THE_SNAKEFILE = (
+    "parameters", "spec", "reach", "facts", "presets", "symmetries", "kinds", "cost", "jobs", "distributions",
+    "transform", "extent", "examination", "longhand",
+)  # fmt: skip  # modules of simulations that are imported there, without numpy
+
+
 @pytest.mark.parametrize(
     "path",
     [
         *(
             ROOT / f"simulations/{name}.py"
-            for name in ("parameters", "spec", "reach", "facts", "presets", "symmetries", "kinds")
+            for name in (
+                "parameters",
+                "spec",
+                "reach",
+                "facts",
+                "presets",
+                "symmetries",
+                "kinds",
+                "cost",
+                "jobs",
+                "distributions",
+                "transform",
+                "extent",
+                "examination",
+                "longhand",
+            )
         ),
         *sorted((ROOT / "auxvae/config").glob("*.py")),
         *(ROOT / f"auxvae/metrics/{name}.py" for name in ("__init__", "table")),

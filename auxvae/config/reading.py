@@ -26,6 +26,11 @@ def study_of(spec: Path) -> Study:
     return read_study(config, facts, [*faults, *beyond])
 
 
+def config_of(spec: Path) -> dict[str, Any]:
+    """The config itself, as it was written, of a config file or of the workflow's study.json."""
+    return dict(_from_json(spec)["config"]) if spec.suffix == ".json" else load_yaml(spec)
+
+
 def _from_json(path: Path) -> dict[str, Any]:
     """The config and the facts of its data sets, as the workflow writes them."""
     value: dict[str, Any] = read_json(path, "the study as the workflow writes it")

@@ -1,9 +1,42 @@
-"""Data sets that the study simulates, one store each; a start after a kill goes on behind the last whole shard."""
+"""Data sets that the study simulates, one store each. A large one is drawn by several jobs, then verified and sealed by
+one; simulations.jobs says how many. A start after a kill goes on behind the last whole shard of each job, and a shard
+that was lost or damaged is drawn again, by the job that seals.
+"""
 
-from simulations.spec import to_json
+
+rule draw:
+    output:
+        temp(touch(f"{RESULTS}/data/{{dataset}}.parts/{{part}}")),
+    log:
+        f"{RESULTS}/logs/draw-{{dataset}}-{{part}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/draw-{{dataset}}-{{part}}.tsv"
+    conda:
+        "../../envs/simulate.yaml"
+    threads: lambda w: cpus_for(DECLARED.simulated[w.dataset])
+    resources:
+        mem_mb=simulated_megabytes,
+        runtime=lambda w, threads, attempt: attempt
+        * minutes_for(DECLARED.simulated[w.dataset], threads),
+    params:
+        spec=simulated_spec,
+        store=f"{RESULTS}/data/{{dataset}}.zarr",
+        code=code_hash("simulations.draw"),
+    message:
+        "draw part {wildcards.part} of {wildcards.dataset} with {threads} processes"
+    shell:
+        "python -m simulations draw {params.spec:q} {params.store:q} --part {wildcards.part} --workers {threads}"
+        " --log {log:q}"
 
 
 rule simulate:
+    input:
+        lambda w: expand(
+            "{results}/data/{dataset}.parts/{part}",
+            results=RESULTS,
+            dataset=w.dataset,
+            part=PARTS[w.dataset],
+        ),
     output:
         f"{RESULTS}/data/{{dataset}}.zarr/seal.json",
     log:
@@ -12,13 +45,17 @@ rule simulate:
         f"{RESULTS}/benchmarks/simulate-{{dataset}}.tsv"
     conda:
         "../../envs/simulate.yaml"
-    threads: 16
+    threads: lambda w: 1 if PARTS[w.dataset] else cpus_for(DECLARED.simulated[w.dataset])
     resources:
-        mem_mb=lambda w, threads: 600 + 250 * threads,
-        runtime=lambda w, threads: 10
-        + DECLARED.facts[w.dataset].galaxies // (20000 * threads),
+        mem_mb=simulated_megabytes,
+        runtime=lambda w, threads, attempt: attempt
+        * (
+            sealing_minutes_for(DECLARED.simulated[w.dataset])
+            if PARTS[w.dataset]
+            else minutes_for(DECLARED.simulated[w.dataset], threads)
+        ),
     params:
-        spec=lambda w: canonical(to_json(DECLARED.simulated[w.dataset])),
+        spec=simulated_spec,
         store=lambda w, output: str(Path(output[0]).parent),
         code=code_hash("simulations.draw"),
     message:

@@ -17,6 +17,14 @@ from foundation.faults import Refused
 from foundation.files import canonical, digest_of, write_json
 from foundation.provenance import code_hash
 from simulations.facts import read_declared
+from simulations.jobs import (
+    cpus_for,
+    megabytes_for,
+    minutes_for,
+    parts_of,
+    sealing_minutes_for,
+)
+from simulations.spec import to_json
 
 
 def try_programs(study):
@@ -26,7 +34,10 @@ def try_programs(study):
     try:
         from auxvae.models.prior_checks import program_faults
     except ModuleNotFoundError:
-        print("note: priors are tried when they are trained: no torch here", file=sys.stderr)
+        print(
+            "note: priors are tried when they are trained: no torch here",
+            file=sys.stderr,
+        )
         return
     if faults := program_faults(study.runs):
         raise Refused(faults)
@@ -51,6 +62,7 @@ def checked(config):
 
 DECLARED, STUDY = checked(config)
 RESULTS = f"results/{STUDY.config.study}"
+PARTS = {name: parts_of(dataset) for name, dataset in DECLARED.simulated.items()}
 FLEETS = {fleet.id: fleet for fleet in STUDY.fleets}
 CANDIDATES = {
     fleet.id: ids for fleet in STUDY.fleets if (ids := STUDY.candidates(fleet))
@@ -85,6 +97,16 @@ def store_of(dataset):
 def seal_of(dataset):
     """The file that says that a store is whole."""
     return f"{store_of(dataset)}/seal.json"
+
+
+def simulated_spec(wildcards):
+    """A data set as the program takes it."""
+    return canonical(to_json(DECLARED.simulated[wildcards.dataset]))
+
+
+def simulated_megabytes(wildcards, threads, attempt):
+    """More at every attempt, for a job that was killed."""
+    return attempt * megabytes_for(DECLARED.simulated[wildcards.dataset], threads)
 
 
 def runs_of(wildcards):
@@ -138,4 +160,5 @@ onstart:
 
 wildcard_constraints:
     dataset="[A-Za-z][A-Za-z0-9_]*",
+    part="[0-9]+-of-[0-9]+",
     fleet="[A-Za-z0-9_-]+-[0-9a-f]{8}",
