@@ -52,6 +52,11 @@ class Words(str):
     """A description that takes the place of a value in a sentence: 'nothing', 'a truncated file'."""
 
 
+def reason(error: Exception) -> str:
+    """The message of an error, on one line of at most 200 characters; its type if there is none."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 def suggest(name: str, choices: Iterable[str], otherwise: str) -> str:
     """'did you mean ...?' if a choice is spelled like the name or abbreviates the same quantity, else `otherwise`."""
     names = list(choices)
