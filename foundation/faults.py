@@ -93,6 +93,11 @@ class Words(str):
     """A description that takes the place of a value in a sentence: 'nothing', 'a truncated file'."""
 
 
+def reason(error: Exception) -> str:
+    """The message of an error, on one line of at most 200 characters; its type if there is none."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 # What people write, and what is meant if it is among the choices.
 MEANT = {
     "gpu": "cuda",

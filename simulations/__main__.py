@@ -107,7 +107,9 @@ def _from_json(spec: str, name: str) -> Declared:
 
 @app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="An npz, HDF5, FITS or Zarr file with images and columns of factors.")],
+    source: Annotated[
+        Path, typer.Argument(help="An npz, HDF5, netCDF-4, FITS or Zarr file with images and columns of factors.")
+    ],
     store: Annotated[Path, typer.Argument(help="The Zarr store to make.")],
     images: Annotated[str, typer.Option(help="Name of the column or array of images.")] = "image",
     factors: Annotated[str, typer.Option(help="Names of factors, with commas; all other columns if empty.")] = "",
@@ -123,13 +125,17 @@ def convert(
     categorical: Annotated[
         Optional[list[str]], typer.Option(help="A factor whose values are classes without an order; repeatable.")
     ] = None,
+    fill_absent: Annotated[
+        bool, typer.Option("--fill-absent", help="Take absent chunks of HDF5 or Zarr as their fill value.")
+    ] = False,
     log_to: Log = None,
 ) -> None:
     """Make a store of your images, so that a study can use it with `store: PATH`."""
     open_log(log_to)
     from simulations.convert import convert as convert_file
 
-    convert_file(source, store, images, factors, unit or [], noise, seed, circular or [], categorical or [])
+    kinds = (circular or [], categorical or [])
+    convert_file(source, store, images, factors, unit or [], noise, seed, *kinds, fill_absent)
 
 
 @app.command()

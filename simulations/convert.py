@@ -1,9 +1,12 @@
-"""User images into a store: npz, HDF5, FITS table or Zarr with images and named columns of factors.
+"""User images into a store: npz, HDF5, netCDF-4, FITS table or Zarr with images and named columns of factors.
 
 Images are (N, y, x) or (N, channel, y, x); a factor is one number per image. Units are those in the file
-(`simulations.columns`) unless `--unit NAME=UNIT` replaces them; astropy must understand them. The rows are split at
+(`simulations.sources`) unless `--unit NAME=UNIT` replaces them; astropy must understand them. The rows are split at
 random by seed, 75 / 12.5 / 12.5 %, unless the file has a column `split` of 0, 1 and 2. A factor is a number on a line
 unless it is declared circular, with its period, or categorical (simulations.kinds).
+
+Packed numbers are unpacked; missing ones are refused, whether the file marks them (`simulations.sources`) or a number
+stands for them (`simulations.sentinels`), since no number of a store means "not measured".
 """
 
 from __future__ import annotations
@@ -16,14 +19,13 @@ from typing import Any
 import numpy as np
 from astropy.units import Unit
 
-from foundation.faults import Fault, Refused, Words, listed, suggest
-from foundation.fields import NAME
+from foundation.console import log
+from foundation.faults import Fault, Refused, listed, suggest
 from simulations.collection import Collection, picked
-from simulations.columns import Columns, opened
 from simulations.declaration import with_kinds
 from simulations.intake import Intake, refuse_existing, write
-
-RESERVED = ("image", "image_true", "split", "noise_std")
+from simulations.sources.opened import Columns, opened
+from simulations.sources.verified import RESERVED, column_faults
 
 
 def convert(
@@ -36,21 +38,22 @@ def convert(
     seed: int,
     circular: Sequence[str] = (),
     categorical: Sequence[str] = (),
+    fill_absent: bool = False,
 ) -> None:
     """Check the whole file `source` and write it as a sealed store at `path`, which must be new.
 
     `images` is the name of the image column and `factors` the names of factors separated by commas (all other columns
     if empty); `units` are NAME=UNIT, `noise` is none, poisson, poisson:SKY or gaussian:SIGMA; `circular` are
-    NAME=PERIOD, in the factor's unit, `categorical` names.
+    NAME=PERIOD, in the factor's unit, `categorical` names. fill_absent: absent chunks are their fill value.
     """
     refuse_existing(path)
-    with opened(source) as file:
-        names = _factor_names(file.columns, images, factors)
-        unit_of = {name: file.units.get(name, "") for name in names} | _unit_options(units, names)
+    with opened(source) as columns:
+        names = _factor_names(columns, images, factors)
+        unit_of = {name: columns[name].unit for name in names if name in columns} | _unit_options(units, names)
         intake = Intake(_noise(noise), seed, "simulations.convert")
-        _refuse([*_column_faults(source, file.columns, images, names), *_unit_faults(unit_of)])
-        _refuse(list(_split_faults(source, file.columns, file.columns[images].shape[0])))
-        collection = _collection(source, file.columns, images, unit_of)
+        faults = [*column_faults(source, columns, images, names, categorical), *_unit_faults(unit_of)]
+        _refuse(faults + list(_absent_faults(columns, (images, *names, "split"), fill_absent)))
+        collection = _collection(source, columns, images, unit_of)
         write(with_kinds(collection, circular, categorical, seed), path, intake)
 
 
@@ -71,7 +74,11 @@ def _factor_names(columns: Columns, images: str, factors: str) -> list[str]:
     """The names in `factors`, each once; if it is empty, all columns of one number per image."""
     if factors:
         return list(dict.fromkeys(name.strip() for name in factors.split(",") if name.strip()))
-    return [name for name, column in columns.items() if name not in (images, *RESERVED) and len(column.shape) == 1]
+    others = {name: column for name, column in columns.items() if name not in (images, *RESERVED)}
+    for column in others.values():
+        if len(column.shape) != 1:
+            log.info(f"{column.where} is no factor, of shape {column.shape}: a factor is one number per image")
+    return [name for name, column in others.items() if len(column.shape) == 1]
 
 
 def _unit_options(options: list[str], names: list[str]) -> dict[str, str]:
@@ -94,53 +101,13 @@ def _unit_faults(unit_of: dict[str, str]) -> Iterator[Fault]:
             yield Fault(f"unit of {name}", unit, "astropy must know it", f"set another with --unit {name}=UNIT")
 
 
-def _column_faults(source: Path, columns: Columns, images: str, names: list[str]) -> Iterator[Fault]:
-    """Columns that are missing, and images and factors of the wrong shape or type."""
-    for name in (images, *names):
-        if name not in columns:
-            remedy = suggest(name, columns, "name one of them")
-            yield Fault(f"{source}: {name}", Words("nothing"), f"the columns are {listed(columns)}", remedy)
-    if images not in columns:
-        return
-    shape, kind = columns[images].shape, columns[images].dtype.kind
-    if len(shape) not in (3, 4) or shape[-1] != shape[-2] or not shape[0]:
-        text = "images are (N, y, x) or (N, channel, y, x), square, at least one"
-        yield Fault(f"{source}: {images}", shape, text, "reshape or crop them")
-        return
-    if kind not in "iufb":
-        yield Fault(f"{source}: {images}", str(columns[images].dtype), "images are real numbers", "convert them")
-    if not names:
-        yield Fault(str(source), Words("no factors"), "at least one column of factors is needed", "add or name one")
-    for name in names:
-        if name in RESERVED or not NAME.fullmatch(name):
-            yield Fault(f"{source}: {name}", name, "a factor cannot have this name", "rename the column")
-        elif name in columns:
-            yield from _value_faults(f"{source}: {name}", columns[name], shape[0])
-
-
-def _value_faults(where: str, column: Any, rows: int) -> Iterator[Fault]:
-    """A column of factors that is not one finite number per image."""
-    if column.shape != (rows,):
-        yield Fault(where, column.shape, f"one number per image is ({rows},)", "make it as long as the images")
-        return
-    values = np.asarray(column[:])
-    if values.dtype.kind not in "iufb" or not np.isfinite(values.astype(np.float64)).all():
-        remedy = "clean the column, and number classes that are words"
-        yield Fault(where, Words("values that are not finite numbers"), "all must be finite", remedy)
-    elif rows > 1 and np.ptp(values.astype(np.float64)) == 0:
-        remedy = "leave it out: name the others with --factors"
-        yield Fault(where, Words(f"{values[0]} in every row"), "a factor takes two values at least", remedy)
-
-
-def _split_faults(source: Path, columns: Columns, rows: int) -> Iterator[Fault]:
-    """A column `split` that is not 0, 1 or 2 for every image, each of them at least once."""
-    if "split" not in columns:
-        return
-    where, values = f"{source}: split", np.asarray(columns["split"][:])
-    complete = values.shape == (rows,) and values.dtype.kind in "iufb"
-    if not complete or set(np.unique(values).tolist()) != {0, 1, 2}:
-        text = "it is 0 (train), 1 (validation) or 2 (test) for every image, each at least once"
-        yield Fault(where, Words(f"{values.shape} of {values.dtype}"), text, "correct or remove the column")
+def _absent_faults(columns: Columns, names: Sequence[str], fill_absent: bool) -> Iterator[Fault]:
+    """Columns with absent chunks; if these are accepted as their fill value, a message says how many there are."""
+    for column in (columns[name] for name in dict.fromkeys(names) if name in columns):
+        if fill_absent and column.absent:
+            log.info(f"{column.where}: {column.absent} of {column.chunks} chunks are absent, taken as {column.fill}")
+        elif not fill_absent:
+            yield from column.absent_faults()
 
 
 def _noise(text: str) -> dict[str, Any]:

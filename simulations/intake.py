@@ -27,6 +27,7 @@ from simulations.collection import Collection, Rows, parts_of
 from simulations.declaration import kinds_of
 from simulations.facts import Facts
 from simulations.kinds import Kind
+from simulations.pixels import Pixels
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,17 @@ def write(collection: Collection, path: Path, intake: Intake) -> None:
         group = _created(part, collection, intake, kinds)
         size = store.shard_rows(_row_bytes(collection), collection.rows)
         progress = Progress(path.name, collection.rows, "images")
+        pixels = Pixels(collection.where, intake.noise, collection.rows)
         for start in range(0, collection.rows, size):
             rows = np.arange(start, min(start + size, collection.rows))
-            block = _block(collection, rows, intake.noise) | {"split": split[start : rows[-1] + 1]}
-            store.write_rows(part, group, start, block)
+            columns = _columns(collection, rows, intake.noise) | {"split": split[start : rows[-1] + 1]}
+            images = pixels.checked(np.asarray(collection.read(rows)), start)
+            store.write_rows(part, group, start, {"image": images, **columns})
             progress.advance(len(rows))
         _seal(part, path.stem, group, collection, intake, split, kinds)
-    log.info(f"{path}: sealed, {listed(collection.factors)}; use it in a study with 'store: {path}'")
+    needed = f"{collection.rows * _row_bytes(collection) / 1e9:.3g} GB"
+    contents = f"{collection.rows:,} images of {collection.shape}, {needed}, {listed(collection.factors)}"
+    log.info(f"{path}: sealed, {contents}; use it in a study with 'store: {path}'")
 
 
 def _refuse_empty_part(where: str, split: NDArray[np.int8]) -> None:
@@ -79,9 +84,8 @@ def _refuse_empty_part(where: str, split: NDArray[np.int8]) -> None:
 
 
 def _refuse_too_large(collection: Collection, path: Path) -> None:
-    """Log the size of the images; refuse them if they exceed the free space on the disk."""
+    """Refuse images that exceed the free space on the disk."""
     needed = collection.rows * _row_bytes(collection)
-    log.info(f"{collection.where}: {collection.rows:,} images of {collection.shape}, {needed / 1e9:.3g} GB as float32")
     existing = next(folder for folder in path.absolute().parents if folder.exists())
     free = shutil.disk_usage(existing).free
     if needed > free:
@@ -112,24 +116,12 @@ def _created(path: Path, collection: Collection, intake: Intake, kinds: Sequence
     return store.create(path, collection.rows, collection.shape, columns, intake.image)
 
 
-def _block(collection: Collection, rows: Rows, noise: dict[str, Any]) -> dict[str, NDArray[Any]]:
+def _columns(collection: Collection, rows: Rows, noise: dict[str, Any]) -> dict[str, NDArray[Any]]:
     start, stop = int(rows[0]), int(rows[-1]) + 1
-    block: dict[str, NDArray[Any]] = {name: values[start:stop] for name, values in collection.factors.items()}
+    columns: dict[str, NDArray[Any]] = {name: values[start:stop] for name, values in collection.factors.items()}
     if noise["kind"] == "gaussian":
-        block["noise_std"] = np.full(len(rows), noise["sigma"])
-    return {"image": _images(collection, rows, noise), **block}
-
-
-def _images(collection: Collection, rows: Rows, noise: dict[str, Any]) -> NDArray[np.float32]:
-    block = np.asarray(collection.read(rows), dtype=np.float32)
-    where, bad = f"{collection.where}: images", int((~np.isfinite(block)).sum())
-    if bad:
-        text = f"all pixels of rows {rows[0]} to {rows[-1]} must be finite"
-        raise Refused(Fault(where, Words(f"{bad} pixels that are not finite"), text, "correct or drop those images"))
-    if noise["kind"] == "poisson" and block.min() < -noise["sky"]:
-        text = f"after a sky of {noise['sky']:g} is subtracted, pixels are at least {0.0 - noise['sky']:g}"
-        raise Refused(Fault(where, float(block.min()), text, "state the sky with poisson:SKY, or another noise"))
-    return block
+        columns["noise_std"] = np.full(len(rows), noise["sigma"])
+    return columns
 
 
 def _seal(

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from scipy import io
 
 from foundation.console import log
-from foundation.faults import Words
+from foundation.faults import Words, reason
 from simulations.collection import Collection, Rows
-from simulations.official.layout import Layout, Unlike, message
+from simulations.official.layout import Layout, Unlike
 from simulations.official.pixels import brightness, by_area
 
 SHAPE = (128, 128, 3, 24, 4)
@@ -55,7 +55,7 @@ def _parsed(file: Path, read: Any) -> Any:
     try:
         return read()
     except Exception as error:  # scipy raises a dozen kinds of errors, even TypeError, on a broken file
-        raise Unlike(file.name, Words(f"data that cannot be read ({message(error)})")) from None
+        raise Unlike(file.name, Words(f"data that cannot be read ({reason(error)})")) from None
 
 
 def _read(files: list[Path], rows: Rows) -> NDArray[np.float32]:

@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.faults import Words
+from foundation.faults import Words, reason
 from simulations.collection import Collection, official_parts, picked
 from simulations.official import tree
-from simulations.official.layout import Layout, Unlike, message
+from simulations.official.layout import Layout, Unlike
 from simulations.official.pixels import brightness
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -106,7 +106,7 @@ def _batch(name: str, pickled: bytes) -> tuple[NDArray[np.uint8], NDArray[np.flo
     try:
         batch = _Unpickler(io.BytesIO(pickled), encoding="bytes").load()
     except Exception as error:  # a hostile or broken pickle may raise anything
-        raise Unlike(name, Words(f"a pickle that is not accepted ({message(error)})")) from None
+        raise Unlike(name, Words(f"a pickle that is not accepted ({reason(error)})")) from None
     if not isinstance(batch, dict) or not {b"data", b"labels"} <= batch.keys():
         raise Unlike(name, Words("a pickle without data and labels"))
     data, labels = batch[b"data"], batch[b"labels"]

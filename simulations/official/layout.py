@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from foundation.faults import Fault, Refused, Words
+from foundation.faults import Fault, Refused, Words, reason
 from simulations.collection import Collection
 
 REMEDY = "download the official file again and name it as in docs/official_data.md"
@@ -53,11 +53,6 @@ class Layout:
     opened: Callable[[Path, ExitStack], Collection]
 
 
-def message(error: Exception) -> str:
-    """The message of an error, on one line of at most 200 characters; its type if there is none."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
-
-
 @contextmanager
 def errors_as_fault(source: Path, expected: str) -> Iterator[None]:
     """Turn every error of reading a wrong, broken or absent file into one refusal."""
@@ -68,5 +63,5 @@ def errors_as_fault(source: Path, expected: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise Refused(Fault(str(error.filename or source), Words("no file"), expected, REMEDY)) from None
     except BROKEN as error:
-        value = Words(f"data that cannot be read ({message(error)})")
+        value = Words(f"data that cannot be read ({reason(error)})")
         raise Refused(Fault(str(source), value, expected, REMEDY)) from None

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from foundation.faults import Words
+from foundation.faults import Words, reason
 from simulations.collection import Rows
-from simulations.official.layout import Unlike, message
+from simulations.official.layout import Unlike
 from simulations.official.pixels import brightness, channels_first
 
 ENDINGS = (".png", ".jpg", ".jpeg")
@@ -79,4 +79,4 @@ def _pixels(tree: Tree, name: str, side: int) -> NDArray[np.uint8]:
                 raise Unlike(name, Words(f"{image.size[0]} x {image.size[1]} pixels"))
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise Unlike(name, Words(f"an image that cannot be read ({message(error)})")) from None
+        raise Unlike(name, Words(f"an image that cannot be read ({reason(error)})")) from None
