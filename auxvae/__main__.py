@@ -188,7 +188,8 @@ def score(
     chosen = scoring.chosen_metrics(only, representation)
     scores = suite(representation, chosen, reference, resamples)
     typer.echo(scoring.table(scores))
-    for sentence in [] if chosen else scoring.left_out(representation):
+    sentences = [] if chosen else scoring.left_out(representation)
+    for sentence in sentences + scoring.rare_classes(representation):
         log.info(sentence)
     if out is not None:
         write_json(out, {name: measured.to_json() for name, measured in scores.items()})

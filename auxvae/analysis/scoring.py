@@ -15,6 +15,8 @@ is read as codes if there are none, so that the codes.nc of a study can be score
 from __future__ import annotations
 
 import difflib
+import math
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,14 +25,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+import zarr
 from numpy.typing import NDArray
 
 from auxvae.metrics.columns import column
+from auxvae.metrics.integers import beyond_double, from_least
 from auxvae.metrics.metric import NEEDS
 from auxvae.metrics.representation import Representation, representation
 from auxvae.metrics.score import Score
 from auxvae.metrics.suite import lacks, measured, named
-from foundation.faults import Fault, Refused, Words, listed, suggest
+from foundation.faults import Fault, Refused, Words, listed, reason, suggest
 
 Arrays = dict[str, Any]
 ARRAYS = (
@@ -58,9 +62,13 @@ def read_codes(path: Path) -> Representation:
     if kind not in READERS:
         raise Refused(Fault(str(path), kind or Words("no suffix"), f"it is one of {listed(READERS)}", REMEDY))
     try:
-        arrays = READERS[kind](path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        value = Words(f"a file that cannot be read ({error})")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what a file lacks is judged here
+            arrays = READERS[kind](path)
+    except Refused:
+        raise
+    except Exception as error:  # libraries raise errors of every kind on damaged bytes
+        value = Words(f"a file that cannot be read ({reason(error)})")
         raise Refused(Fault(str(path), value, f"it must be whole and {kind}", REMEDY)) from None
     if "codes" not in arrays:
         names = listed(arrays) if arrays else "nothing"
@@ -79,19 +87,38 @@ def _read_names(names: Sequence[str]) -> list[str]:
 
 
 def _npz(path: Path) -> Arrays:
+    with zipfile.ZipFile(path) as archive:
+        if damaged := archive.testzip():  # numpy stops where a damaged header says, and then no checksum is compared
+            raise ValueError(f"bytes of {damaged} that disagree with their checksum")
     with np.load(path, allow_pickle=False) as file:
         return {name: file[name] for name in _read_names(file.files)}
 
 
 def _dataset(path: Path) -> Arrays:
     opened = xr.open_zarr(path) if path.suffix == ".zarr" else xr.open_dataset(path)
+    if path.suffix == ".zarr":
+        _refuse_absent_chunks(path)
     with opened as file:
         renamed = file.rename({"mean": "codes"}) if "mean" in file and "codes" not in file else file
         return {name: renamed[name].load() for name in _read_names([str(name) for name in renamed.variables])}
 
 
+def _refuse_absent_chunks(path: Path) -> None:
+    """Refuse arrays of codes and factors without some of their chunks, which are read as a fill value in silence."""
+    for name, array in zarr.open_group(path, mode="r").arrays():
+        files = array.shards or array.chunks
+        inner = math.prod(size // step for size, step in zip(files, array.chunks, strict=True))
+        chunks = math.prod(-(-size // step) for size, step in zip(array.shape, files, strict=True))
+        absent = chunks - array.nchunks_initialized // inner
+        if name in (*ARRAYS, "mean") and absent:
+            value = Words(f"{absent} of {chunks} chunks absent")
+            raise Refused(Fault(f"{path}: {name}", value, "every chunk must be there", "write the file again"))
+
+
 def _parquet(path: Path) -> Arrays:
-    table = pd.read_parquet(path)
+    table = pd.read_parquet(path, engine="pyarrow", page_checksum_verification=True)
+    for name in [name for name in table.columns if beyond_double(table[name].to_numpy())]:
+        table[name] = from_least(f"{path}: {name}", [table[name].to_numpy()])[0]
     test = table["test"].to_numpy(dtype=bool) if "test" in table else np.zeros(len(table), dtype=bool)
     arrays: Arrays = {}
     for name, dim in (("codes", "latent"), ("factors", "factor")):
@@ -159,6 +186,19 @@ def left_out(inputs: Representation) -> list[str]:
     sizes = {kind.factor: len(kind.variables) for kind in inputs.kinds if len(kind.variables) >= latents}
     of_lds = [f"lds leaves out {name}: it has {m} variables, the codes {latents} latents" for name, m in sizes.items()]
     return absent + of_lds
+
+
+def rare_classes(inputs: Representation) -> list[str]:
+    """Sentences on factors that fitted metrics leave out, or take for constant: one class alone is fit, or tested."""
+    if inputs.factors is None or not any(inputs.discrete):
+        return []
+    _, u, _, u_test = inputs.parts
+    single = [
+        str(name)
+        for name, fit, test, flag in zip(u["factor"].values, u.values.T, u_test.values.T, inputs.discrete, strict=True)
+        if flag and not (set(np.unique(fit)) & set(np.unique(test)) and np.ptp(fit) and np.ptp(test))
+    ]
+    return [f"{name}: rows that are fitted or tested have one class; explicitness_auc leaves it out" for name in single]
 
 
 def table(scores: Mapping[str, Score]) -> str:

@@ -185,8 +185,8 @@ class Store:
         return scaled_factors(self._variables(name), len(self.numbers(name)), names, scaling)
 
     def columns(self, name: str) -> dict[str, Tensor]:
-        """The auxiliary variables of training, validation or test rows as tensors, unscaled; no image is read."""
-        return {n: torch.tensor(values, dtype=torch.float32) for n, values in self._variables(name).items()}
+        """The auxiliary variables of training, validation or test rows in double, unscaled; no image is read."""
+        return {n: torch.tensor(values, dtype=torch.float64) for n, values in self._variables(name).items()}
 
     def _variables(self, name: str) -> Columns:
         return encoded(self.factors(name), self.source.kinds)

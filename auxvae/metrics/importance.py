@@ -16,6 +16,8 @@ with entropies H to the base of the number of entries. Two estimators:
     reference  gradient boosting with scikit-learn's defaults, as in disentanglement_lib (discrete factors); takes
                minutes for 10,000 rows, and an angle for a number
 
+Trees hold numbers in single precision, so that codes are standardised in double before.
+
 docs/metrics.md compares how they rank models. Intervals: of informativeness by the bootstrap over test rows, for fixed
 trees; of the others, for forests, by forests of six trees on random halves of the rows (auxvae.metrics.score). The
 variance between the trees of one forest is no substitute: single trees scatter about twice as much as their rows make
@@ -43,6 +45,7 @@ from sklearn.ensemble import (
 
 from auxvae.config.kinds import Kind
 from auxvae.data.encoding import encoded
+from auxvae.metrics.information import classes_of
 from auxvae.metrics.score import (
     RESAMPLES,
     Flags,
@@ -57,6 +60,7 @@ from auxvae.metrics.score import (
     names,
     within,
 )
+from auxvae.metrics.standardise import standard_by_first
 
 Array = NDArray[np.float64]
 TREES, ROWS = 12, 2000
@@ -75,7 +79,7 @@ def dci(
     kinds: Sequence[Kind] = (),
 ) -> dict[str, Score]:
     """The three scores of codes (N, D) and factors (N, F), discrete (F,), tested on (M, D), (M, F); the matrix is R."""
-    z, z_test = (np.array(each, dtype=np.float64) for each in (codes, codes_test))
+    z, z_test = standard_by_first(*(np.array(each, dtype=np.float64) for each in (codes, codes_test)))
     flags, u, u_test = np.asarray(discrete), [], []
     fit_and_test = zip(*(np.asarray(each, dtype=np.float64).T for each in (factors, factors_test)), strict=True)
     for name, flag, both in zip(names(factors, len(flags), "u"), flags, fit_and_test, strict=True):
@@ -100,8 +104,12 @@ def _numbers(name: str, values: Array, kinds: Sequence[Kind]) -> Array:
 
 
 def _models(z: Array, u: list[Array], flags: NDArray[Any], reference: bool = False, trees: int = TREES) -> list[Any]:
-    """One fitted ensemble per factor."""
-    return [_model(bool(flag), reference, len(z), trees).fit(z, each) for flag, each in zip(flags, u, strict=True)]
+    """One fitted ensemble per factor; where the rows have one class alone there is nothing to learn, nor to boost."""
+    fitted = []
+    for flag, each in zip(flags, u, strict=True):
+        boosted = reference and not (flag and len(np.unique(each)) < 2)
+        fitted.append(_model(bool(flag), boosted, len(z), trees).fit(z, each))
+    return fitted
 
 
 def _importance(models: list[Any]) -> Array:
@@ -128,9 +136,8 @@ def _model(discrete: bool, reference: bool, rows: int, trees: int) -> Any:
 
 def _as_classes(column: Array, column_test: Array) -> tuple[Array, Array]:
     """Values of a discrete factor as classes counted from 0, -1 for a value that only test rows have."""
-    values = np.unique(column)
-    place = np.searchsorted(values, column_test).clip(max=len(values) - 1)
-    return np.searchsorted(values, column).astype(np.float64), np.where(values[place] == column_test, place, -1.0)
+    fit, test = (classes_of(column, rows, discrete=True).astype(np.float64) for rows in (column, column_test))
+    return fit, test
 
 
 def _informativeness(predicted: list[Array], factors: list[Array], discrete: NDArray[Any], resamples: int) -> Score:
@@ -139,7 +146,7 @@ def _informativeness(predicted: list[Array], factors: list[Array], discrete: NDA
     error, spread = (np.stack(each, 1) for each in zip(*by_factor, strict=True))
     group, weights = group_of_rows(len(error)), group_weights(len(error), resamples)
     residual, total = (weights @ np.stack([np.bincount(group, c) for c in each.T], 1) for each in (error, spread))
-    value = (1 - residual / total).mean(1)
+    value = (1 - np.divide(residual, total, out=np.ones_like(total), where=total > 0)).mean(1)
     return interval(value, len(error), least=-np.inf)
 
 

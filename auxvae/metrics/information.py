@@ -140,6 +140,12 @@ def equal_bins(columns: Float[Tensor, "*R N D"], bins: int = BINS) -> Int[Tensor
 def classes_of(
     reference: Float[ndarray, " N"], rows: Float[ndarray, " M"], discrete: bool, bins: int = BINS
 ) -> Int[ndarray, " M"]:
-    """Classes of rows (M,), counted from 0: by the values, or between the quantiles, of the reference rows (N,)."""
-    edges = np.unique(reference) if discrete else np.unique(np.quantile(reference, np.arange(1, bins) / bins))
-    return np.searchsorted(edges, rows, side="left" if discrete else "right")
+    """Classes of rows (M,), counted from 0: by the values, or between the quantiles, of the reference rows (N,).
+
+    A value that no reference row has is -1: no class that could be predicted.
+    """
+    if not discrete:
+        return np.searchsorted(np.unique(np.quantile(reference, np.arange(1, bins) / bins)), rows, side="right")
+    values = np.unique(reference)
+    place = np.searchsorted(values, rows).clip(max=len(values) - 1)
+    return np.where(values[place] == rows, place, -1)

@@ -11,6 +11,8 @@ not see the dependence of three latents that are independent in pairs.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
@@ -30,15 +32,16 @@ from auxvae.metrics.score import (
 
 Array = NDArray[np.float64]
 PAIRED_ROWS = 1000
+BLOCK = 16  # latents whose distance matrices are in memory together, twice
 
 
 def pair_dependence(codes: Table, resamples: int = RESAMPLES) -> Score:
     """Mean distance correlation over pairs of latents of codes (N, D); the matrix holds all pairs, (D, D)."""
-    centred = _centred(np.asarray(codes, dtype=np.float64)[:PAIRED_ROWS])
-    latents, rows = names(codes, len(centred), "z"), centred.shape[1]
-    drawn = _correlation(_products(centred, mirrored_weights(rows, resamples)))
-    matrix = xr.DataArray(drawn[0], {"latent": latents, "other": latents}, ["latent", "other"])
-    return mirrored_interval([_mean_of_pairs(each) for each in drawn], rows, matrix)
+    z = np.asarray(codes, dtype=np.float64)[:PAIRED_ROWS]
+    means, first = _of_pairs(z, mirrored_weights(len(z), resamples))
+    latents = names(codes, z.shape[1], "z")
+    matrix = xr.DataArray(first, {"latent": latents, "other": latents}, ["latent", "other"])
+    return mirrored_interval(means, len(z), matrix)
 
 
 def pair_dependence_floor(codes: Table) -> Score:
@@ -46,12 +49,24 @@ def pair_dependence_floor(codes: Table) -> Score:
     z = np.asarray(codes, dtype=np.float64)
     source = np.random.Generator(np.random.Philox(key=len(z)))
     shuffled = np.stack([source.permutation(column) for column in z.T], 1)[:PAIRED_ROWS]
-    products = _products(_centred(shuffled), np.ones((1, 1)))
-    return exact(_mean_of_pairs(_correlation(products)[0]), len(shuffled))
+    return exact(float(_of_pairs(shuffled, np.ones((1, 1)))[0][0]), len(shuffled))
 
 
-def _mean_of_pairs(matrix: Array) -> float:
-    return float(matrix[np.triu_indices(len(matrix), 1)].mean()) if len(matrix) > 1 else 0.0
+def _of_pairs(z: Float[ndarray, "N D"], weights: Float[ndarray, "S G"]) -> tuple[Float[ndarray, " S"], Array]:
+    """Mean distance correlation of the pairs for each row of weights, (S,), and all of the first row, (D, D).
+
+    Pairs of blocks of latents at a time: the distance matrices of all would take 4 N^2 D bytes.
+    """
+    latents = z.shape[1]
+    blocks = [np.arange(start, min(start + BLOCK, latents)) for start in range(0, latents, BLOCK)]
+    total, first = np.zeros(len(weights)), np.zeros((latents, latents))
+    for a, b in itertools.combinations_with_replacement(range(len(blocks)), 2):
+        both = blocks[a] if a == b else np.concatenate([blocks[a], blocks[b]])
+        drawn = _correlation(_products(_centred(z[:, both]), weights))
+        upper = (both[:, None] < both) if a == b else (both[:, None] <= blocks[a][-1]) & (both > blocks[a][-1])
+        total += drawn[:, upper].sum(1)
+        first[np.ix_(both, both)] = drawn[0]
+    return total / max(1, latents * (latents - 1) // 2), first
 
 
 def _centred(codes: Float[ndarray, "N D"]) -> Float[ndarray, "D N N"]:

@@ -11,7 +11,8 @@ regression (C = 1) codes are standardised by the training rows, and constant lat
 
 Known failures: sap_discrete depends on the scale of the codes, through its penalty; a linear SVM on one latent cannot
 single out a class whose values lie between those of others; SAP is 0 for a code that holds every factor twice. Classes
-of continuous factors are quantiles. Intervals: bootstrap over the test rows.
+of continuous factors are quantiles; explicitness_auc leaves out a factor none of whose classes is learned and tested.
+Intervals: bootstrap over the test rows.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from torch import Tensor
 
 from auxvae.metrics.information import gap
 from auxvae.metrics.score import RESAMPLES, Score, Table, group_of_rows, group_weights, interval, labelled
+from auxvae.metrics.standardise import standard_by_first
+from foundation.faults import Fault, Refused, Words
 
 Array = NDArray[np.float64]
 COST = 0.01
@@ -99,29 +102,29 @@ def explicitness_auc(
 ) -> Score:
     """Mean ROC-AUC of codes (N, D) for classes (N, F), tested on (M, D), (M, F)."""
     u, u_test = np.asarray(classes), np.asarray(classes_test)
-    z, z_test = _standardised(np.asarray(codes, dtype=np.float64), np.asarray(codes_test, dtype=np.float64))
+    z, z_test = standard_by_first(np.asarray(codes, dtype=np.float64), np.asarray(codes_test, dtype=np.float64))
     areas = [_auc_of_factor(z, u[:, k], z_test, u_test[:, k], resamples) for k in range(u.shape[1])]
-    value = np.mean(areas, 0)
-    return interval(value, len(u_test))
-
-
-def _standardised(z: Array, z_test: Array) -> tuple[Array, Array]:
-    """Both tables standardised by the mean and spread of the first."""
-    spread = np.where(np.ptp(z, axis=0) > 0, z.std(0), np.inf)
-    return np.asarray((z - z.mean(0)) / spread), np.asarray((z_test - z.mean(0)) / spread)
+    tested = [each for each in areas if each is not None]
+    if not tested:
+        value, text = (
+            Words("no class with rows of both kinds"),
+            "a class is learned from some rows and tested on others",
+        )
+        raise Refused(Fault("explicitness_auc", value, text, "give test rows, or more rows of each class"))
+    return interval(np.mean(tested, 0), len(u_test))
 
 
 def _auc_of_factor(
     z: Array, u: NDArray[np.generic], z_test: Array, u_test: NDArray[np.generic], resamples: int
-) -> Array:
-    """Mean AUC over the classes, (1 + resamples,)."""
+) -> Array | None:
+    """Mean AUC over the classes, (1 + resamples,); None for a factor none of whose classes both fit and test show."""
     if len(np.unique(u)) < 2:
-        return np.full(1 + resamples, np.nan)
+        return None
     model = LogisticRegression(max_iter=1000).fit(z, u)
     probability = model.predict_proba(z_test)
     present = [c for c, value in enumerate(model.classes_) if 0 < (u_test == value).sum() < len(u_test)]
     if not present:
-        return np.full(1 + resamples, np.nan)
+        return None
     return np.asarray(np.mean([auc(probability[:, c], u_test == model.classes_[c], resamples) for c in present], 0))
 
 

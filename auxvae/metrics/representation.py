@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from auxvae.config.kinds import Kind
 from auxvae.data.encoding import encoded
 from auxvae.metrics.information import BINS, classes_of
+from auxvae.metrics.integers import beyond_double, from_least
 from auxvae.metrics.score import Table, names
 from auxvae.metrics.targets import kinds_in
 from foundation.faults import Fault, Refused, Words, listed
@@ -84,6 +85,7 @@ def representation(
     period (F,): of circular factors, in their unit, 0 for the others. categorical (F,): whether a factor's values are
     classes without an order, which are discrete, too.
     """
+    factors, factors_test = _exact(factors, factors_test)
     z, u = _table(codes, "latent", "z"), None if factors is None else _table(factors, "factor", "u")
     z_test = None if codes_test is None else _table(codes_test, "latent", "z")
     u_test = None if factors_test is None else _table(factors_test, "factor", "u")
@@ -102,6 +104,14 @@ def representation(
     kinds = () if u is None else kinds_in(u, periods, classes)
     discrete_or_class = tuple(bool(flag) for flag in (flags != 0) | (classes[:columns] != 0))
     return Representation(z, u, discrete_or_class, kinds, z_test, u_test, others)
+
+
+def _exact(factors: Table | None, factors_test: Table | None) -> tuple[Table | None, Table | None]:
+    """Factors whose integers doubles can hold, those of the test rows counted from the same numbers."""
+    present = [each for each in (factors, factors_test) if each is not None]
+    same = len({np.asarray(each).shape[1:] for each in present}) == 1
+    counted = iter(from_least("factors", present) if same else present)
+    return tuple(None if each is None else next(counted) for each in (factors, factors_test))  # type: ignore[return-value]
 
 
 def is_discrete(column: NDArray[np.float64]) -> bool:
@@ -128,6 +138,9 @@ def _numbers(name: str, values: Table) -> NDArray[np.float64]:
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise Refused(Fault(name, Words(f"values of type {array.dtype}"), "they must be real numbers", "convert them"))
+    if beyond_double(array):
+        text = "a double holds integers up to 2^53 exactly"
+        raise Refused(Fault(name, Words("larger integers"), text, "subtract an offset, or number them from 0"))
     return np.asarray(array, dtype=np.float64)
 
 

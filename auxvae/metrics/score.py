@@ -119,7 +119,8 @@ def within(
 
 def mean_score(values: Float[ndarray, " N"]) -> Score:
     """Mean of one number per image, with its 95 % interval; the matrix holds the numbers, (N,)."""
-    mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    mean = float(np.mean(values))
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan
     return within(mean, error, len(values), xr.DataArray(values, dims=[IMAGE]), -math.inf, math.inf)
 
 

@@ -8,6 +8,13 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
+def standard_by_first(columns: Array, others: Array) -> tuple[Array, Array]:
+    """Both tables by the mean and the spread of the first; what is constant there is 0 in both."""
+    spread = np.where(np.ptp(columns, axis=0) > 0, columns.std(0), np.inf)
+    first, second = ((each - columns.mean(0)) / spread for each in (columns, others))
+    return np.asarray(first), np.asarray(second)
+
+
 def standard(columns: Array) -> Array:
     """Columns of mean 0 and variance 1; constant columns are 0."""
     centred = (columns - columns.mean(0)) * (np.ptp(columns, axis=0) > 0)

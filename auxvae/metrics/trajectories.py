@@ -5,7 +5,8 @@ With z_t the code of image t of a film and v_t = z_{t+1} - z_t (Henaff, Goris & 
     straightness = mean cos(v_t, v_{t+1})        [-1, 1], 1 is straight, noise scores -1/2
     curvature    = mean angle of v_t, v_{t+1}    degrees, 0 is straight
 
-Latents are standardised over all films. The baseline is the straightness of the pixels. Steps of length 0 are left out.
+Latents are standardised over all films. The baseline is the straightness of the pixels. Steps of length 0 are left out,
+and films without any other.
 The interval is that of the mean over films.
 """
 
@@ -17,16 +18,26 @@ from numpy import ndarray
 
 from auxvae.metrics.score import Score, mean_score
 from auxvae.metrics.standardise import standard
+from foundation.faults import Fault, Refused, Words
 
 
 def straightness(films: Float[ndarray, "B T D"]) -> Score:
     """Mean cosine of successive steps of films (B, T, D), T at least 3."""
-    return mean_score(np.nanmean(_cosines(films), 1))
+    return mean_score(_means(_cosines(films)))
 
 
 def curvature(films: Float[ndarray, "B T D"]) -> Score:
     """Mean angle of successive steps of films (B, T, D), degrees."""
-    return mean_score(np.nanmean(np.degrees(np.arccos(_cosines(films).clip(-1, 1))), 1))
+    return mean_score(_means(np.degrees(np.arccos(_cosines(films).clip(-1, 1)))))
+
+
+def _means(turns: Float[ndarray, "B S"]) -> Float[ndarray, " K"]:
+    """Mean over the turns of each film that has any; refused if none has."""
+    moving = turns[~np.isnan(turns).all(1)]
+    if not len(moving):
+        text = "a turn is made of two steps of some length"
+        raise Refused(Fault("films", Words("films that never turn"), text, "leave films out, or give others"))
+    return np.asarray(np.nanmean(moving, 1))
 
 
 def _cosines(films: Float[ndarray, "B T D"]) -> Float[ndarray, "B S"]:

@@ -123,9 +123,10 @@ class Empirical(Prior):
     """Rows of a table, such as the training factors: their dependence is part of it."""
 
     def __init__(self, table: Tensor) -> None:
-        """Standardise the table (N, dimensions)."""
+        """Standardise the table (N, dimensions), in double: a date leaves single precision no digits for its hours."""
         super().__init__(table.shape[1])
-        self.table = (table - table.mean(0)) / table.std(0)
+        double = table.double()
+        self.table = ((double - double.mean(0)) / double.std(0)).float()
 
     def sample(self, u: Tensor, source: torch.Generator) -> Tensor:
         return self.table[torch.randint(len(self.table), (len(u),), generator=source)]

@@ -173,7 +173,7 @@ def _compare(ax: Axes, cells: pd.DataFrame, values: pd.DataFrame, names: list[st
         ax.plot(cell["mean"], row, "o", color=COLOURS["aux"], ms=3.5)
     ax.set_xlabel(metric)
     entry = column(metric)
-    if entry and entry.logarithmic and values["value"].max() > 3 * values["value"].min():
+    if entry and entry.logarithmic and values["value"].max() > 3 * values["value"].min() > 0:
         _logarithmic(ax)
     ax.grid(axis="y", color="0.92", lw=0.6)
 

@@ -49,7 +49,8 @@ def _mosaic(rows: dict[str, Stamps], size: float, gap: int) -> Figure:
     figure, ax = plt.subplots(figsize=shape, layout="constrained")
     stamps = np.arcsinh(np.stack(list(rows.values())) / SOFTENING)
     apart = np.pad(stamps, ((0, 0), (0, 0), (0, gap), (0, 1)), constant_values=np.nan).swapaxes(1, 2)
-    ax.imshow(apart.reshape(len(rows) * (height + gap), -1), cmap="magma", vmin=0)
+    darkest = 0 if stamps.max() > 0 else None  # images below zero everywhere have no colour above it
+    ax.imshow(apart.reshape(len(rows) * (height + gap), -1), cmap="magma", vmin=darkest)
     ax.set_yticks(np.arange(len(rows)) * (height + gap) + height / 2, [str(name) for name in rows])
     ax.set_xticks([])
     ax.tick_params("y", length=0)

@@ -34,6 +34,7 @@ from foundation.console import log, span
 from foundation.faults import Fault, Refused, Words
 
 CHECKPOINT_SECONDS = 15.0
+LARGEST = 1e9  # of a pixel on the likelihood's scale: its square, and the sum of all, leave float32 few digits
 
 Factors = Mapping[str, NDArray[np.float64]]
 Follow = Callable[[Tensor], Mapping[str, float]]  # numbers by name from posterior means (N, d_Z) of validation rows
@@ -79,6 +80,7 @@ class Trainer:
         self.loader, self.validation = (each.batches(run, self.scaling, device) for each in (train, validation))
         data = TrainingData(train.likelihood, self.scaling, store.columns("train"), train.aux(run, self.scaling))
         self.model: Model = make_model(run, data, device)
+        self.images_scale = train.likelihood.to_scale
         self.weights = torch.tensor([run.weights[name] for name in run.terms], device=device)
         self.bound = torch.tensor([run.weights[name] * TERMS[name].in_bound for name in run.terms])
         kinds = {kind.factor for kind in run.dataset.kinds}  # what is followed takes factors for numbers on a line
@@ -195,5 +197,13 @@ class Trainer:
             i, term = broken[0].tolist()
             where = f"{self.run.id}, step {self.state.epoch * self.loader.steps + i + 1}"
             value = Words(f"{self.run.terms[term]} = {values[i, term]:g}")
-            remedy = "lower the learning rate or that weight"
+            remedy = self._remedy()
             raise Refused(Fault(where, value, "every term must be finite", remedy))
+
+    def _remedy(self) -> str:
+        """What to do about a term that is not finite: images too large for float32 are to blame before the training."""
+        largest = float(self.images_scale(torch.tensor([self.scaling.count_low, self.scaling.count_high])).abs().max())
+        if largest > LARGEST:
+            low, high = self.scaling.count_low, self.scaling.count_high
+            return f"the images are to blame, with pixels from {low:g} to {high:g}: take out marks of missing pixels"
+        return "lower the learning rate or that weight"
