@@ -71,8 +71,9 @@ def _written(value: object, room: int) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, Mapping):
         return "{" + _joined(((f"{key}: ", each) for key, each in value.items()), room) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + _joined((("", each) for each in value), room) + "]"
+    if isinstance(value, (list, tuple)):  # a config has lists; a tuple is the shape of an array
+        text = _joined((("", each) for each in value), room)
+        return f"[{text}]" if isinstance(value, list) else f"({text}{',' * (len(value) == 1)})"
     if isinstance(value, int) and abs(value) >= 10**30:
         return f"a number of {int(value.bit_length() * 0.30103) + 1:,} digits"
     return "binary data" if isinstance(value, bytes) else f"{value}"

@@ -220,7 +220,7 @@ def test_a_data_set_without_symmetries_is_refused(place, config):
     (config["runs"][0] if place else config).setdefault("training", {})["augment"] = True
     with pytest.raises(Refused) as refused:
         study_of(config)
-    sentence = f"{place}training.augment: found True, but galaxies declares no symmetries; take it away"
+    sentence = f"{place}training.augment: found true, but galaxies declares no symmetries; take it away"
     assert {str(fault) for fault in refused.value.faults} == {sentence}
 
 

@@ -121,6 +121,7 @@ def test_killed_with_a_companion_network_or_a_queue_it_ends_in_the_same_bytes(me
     assert killed == whole
 
 
+UNPAIRED = {"weights": {"mmd_pairs": 0}}  # a term of pairs is refused where there is none
 SETTINGS = {
     "a posterior, different marginals, drawn pairs": {
         "method": "ae_mmd",
@@ -135,9 +136,9 @@ SETTINGS = {
         "network": {"name": "residual"},
     },
     "a divergence without a closed form": {"method": "beta_vae", "prior": {"kind": "mixture", "std": 0.4}},
-    "no latent left": {"method": "aux_mmd", "coverages": ["full"], "network": {"latents": 5}},
-    "a single latent left": {"method": "aux_mmd", "coverages": ["full"]},
-    "a single latent": {"method": "ae_mmd", "network": {"latents": 1}},
+    "no latent left": {"method": "aux_mmd", "coverages": ["full"], "network": {"latents": 5}, **UNPAIRED},
+    "a single latent left": {"method": "aux_mmd", "coverages": ["full"], **UNPAIRED},
+    "a single latent": {"method": "ae_mmd", "network": {"latents": 1}, **UNPAIRED},
 }
 
 

@@ -11,8 +11,7 @@ from foundation.declare import read
 from simulations.galaxy import GALAXIES, PSFS, draw, parameters, profile, psf
 from simulations.measurement import measure
 from simulations.moments import hollow_moments
-from simulations.parameters import PARAMETERS
-from simulations.reach import HALF_LIGHT_OF_EXPONENTIAL
+from simulations.parameters import HALF_LIGHT_OF_EXPONENTIAL, PARAMETERS
 from simulations.spec import Scene
 from tests.conftest import ROOT
 
