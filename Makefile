@@ -4,15 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CONFIG ?= config/config.yaml
+EXTRAS ?= dev
 
-.PHONY: setup study test lint docs clean
+.PHONY: setup study test lint docs envs clean
 
 setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "auxvae needs Python 3.11 or later: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]' -c constraints.txt
 	@touch $(READY)
 
 study: setup
@@ -30,6 +31,9 @@ lint: setup
 
 docs: setup
 	$(BIN)/pdoc --math -o docs/api foundation simulations auxvae
+
+envs: setup
+	$(BIN)/python envs/generate.py  # the conda environments, from constraints.txt
 
 clean:
 	rm -rf results .snakemake
