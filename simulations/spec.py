@@ -121,7 +121,8 @@ class Split(Section):
         """Shares that do not add up."""
         total = self.train + self.validation + self.test
         if not math.isclose(total, 1, abs_tol=1e-9):
-            yield Fault("", total, "the three shares must add up to 1", "change one")
+            value = Words(f"{self.train:g}, {self.validation:g} and {self.test:g} of the rows, {total:g} together")
+            yield Fault("", value, "the shares of training, validation and test must add up to 1", "change one")
 
 
 @dataclass(frozen=True, config=SECTION)
