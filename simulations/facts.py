@@ -165,6 +165,10 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
     path = value["store"]
     for key in value.keys() - {"store"}:
         faults.append(Fault(f"{where}.{key}", Words("this key"), "an existing store takes no settings", "take it away"))
+    if isinstance(path, str) and {"{", "}"} & {*path}:
+        text = "the path has no braces, which Snakemake takes for names of its own"
+        faults.append(Fault(f"{where}.store", path, text, "rename the folder"))
+        return
     if not isinstance(path, str) or not _is_file(Path(path, "seal.json")):
         remedy = "make one with 'python -m simulations convert' or 'official', or correct the path"
         faults.append(Fault(f"{where}.store", path, "a sealed store must be there", remedy))

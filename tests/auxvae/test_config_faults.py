@@ -113,6 +113,7 @@ BAD = {
         "the gaussian likelihood needs it",
     ),
     "noise of two kinds": (spoil((*GALAXIES, "noise"), {"kind": "gaussian", "sigma": 1, "snr": 2}), "one of the two"),
+    "a store whose path has braces": (spoil(("datasets", "galaxies"), {"store": "my{data}.zarr"}), "has no braces"),
     "a split that does not add up": (spoil((*GALAXIES, "split"), {"train": 0.9}), "must add up to 1"),
     "sobol of an uneven number": (
         lambda c: c["datasets"]["galaxies"].update(design="sobol", galaxies=300),

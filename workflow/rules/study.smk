@@ -13,7 +13,7 @@ from auxvae.config import cost
 from auxvae.config.study import read_study
 from auxvae.metrics.table import measure_modules
 from foundation.yaml_file import load_yaml
-from foundation.faults import Refused
+from foundation.faults import Fault, Refused
 from foundation.files import canonical, digest_of, write_json
 from foundation.provenance import code_hash
 from simulations.facts import read_declared
@@ -43,10 +43,20 @@ def try_programs(study):
         raise Refused(faults)
 
 
+def braces_in(*folders):
+    """Paths of the program that Snakemake could not write into a command."""
+    text = "Snakemake takes braces in a path for names of its own"
+    return [
+        Fault("the folder", str(each), text, "rename it")
+        for each in folders
+        if {"{", "}"} & {*str(each)}
+    ]
+
+
 def checked(config):
     """The data sets and the study of a config; a faulty one ends Snakemake here."""
     try:
-        faults = []
+        faults = braces_in(ROOT, Path(sys.executable).parent)
         for path in workflow.configfiles:
             load_yaml(Path(path), faults)
         declared = read_declared(config, faults)
