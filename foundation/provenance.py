@@ -26,8 +26,14 @@ def code_hash(*modules: str, without: tuple[str, ...] = ()) -> str:
     closure = sorted(name for name in imported if not f"{name}.".startswith(packages))
     digest = hashlib.sha256()
     for name in closure:
-        digest.update(name.encode() + b"\0" + _source(name).read_bytes() + b"\0")
+        digest.update(_entry(name))
     return digest.hexdigest()[:12]
+
+
+@cache
+def _entry(module: str) -> bytes:
+    """A module's name and source, read once by a process."""
+    return module.encode() + b"\0" + _source(module).read_bytes() + b"\0"
 
 
 @cache

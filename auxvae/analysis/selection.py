@@ -19,7 +19,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from auxvae.analysis.files import SELECTION, VALIDATION
-from auxvae.config.choices import Choice, candidate_ids
+from auxvae.config.choices import Choice
 from auxvae.config.rules import RULES
 from auxvae.config.run import Run
 from auxvae.config.study import Study
@@ -112,7 +112,7 @@ def read_selection(results: Path) -> list[dict[str, Any]]:
 
 def shown_runs(study: Study, results: Path) -> tuple[Run, ...]:
     """The runs of a study that are scored on test rows: all but the candidates that were not chosen."""
-    absent = left_out(candidate_ids(study.choices), results)
+    absent = left_out(study.chosen_among, results)
     return tuple(run for run in study.runs if run.id not in absent)
 
 

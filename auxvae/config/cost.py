@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from auxvae.config.networks import BACKBONES
 from auxvae.config.run import Run, Source
 
 MOST_CORES = 16  # of one job; a profile's `max-threads` says less where nodes are smaller
@@ -18,7 +19,21 @@ BESIDE_A_GPU = 4  # cores of a training on a GPU, where all runs of a fleet are 
 BASE, PROCESS = 800, 900  # MB of the program that starts the others, and of one of them with a small data set
 HELD = 3  # times the training images that a training holds: as read, scaled, and one more while either is made
 SCORED = 25  # times the test images that an evaluation holds: reconstructions, SSIM, moments
+EVALUATION_SECONDS = 15  # a run, on one core: its pictures, sensitivities and the suite of metrics
 MINUTES = 10  # that any job may take: start of Python on a slow disk, reading, writing
+
+
+def core_hours(runs: Sequence[Run]) -> float:
+    """Time of training and evaluation of these runs on one CPU core, in hours."""
+    seconds = sum(
+        run.dataset.train
+        * run.training.epochs
+        * run.dataset.stamp**2
+        * run.dataset.channels
+        / BACKBONES[run.network.name].pixels_per_second
+        for run in runs
+    )
+    return (seconds + EVALUATION_SECONDS * len(runs)) / 3600
 
 
 def cores(runs: int, device: str = "cpu") -> int:
@@ -48,9 +63,9 @@ def _images(source: Source, rows: int) -> float:
     return 4 * rows * source.channels * source.stamp**2 / 1e6
 
 
-def training_minutes(core_hours: float, processes: int, attempt: int = 1) -> int:
-    """Minutes of a job that trains for so many core hours by the estimate."""
-    return attempt * (MINUTES + math.ceil(3 * 60 * core_hours / processes))
+def training_minutes(runs: Sequence[Run], processes: int, attempt: int = 1) -> int:
+    """Minutes of a job that trains these runs."""
+    return attempt * (MINUTES + math.ceil(3 * 60 * core_hours(runs) / processes))
 
 
 def evaluation_minutes(runs: int, test: int, processes: int, attempt: int = 1) -> int:

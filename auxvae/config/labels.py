@@ -8,9 +8,6 @@ from typing import Any
 
 from auxvae.config.run import Run
 
-# Fields of a run that are in the label already, or, of the settings, are listed key by key.
-ELSEWHERE = ("dataset", "method", "coverage", "aux", "seed", "settings", "label")
-
 
 def labels(chosen: tuple[Run, ...]) -> dict[str, str]:
     """A name per run id; runs that differ in their seed alone share one, and no others."""
@@ -21,12 +18,19 @@ def labels(chosen: tuple[Run, ...]) -> dict[str, str]:
 
 def variants(chosen: tuple[Run, ...]) -> dict[str, str]:
     """Per run id its label, and the settings in which the runs of that label, method and data set differ."""
-    settings = {run.id: _flat({**asdict(run), **asdict(run.settings)}) for run in chosen}
+    settings = {run.id: _settings(run) for run in chosen}
     alike: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for run in chosen:
         alike.setdefault(_named(run), []).append(settings[run.id])
+    varied = {named: _varied(each) for named, each in alike.items()}
     labelled = {run.id: f", {run.label}" if run.label else "" for run in chosen}
-    return {run.id: labelled[run.id] + _differences(settings[run.id], alike[_named(run)]) for run in chosen}
+    return {run.id: labelled[run.id] + _differences(settings[run.id], varied[_named(run)]) for run in chosen}
+
+
+def _settings(run: Run) -> dict[str, str]:
+    """Every setting of a run that its label could name, by its whole name, section.key, as text."""
+    own = {"network": asdict(run.network), "training": asdict(run.training), "weights": run.weights}
+    return _flat({**own, **asdict(run.settings)})
 
 
 def _named(run: Run) -> tuple[str, ...]:
@@ -35,11 +39,10 @@ def _named(run: Run) -> tuple[str, ...]:
 
 def first_of_label(chosen: tuple[Run, ...]) -> dict[str, str]:
     """One run per label, for the pictures: that of the first seed."""
-    shown: dict[str, str] = {}
+    first: dict[str, str] = {}
     for identity, label in labels(chosen).items():
-        if label not in shown.values():
-            shown[identity] = label
-    return shown
+        first.setdefault(label, identity)
+    return {identity: label for label, identity in first.items()}
 
 
 def families(datasets: Mapping[str, Any]) -> dict[str, str]:
@@ -63,12 +66,11 @@ def _words(run: Run, datasets: set[str]) -> str:
 
 
 def _flat(value: Mapping[str, Any], above: str = "") -> dict[str, str]:
-    """Every setting by its whole name, section.key, as text."""
+    """The values of nested sections by their whole names, section.key, as text."""
     flat: dict[str, str] = {}
     for key, each in value.items():
-        if above or key not in ELSEWHERE:
-            name = f"{above}{key}"
-            flat |= _flat(each, f"{name}.") if isinstance(each, Mapping) else {name: _text(each)}
+        name = f"{above}{key}"
+        flat |= _flat(each, f"{name}.") if isinstance(each, Mapping) else {name: _text(each)}
     return flat
 
 
@@ -81,12 +83,18 @@ def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
 
 
-def _differences(settings: dict[str, str], alike: list[dict[str, str]]) -> str:
-    """The settings that vary among runs that are otherwise alike, by their last names where those are unique."""
-    varied = [name for name in settings if len({other.get(name, "") for other in alike}) > 1]
-    last = [name.rpartition(".")[2] for name in varied]
+def _varied(alike: list[dict[str, str]]) -> list[str]:
+    """The names of the settings that vary among runs that are otherwise alike, in the order of the runs' settings."""
+    names = dict.fromkeys(name for settings in alike for name in settings)
+    return [name for name in names if len({settings.get(name, "") for settings in alike}) > 1]
+
+
+def _differences(settings: dict[str, str], varied: list[str]) -> str:
+    """Those settings of a run, by their last names where those are unique."""
+    names = [name for name in varied if name in settings]
+    last = [name.rpartition(".")[2] for name in names]
     shown = [
-        short if last.count(short) == 1 and short != "kind" else name for name, short in zip(varied, last, strict=True)
+        short if last.count(short) == 1 and short != "kind" else name for name, short in zip(names, last, strict=True)
     ]
-    words = [(short.removesuffix(".kind"), settings[name]) for name, short in zip(varied, shown, strict=True)]
+    words = [(short.removesuffix(".kind"), settings[name]) for name, short in zip(names, shown, strict=True)]
     return "".join(f", {short} {value}" for short, value in words if value not in ("None", "()"))

@@ -12,6 +12,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
@@ -68,7 +69,7 @@ class Run:
     seed: int
     label: str = ""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Readable slug and eight digits of the identity's hash: the run's folder."""
         parts = [self.dataset.name, self.method, self.coverage, f"s{self.seed}", digest_of(self.identity)[:8]]
@@ -171,7 +172,7 @@ class Fleet:
 
     runs: tuple[Run, ...]
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Data set, network, and a hash of the runs."""
         first = self.runs[0]
@@ -190,10 +191,9 @@ class Fleet:
 
 def fleets(runs: tuple[Run, ...], most: int) -> tuple[Fleet, ...]:
     """Runs gathered by data set and shape, at most so many together."""
-    shapes: dict[str, list[Run]] = {}
+    shapes: dict[tuple[object, ...], list[Run]] = {}
     for run in runs:
-        shape = digest_of([asdict(run.dataset), asdict(run.network), asdict(run.training)])
-        shapes.setdefault(shape, []).append(run)
+        shapes.setdefault((run.dataset, run.network, run.training), []).append(run)
     return tuple(
         Fleet(tuple(alike[start : start + most])) for alike in shapes.values() for start in range(0, len(alike), most)
     )

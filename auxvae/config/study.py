@@ -8,14 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 from auxvae.config import idle
 from auxvae.config.checks import Facts, dataset_of, study_faults
 from auxvae.config.choices import Choice, candidate_ids, choices_of
+from auxvae.config.cost import core_hours
 from auxvae.config.kinds import kinds_of
 from auxvae.config.methods import METHODS, PRESETS
-from auxvae.config.networks import BACKBONES
 from auxvae.config.run import Fleet, Run, Source, fleets
 from auxvae.config.settings import resolved
 from auxvae.config.spec import Config, Group
@@ -25,7 +26,6 @@ from foundation.faults import Fault, Refused, Words, listed, suggest
 
 T = TypeVar("T")
 MOST_RUNS = 20_000
-EVALUATION_SECONDS = 15  # a run, on one core: its pictures, sensitivities and the suite of metrics
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,12 @@ class Study:
 
     def candidates(self, fleet: Fleet) -> list[str]:
         """The ids of those runs of a fleet that are chosen among."""
-        every = candidate_ids(self.choices)
-        return [run.id for run in fleet.runs if run.id in every]
+        return [run.id for run in fleet.runs if run.id in self.chosen_among]
+
+    @cached_property
+    def chosen_among(self) -> frozenset[str]:
+        """The ids of the runs that are chosen among."""
+        return candidate_ids(self.choices)
 
     def fleet(self, identity: str) -> Fleet:
         """The fleet of that id; the first, if none is named."""
@@ -59,15 +63,7 @@ class Study:
 
     def core_hours(self) -> float:
         """Time of training and evaluation on one CPU core, in hours."""
-        seconds = sum(
-            run.dataset.train
-            * run.training.epochs
-            * run.dataset.stamp**2
-            * run.dataset.channels
-            / BACKBONES[run.network.name].pixels_per_second
-            for run in self.runs
-        )
-        return (seconds + EVALUATION_SECONDS * len(self.runs)) / 3600
+        return core_hours(self.runs)
 
     def drawing_hours(self) -> float:
         """Time of the simulations on one CPU core, in hours, as they estimate it."""

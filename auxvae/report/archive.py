@@ -25,7 +25,6 @@ import pandas as pd
 
 from auxvae.analysis.files import CODES, PICTURES, RECORD, SCORES, SELECTION, SENSITIVITY, VALIDATION
 from auxvae.analysis.selection import shown_runs
-from auxvae.config.choices import candidate_ids
 from auxvae.config.study import Study
 from foundation.console import log
 from foundation.faults import Fault, Refused, Words
@@ -78,7 +77,7 @@ def _files(study: Study, results: Path, weights: bool) -> Files:
     names = [*WHOLE, *([SELECTION] if study.choices else [])]
     for run in shown_runs(study, results):
         names += [f"runs/{run.id}/{name}" for name in (*OF_RUN, *(WEIGHTS if weights else ()))]
-    names += [f"runs/{run}/{name}" for run in candidate_ids(study.choices) for name in ("spec.json", VALIDATION)]
+    names += [f"runs/{run}/{name}" for run in study.chosen_among for name in ("spec.json", VALIDATION)]
     names += sorted(_drawn(study, results))
     sealed = {f"seals/{name}.json": _store(study, results, name) / "seal.json" for name in study.facts}
     about = {name: ROOT / name for name in ("CITATION.cff", "LICENSE") if (ROOT / name).is_file()}

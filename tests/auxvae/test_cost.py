@@ -1,5 +1,6 @@
 """What a job asks of a cluster: it grows with processes, images and attempts, and never beyond a node's cores."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -21,7 +22,7 @@ def test_a_killed_job_comes_back_with_more(tiny):
     for asked in (
         lambda n: cost.training_memory([run], 2, n),
         lambda n: cost.evaluation_memory(run.dataset, 100, 2, n),
-        lambda n: cost.training_minutes(3.0, 2, n),
+        lambda n: cost.training_minutes([run] * 100, 2, n),
         lambda n: cost.evaluation_minutes(8, 100, 2, n),
     ):
         assert asked(3) == 3 * asked(1) and asked(2) == 2 * asked(1)
@@ -39,6 +40,9 @@ def test_memory_counts_the_images_that_every_process_holds(tiny):
     assert scored == pytest.approx(2 * cost.SCORED * images, rel=0.01)
 
 
-def test_time_falls_with_processes_and_grows_with_test_images():
-    assert cost.training_minutes(16.0, 16) == 10 + 180
+def test_time_falls_with_processes_and_grows_with_test_images(tiny):
+    runs = [with_rows(tiny.runs[0], 1_000_000)] * 160
+    hours = cost.core_hours(runs)
+    assert hours > 16 and hours == pytest.approx(160 * cost.core_hours(runs[:1]))
+    assert cost.training_minutes(runs, 16) == 10 + math.ceil(180 * hours / 16)
     assert cost.evaluation_minutes(32, 2048, 16) == 12 and cost.evaluation_minutes(32, 20480, 16) == 30

@@ -53,9 +53,12 @@ def test_a_hash_follows_the_modules_that_are_used_and_no_others(tmp_path, monkey
     for name, text in {"__init__": "", "one": "from auxvae import two", "two": "", "three": ""}.items():
         (tmp_path / "auxvae" / f"{name}.py").write_text(text)
 
+    def forget():
+        for cached in (provenance._closure, provenance._entry, provenance.imports):
+            cached.cache_clear()
+
     def fresh():
-        provenance._closure.cache_clear()
-        provenance.imports.cache_clear()
+        forget()
         return provenance.code_hash("auxvae.one")
 
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
@@ -65,8 +68,7 @@ def test_a_hash_follows_the_modules_that_are_used_and_no_others(tmp_path, monkey
     (tmp_path / "auxvae" / "two.py").write_text("x = 1")
     assert fresh() != before
     monkeypatch.undo()
-    provenance._closure.cache_clear()
-    provenance.imports.cache_clear()
+    forget()
 
 
 def test_editing_a_figure_a_metric_or_a_term_of_another_method_does_not_retrain(tiny):

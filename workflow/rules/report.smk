@@ -1,6 +1,5 @@
 """The study gathered into two files, then drawn: tables, figures and report.html."""
 
-from auxvae.config.choices import candidate_ids
 from auxvae.config.labels import first_of_label
 
 FIGURES = (
@@ -26,7 +25,7 @@ TABLES = (
 ) + (("selection",) if SELECTION else ())
 # Traversals whose runs are there whatever is chosen; those of chosen runs are drawn too, and not declared.
 SHOWN = first_of_label(
-    tuple(run for run in STUDY.runs if run.id not in candidate_ids(STUDY.choices))
+    tuple(run for run in STUDY.runs if run.id not in STUDY.chosen_among)
 )
 
 

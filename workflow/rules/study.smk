@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(workflow.basedir).parent
@@ -134,14 +135,15 @@ def tested(wildcards):
     return DECLARED.facts[source_of(wildcards).name].test
 
 
-def hours_of(wildcards):
-    """The estimate of a job's fleet, in core hours without a GPU."""
-    return STUDY.core_hours() * len(runs_of(wildcards)) / len(STUDY.runs)
+@cache
+def fleet_json(fleet):
+    """A fleet as plain JSON, made once for all its jobs."""
+    return FLEETS[fleet].to_json()
 
 
 def fleet_digest(fleet, **more):
     """What the bytes of a fleet's results depend on besides code: a job is due again when it changes."""
-    return digest_of({**FLEETS[fleet].to_json(), "device": DEVICE, **more})
+    return digest_of({**fleet_json(fleet), "device": DEVICE, **more})
 
 
 def evaluation_digest(fleet):

@@ -24,7 +24,7 @@ rule train:
             runs_of(w), threads, attempt
         ),
         runtime=lambda w, threads, attempt: cost.training_minutes(
-            hours_of(w), threads, attempt
+            runs_of(w), threads, attempt
         ),
         gpu=GPUS,
     params:
