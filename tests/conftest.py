@@ -39,6 +39,11 @@ def pytest_configure(config):
         torch.utils.backend_registration._setup_privateuseone_for_python_backend("pretend")
 
 
+def pytest_collection_modifyitems(items):
+    """The longest files first, so that with several workers the suite does not end in waiting for one of them."""
+    items.sort(key=lambda item: "workflow" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def pretend():
     """A device that computes nothing, where there is no GPU; where there is one, the GPU's own tests do more."""
