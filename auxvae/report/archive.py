@@ -42,7 +42,7 @@ Files = dict[str, Path]
 def archive(study: Study, config: dict[str, Any], results: Path, target: Path, weights: bool = False) -> None:
     """Write the archive of a finished study, whole or not at all; an unfinished one is refused."""
     files = _files(study, results, weights)
-    if faults := [*_absent(files), *_ungathered(study, results)]:
+    if faults := [*_absent(files, results)] or [*_ungathered(study, results)]:
         raise Refused(faults)
     spec = _text({"config": config, "facts": study.facts})
     contents = {name: digest_entry(file) for name, file in files.items()}
@@ -98,21 +98,25 @@ def _store(study: Study, results: Path, name: str) -> Path:
     return Path(study.facts[name]["store"] or results / "data" / f"{name}.zarr")
 
 
-def _absent(files: Files) -> Iterator[Fault]:
-    for file in files.values():
-        if not file.is_file():
-            yield Fault(str(file), Words("no file"), "only a finished study is archived", FINISH)
+def _absent(files: Files, results: Path) -> Iterator[Fault]:
+    """Files that are not there; of runs the first one alone, since a study of another config has none of hundreds."""
+    absent = [file for file in files.values() if not file.is_file()]
+    of_runs = [file for file in absent if file.is_relative_to(results / "runs")]
+    for file in (*of_runs[:1], *(each for each in absent if each not in of_runs)):
+        more = len({each.parent for each in of_runs}) - 1
+        others = f", nor all those of {more} more run{'' if more == 1 else 's'}" if file in of_runs and more else ""
+        yield Fault(str(file), Words(f"no file{others}"), "only a finished study is archived", FINISH)
 
 
 def _ungathered(study: Study, results: Path) -> Iterator[Fault]:
-    """Runs of the study that its scores lack, and runs of another study that they hold."""
+    """Runs of the study that its scores lack, and runs of another study that they hold, by the first of either."""
     file = results / "scores.parquet"
-    if file.is_file():
-        scores = pd.read_parquet(file, columns=["run", "method"])
-        gathered = set(scores.loc[scores["method"] != "control", "run"])
-        expected = {run.id for run in shown_runs(study, results)}
-        for run in sorted(gathered ^ expected):
-            value = Words(f"{'scores' if run in gathered else 'no score'} of {run}")
+    scores = pd.read_parquet(file, columns=["run", "method"])
+    gathered = set(scores.loc[scores["method"] != "control", "run"])
+    expected = {run.id for run in shown_runs(study, results)}
+    for runs, words in ((expected - gathered, "no score"), (gathered - expected, "scores")):
+        if runs:
+            value = Words(f"{words} of {min(runs)}")
             yield Fault(str(file), value, "its runs must be those of the config", FINISH)
 
 
