@@ -13,6 +13,7 @@ import yaml
 from tests.conftest import ROOT
 
 SNAKEMAKE = [str(Path(sys.executable).parent / "snakemake"), "--snakefile", str(ROOT / "workflow" / "Snakefile")]
+SMOKE = ROOT / "config" / "smoke.yaml"
 PROFILE = ["--workflow-profile", str(ROOT / "workflow" / "profiles" / "default")]
 
 
@@ -25,7 +26,7 @@ def snakemake(folder, *arguments, cwd=None):
 def smoke(tmp_path_factory):
     """A folder in which the smoke study has run."""
     folder = tmp_path_factory.mktemp("smoke")
-    ended = snakemake(folder, "--cores", "all", "--configfile", str(ROOT / "config" / "smoke.yaml"))
+    ended = snakemake(folder, "--cores", "all", "--configfile", str(SMOKE))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return folder
 
@@ -53,7 +54,7 @@ def test_the_smoke_study_leaves_what_it_promises(smoke):
 
 
 def test_a_second_call_has_nothing_to_do(smoke):
-    ended = snakemake(smoke, "-n", "--cores", "all", "--configfile", str(ROOT / "config" / "smoke.yaml"))
+    ended = snakemake(smoke, "-n", "--cores", "all", "--configfile", str(SMOKE))
     assert ended.returncode == 0
     assert "Nothing to be done" in ended.stdout + ended.stderr
 
@@ -65,7 +66,7 @@ def test_a_dry_run_says_what_the_study_costs(smoke):
 
 @pytest.mark.parametrize("changed", ["analyses", "training"])
 def test_a_changed_setting_reruns_what_reads_it_and_no_more(smoke, tmp_path, changed):
-    config = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
+    config = yaml.safe_load((SMOKE).read_text())
     config["training" if changed == "training" else "analyses"]["epochs" if changed == "training" else "bootstrap"] = 25
     path = tmp_path / "changed.yaml"
     path.write_text(yaml.safe_dump(config))
@@ -88,16 +89,32 @@ def test_a_changed_setting_reruns_what_reads_it_and_no_more(smoke, tmp_path, cha
     ],
 )
 def test_edited_code_reruns_what_uses_it_and_no_more(smoke, tmp_path, edited, rerun):
-    assert dry_run(smoke, ROOT / "config" / "smoke.yaml", snakefile=edited_copy(tmp_path, edited)) == rerun
+    assert dry_run(smoke, SMOKE, snakefile=edited_copy(tmp_path, edited)) == rerun
 
 
-def edited_copy(folder, edited):
-    """The Snakefile of a copy of this checkout in which one module has another comment."""
-    for room in ("foundation", "simulations", "auxvae", "workflow"):
+def edited_copy(folder, edited, lines="# another comment\n"):
+    """The Snakefile of a copy of this checkout in which one module has further lines."""
+    for room in ("foundation", "simulations", "auxvae", "workflow", "envs"):
         shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
     with open(folder / edited, "a", encoding="utf-8") as module:
-        module.write("# another comment\n")
+        module.write(lines)
     return folder / "workflow" / "Snakefile"
+
+
+def test_a_store_drawn_by_several_jobs_is_that_of_one(smoke, tmp_path):
+    snakefile = edited_copy(tmp_path, "simulations/jobs.py", "PART_SECONDS = 1\n")
+    target = "results/smoke/data/galaxies.zarr/seal.json"
+    command = [SNAKEMAKE[0], "--snakefile", str(snakefile), target, "--cores", "2", "--configfile", str(SMOKE)]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert ended.returncode == 0 and "draw part 3-of-3 of galaxies" in ended.stdout + ended.stderr, ended.stderr
+    one, several = (folder / "results" / "smoke" / "data" / "galaxies.zarr" for folder in (smoke, tmp_path))
+    assert files_of(several) == files_of(one) and len(files_of(one)) > 10
+    assert not list(several.parent.glob("*.parts/*"))
+
+
+def files_of(folder):
+    """The bytes of every file below a folder, by its path."""
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def jobs(ended):
@@ -109,7 +126,7 @@ def jobs(ended):
 @pytest.fixture(scope="module")
 def selecting(smoke):
     """The config of a study that chooses, of runs as small as can be, run beside the smoke study on its store."""
-    config = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
+    config = yaml.safe_load((SMOKE).read_text())
     config |= {"study": "selecting", "datasets": {"galaxies": {"store": "results/smoke/data/galaxies.zarr"}}}
     config |= {"network": {"name": "mlp", "width": 4}, "training": {"epochs": 1, "batch": 64}}
     config |= {"analyses": {"sensitivity": {"images": 8}, "traversal": {"steps": 2}, "bootstrap": 20}}
@@ -151,7 +168,7 @@ def test_an_edited_choice_is_made_again_and_nothing_is_trained(smoke, selecting,
 
 
 def test_a_study_without_a_choice_has_no_further_job(smoke):
-    config = ROOT / "config" / "smoke.yaml"
+    config = SMOKE
     assert dry_run(smoke, config, "--forceall") == {"simulate", "train", "evaluate", "collect", "report"}
 
 
@@ -164,7 +181,7 @@ def dry_run(folder, config, *arguments, snakefile=ROOT / "workflow" / "Snakefile
 
 
 def test_a_bad_config_ends_before_the_first_job_with_status_2(tmp_path):
-    config = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
+    config = yaml.safe_load((SMOKE).read_text())
     config["coverages"]["two"] = ["sheer1", "g2"]
     config["training"]["epochs"] = "two"
     config["runs"][0]["select"] = "bond"
