@@ -29,8 +29,8 @@ def variants(chosen: tuple[Run, ...]) -> dict[str, str]:
 
 def _settings(run: Run) -> dict[str, str]:
     """Every setting of a run that its label could name, by its whole name, section.key, as text."""
-    own = {"network": asdict(run.network), "training": asdict(run.training), "weights": run.weights}
-    return _flat({**own, **asdict(run.settings)})
+    sections = {"network": asdict(run.network), "training": asdict(run.training), "weights": run.weights}
+    return _flat({**sections, **asdict(run.settings)})
 
 
 def _named(run: Run) -> tuple[str, ...]:

@@ -33,6 +33,12 @@ __all__ = [
 TERM_NAMES = Field(json_schema_extra={"propertyNames": {"enum": [*TERMS]}})
 
 
+def _or_all(schema: dict[str, Any]) -> None:
+    """Where coverages are declared, the word `all` may stand (config.subsets)."""
+    named = {key: schema.pop(key) for key in ("type", "patternProperties", "additionalProperties") if key in schema}
+    schema["anyOf"] = [{"const": "all"}, named]
+
+
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class Group(Settings):
     """Runs of one method that differ in coverage, weights and seed: the product of the three lists.
@@ -60,7 +66,7 @@ class Group(Settings):
     in nats, to compare with what `aux_vae` does now; key by key in auxvae/config/methods.py"""
 
     coverages: Many[Text] = ()
-    """names of coverages; for the methods that take auxiliary variables, which need one"""
+    """names of coverages, or `all`; for the methods that take auxiliary variables, which need one"""
 
     weights: Annotated[dict[Name, Many[NonNegative]], TERM_NAMES] = field(default_factory=dict)
     """by term, a number or a list of numbers over the method's: [each method's terms](methods.md), each
@@ -104,9 +110,10 @@ class Config(Section):
     runs: tuple[Group, ...]
     """list of groups of runs, [below](#a-group-of-runs)"""
 
-    coverages: dict[Name, Many[Text]] = field(default_factory=dict)
-    """by name, the factors that are a model's auxiliary variables; latents 1, 2, ... stand for them in this order, two
-    for a circular factor and one for each class of a categorical one ([how](own_images.md#angles-and-classes))"""
+    coverages: Annotated[dict[Name, Many[Text]], Field(json_schema_extra=_or_all)] = field(default_factory=dict)
+    """by name, the factors that are a model's auxiliary variables, or `all`, every subset of the factors; latents 1,
+    2, ... stand for them in this order, two for a circular factor and one for each class of a categorical one
+    ([how](own_images.md#angles-and-classes))"""
 
     network: Network = field(default_factory=Network)
     """[below](#the-networks)"""

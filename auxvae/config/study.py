@@ -20,6 +20,7 @@ from auxvae.config.methods import METHODS, PRESETS
 from auxvae.config.run import Fleet, Run, Source, fleets
 from auxvae.config.settings import resolved
 from auxvae.config.spec import Config, Group
+from auxvae.config.subsets import with_subsets
 from auxvae.config.unread import unread_faults
 from foundation.declare import read_despite
 from foundation.faults import Fault, Refused, Words, listed, suggest
@@ -90,6 +91,7 @@ def _named(identity: str, choices: Mapping[str, T], where: str) -> T:
 
 def read_study(config: Mapping[str, Any], facts: Facts, faults: list[Fault]) -> Study:
     """The study of a config, or a refusal with all that is wrong, `faults` of its data sets included."""
+    config = with_subsets(config, facts, faults)
     written = _written_groups(config)
     beside: list[Fault] = []
     sections = read_despite(Config, {**config, "runs": []} if written else dict(config), "", beside)

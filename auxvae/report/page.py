@@ -23,6 +23,7 @@ from auxvae.config.study import Study
 from auxvae.metrics.columns import compared, shown_in
 from auxvae.metrics.metric import ReportTable
 from auxvae.report import figures, papers, pictures, tables
+from auxvae.report.coverage import coverage_figure
 from foundation.files import write_text
 
 TABLES: tuple[ReportTable, ...] = get_args(ReportTable)
@@ -44,6 +45,7 @@ def draw(study: Study, results: Path) -> None:
     values = scores.assign(label=scores["run"].map(labels(runs))).dropna(subset=["label"])
     comparison = figures.comparison_figure(tables.cells(scores, labels(runs)), values, compared())
     figures.save(comparison, folder / "comparison")
+    figures.save(coverage_figure(scores, runs, labels(runs)), folder / "coverage")
     figures.save(pictures.reconstruction_figure(_examples(results, titles)), folder / "reconstructions")
     figures.save(pictures.reconstruction_figure(_samples(results, titles)), folder / "samples")
     for run, label in titles.items():
@@ -98,13 +100,10 @@ def tabulate(study: Study, results: Path) -> None:
 
 
 def factors(study: Study) -> list[str]:
-    """The names of the factors of all data sets of a study, and of the variables of those that have several, sorted."""
-    names = {
-        name
-        for facts in study.facts.values()
-        for name in (*facts["factors"], *variables_of(facts["factors"], kinds_of(facts)))
-    }
-    return sorted(names)
+    """The factors of all data sets of a study, in their order, then the variables of those that have several."""
+    names = [name for facts in study.facts.values() for name in facts["factors"]]
+    variables = [name for facts in study.facts.values() for name in variables_of(facts["factors"], kinds_of(facts))]
+    return list(dict.fromkeys([*names, *variables]))
 
 
 def _controls(scores: pd.DataFrame) -> dict[str, str]:

@@ -20,6 +20,7 @@ BLOCKS, SCALES, MEASURES, BOUNDS = ["aux", "recon"], [0.5, 1.0], ["ssim", "ssim_
 IMAGE_SCORES = ("nats", "nats_floor", "mse", "ssim", "ssim_asinh", "flux_bias")
 FIGURES = (
     "correlations",
+    "coverage",
     "sensitivity_ssim",
     "sensitivity_ssim_asinh",
     "sensitivity_nats",
@@ -40,6 +41,7 @@ def write_run(run, folder, decodes):
         "mig",
         "lps",
         "leakage",
+        "recon_tells_flux",
         "swap_recon_flux_slope",
         "covered_68_flux",
         *(IMAGE_SCORES if decodes else ()),

@@ -5,6 +5,7 @@ from auxvae.config.labels import first_of_label
 FIGURES = (
     "comparison",
     "correlations",
+    "coverage",
     "history",
     "reconstructions",
     "samples",
