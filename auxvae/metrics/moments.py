@@ -23,9 +23,11 @@ def covariances(x: Float[Tensor, "*R N C"], resamples: int = 0) -> Float[Tensor,
     grouped = _in_groups((x.double() - x.double().mean(-2, keepdim=True)) * varies)
     total = weights @ _sizes(x)
     mean = weights @ grouped.sum(-2) / total[:, None]
-    covariance = (weights @ (grouped.transpose(-1, -2) @ grouped).flatten(-2)).unflatten(-1, 2 * grouped.shape[-1:])
+    products: Tensor = weights @ (grouped.transpose(-1, -2) @ grouped).flatten(-2)
+    covariance: Tensor = products.unflatten(-1, 2 * grouped.shape[-1:])  # type: ignore[no-untyped-call]
     covariance /= total[:, None, None]  # in place, as there are 0.2 GB of 512 columns
-    return covariance.addcmul_(mean[..., :, None], mean[..., None, :], value=-1)
+    covariance.addcmul_(mean[..., :, None], mean[..., None, :], value=-1)
+    return covariance
 
 
 def correlations(covariance: Float[Tensor, "*S C C"]) -> Float[Tensor, "*S C C"]:

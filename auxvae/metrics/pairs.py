@@ -29,6 +29,7 @@ from auxvae.metrics.score import (
     mirrored_weights,
     names,
 )
+from auxvae.metrics.standardise import standard
 
 Array = NDArray[np.float64]
 PAIRED_ROWS = 1000
@@ -70,9 +71,10 @@ def pair_dependence_floor(codes: Table) -> Score:
 def _of_pairs(z: Float[ndarray, "N D"], weights: Float[ndarray, "S G"]) -> tuple[Float[ndarray, " S"], Array]:
     """Mean distance correlation of the pairs for each row of weights, (S,), and all of the first row, (D, D).
 
-    Pairs of blocks of latents at a time, from the last block on: the distance matrices of all would take 4 N^2 D bytes.
+    Latents are standardised, as single precision does not hold squares of every unit, and the score has none. Pairs of
+    blocks of latents at a time, from the last block on: the distance matrices of all would take 4 N^2 D bytes.
     """
-    latents = z.shape[1]
+    z, latents = standard(z), z.shape[1]
     blocks = [np.arange(start, min(start + BLOCK, latents)) for start in range(0, latents, BLOCK)]
     total, first, spread = np.zeros(len(weights)), np.zeros((latents, latents)), np.zeros((len(weights), latents))
     for i in reversed(range(len(blocks))):
