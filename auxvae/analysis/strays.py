@@ -32,9 +32,9 @@ def _sentences(name: str, table: xr.DataArray) -> Iterator[str]:
         for end in (values.min(), values.max()):
             others = values[values != end]
             if others.size and _is_far(float(end), others, len(values) - others.size):
-                told = f"{end:g} in {len(values) - others.size} of {len(values)} rows"
+                where = f"{end:g} in {len(values) - others.size} of {len(values)} rows"
                 apart = f"far from the others, {others.min():g} to {others.max():g}"
-                yield f"{name} {column}: {told}, {apart}; leave those rows out if it marks missing values"
+                yield f"{name} {column}: {where}, {apart}; leave those rows out if it marks missing values"
 
 
 def _is_far(end: float, others: Array, times: int) -> bool:

@@ -81,5 +81,5 @@ def _covariances(codes: Table, resamples: int) -> Float[Tensor, "S D D"]:
 
 def _score(value: Tensor, codes: Table, matrix: Tensor, most: float = 1) -> Score:
     latents = names(codes, matrix.shape[-1], "z")
-    square = xr.DataArray(matrix[0].numpy(), {"latent": latents, "other": latents}, ["latent", "other"])
+    square = xr.DataArray(matrix[0].numpy().copy(), {"latent": latents, "other": latents}, ["latent", "other"])
     return interval(value, len(np.asarray(codes)), square, most=most)

@@ -6,7 +6,9 @@ import re
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,8 +16,9 @@ from auxvae.analysis.scoring import left_out, rare_classes, read_codes, table
 from auxvae.analysis.strays import strays
 from auxvae.metrics.suite import suite
 from foundation.faults import Refused
+from tests.simulations.test_damaged_files import damage
 
-EXAMPLES = int(os.environ.get("AUXVAE_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("AUXVAE_EXAMPLES", "12"))
 PLENTY = settings(
     max_examples=EXAMPLES,
     derandomize="AUXVAE_EXAMPLES" not in os.environ,
@@ -133,17 +136,27 @@ def test_spoilt_codes_have_finite_scores_or_are_refused(tmp_path_factory, data):
     scored(path)
 
 
+def dataset():
+    return xr.Dataset({"codes": (("row", "latent"), Z), "factors": (("row", "factor"), U)})
+
+
+WRITERS = {
+    "c.npz": lambda path: np.savez_compressed(path, codes=Z, factors=U),
+    "c.nc": lambda path: dataset().to_netcdf(path),
+    "c.zarr": lambda path: dataset().to_zarr(path, consolidated=False),
+    "c.parquet": lambda path: pd.DataFrame(
+        np.hstack([Z, U]), columns=["codes_1", "codes_2", "codes_3", "factors_1", "factors_2"]
+    ).to_parquet(path, write_page_checksum=True),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
 @PLENTY
 @given(data=st.data())
-def test_damaged_files_of_codes_are_refused_in_sentences(tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("codes") / "c.npz"
-    data.draw(st.sampled_from([np.savez, np.savez_compressed]))(path, codes=Z, factors=U)
-    raw = bytearray(path.read_bytes())
-    if data.draw(st.booleans()):
-        del raw[data.draw(st.integers(0, len(raw) - 1)) :]
-    else:
-        raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
-    path.write_bytes(raw)
+def test_damaged_files_of_codes_are_refused_in_sentences(tmp_path_factory, name, data):
+    path = tmp_path_factory.mktemp("codes") / name
+    WRITERS[name](path)
+    damage(path, data)
     scored(path, ["lds"])
 
 

@@ -19,7 +19,7 @@ from auxvae.training import loop
 from foundation.faults import Refused
 from simulations import pixels
 from simulations.convert import convert
-from tests.conftest import TINY, study_of
+from tests.conftest import TINY, refusal, study_of
 
 G = np.random.default_rng(11)
 N = 64
@@ -138,3 +138,14 @@ def test_the_correlation_of_hundreds_of_latents_is_that_of_their_determinant():
     z = G.standard_normal((400, 80)) @ (np.eye(80) + 0.1 * G.standard_normal((80, 80)))
     wanted = -0.5 * np.linalg.slogdet(np.corrcoef(z.T))[1]
     assert total_correlation(z, 3).value == pytest.approx(wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("run", "latents"), [({"method": "ae_mmd"}, 1), ({"method": "aux_mmd", "coverages": "two"}, 2)]
+)
+def test_pairs_of_latents_are_asked_for_only_where_there_are_some(config, run, latents):
+    """A residual latent beside an auxiliary one is a pair; one latent alone, or auxiliary ones alone, are none."""
+    wide = config | {"runs": [run | {"network": {"latents": latents + 1}}]}
+    assert study_of(wide)[1].runs
+    sentences = refusal(config | {"runs": [run | {"network": {"latents": latents}}]})
+    assert any("mmd_pairs compares pairs of latents" in each for each in sentences)
