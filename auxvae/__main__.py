@@ -180,7 +180,9 @@ def score(
     resamples: Annotated[int, typer.Option(min=2, help="Bootstrap samples of the intervals.")] = 100,
 ) -> None:
     """Score anyone's representation; exit status 2 with one sentence per fault."""
+    open_log(None)
     from auxvae.analysis import scoring
+    from auxvae.analysis.strays import strays
     from auxvae.metrics.suite import suite
     from foundation.files import write_json
 
@@ -189,7 +191,7 @@ def score(
     scores = suite(representation, chosen, reference, resamples)
     typer.echo(scoring.table(scores))
     sentences = [] if chosen else scoring.left_out(representation)
-    for sentence in sentences + scoring.rare_classes(representation):
+    for sentence in [*sentences, *scoring.rare_classes(representation), *strays(representation)]:
         log.info(sentence)
     if out is not None:
         write_json(out, {name: measured.to_json() for name, measured in scores.items()})

@@ -42,10 +42,11 @@ def _weightless(group: Group, where: str) -> Iterator[Fault]:
 
 
 def _pairless(config: Config, group: Group, where: str, kinds: tuple[Kind, ...]) -> Iterator[Fault]:
+    """Terms over pairs where there is none: no two residual latents, nor a residual one beside an auxiliary one."""
     latents, method = (group.network or config.network).latents, METHODS[group.method]
     for coverage in group.coverages or ("",):
         auxiliary = len(variables_of(config.coverages.get(coverage, ()), kinds)) if method.has_aux_latents else 0
-        if latents - auxiliary not in (0, 1):  # fewer latents than auxiliary variables are a fault of their own
+        if latents != max(1, auxiliary):  # fewer latents than auxiliary variables are a fault of their own
             continue
         for name, weight in default_terms(group.method, group.preset).items():
             if name in PAIRED and max(group.weights.get(name, (weight,)), default=0) > 0:

@@ -21,10 +21,12 @@ def covariances(x: Float[Tensor, "*R N C"], resamples: int = 0) -> Float[Tensor,
     weights = torch.from_numpy(group_weights(x.shape[-2], resamples)).to(x.device)
     varies = x.amax(-2, keepdim=True) > x.amin(-2, keepdim=True)
     grouped = _in_groups((x.double() - x.double().mean(-2, keepdim=True)) * varies)
-    sums = torch.cat([grouped.transpose(-1, -2) @ grouped, grouped.sum(-2)[..., None]], -1)
-    averages = torch.einsum("sg,...gcd->...scd", weights, sums) / (weights @ _sizes(x))[:, None, None]
-    product, mean = averages[..., :-1], averages[..., -1]
-    covariance: Tensor = product - mean[..., :, None] * mean[..., None, :]
+    total = weights @ _sizes(x)
+    mean = weights @ grouped.sum(-2) / total[:, None]
+    products: Tensor = weights @ (grouped.transpose(-1, -2) @ grouped).flatten(-2)
+    covariance: Tensor = products.unflatten(-1, 2 * grouped.shape[-1:])  # type: ignore[no-untyped-call]
+    covariance /= total[:, None, None]  # in place, as there are 0.2 GB of 512 columns
+    covariance.addcmul_(mean[..., :, None], mean[..., None, :], value=-1)
     return covariance
 
 

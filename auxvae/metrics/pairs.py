@@ -11,11 +11,11 @@ not see the dependence of three latents that are independent in pairs.
 
 from __future__ import annotations
 
-import itertools
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int
 from numpy import ndarray
 from numpy.typing import NDArray
 
@@ -29,10 +29,26 @@ from auxvae.metrics.score import (
     mirrored_weights,
     names,
 )
+from auxvae.metrics.standardise import standard
 
 Array = NDArray[np.float64]
 PAIRED_ROWS = 1000
-BLOCK = 16  # latents whose distance matrices are in memory together, twice
+BLOCK = 32  # latents whose distance matrices are in memory together with those of as many others: 0.8 GB
+
+
+class Block(NamedTuple):
+    """Some latents: their centred distances by pairs of groups, and what follows for each row of weights.
+
+    Rows are in the order of their groups, each padded to m rows with zeros. cells: (G G, D, m m). means: the weighted
+    mean distance A_k. of every row, (S, D, G m). overall: the weighted mean A.. of those, (S, D). rows: the weights of
+    the rows, (S, G m), and total: their sum over the rows that there are, (S, 1).
+    """
+
+    cells: NDArray[np.float32]
+    means: Array
+    overall: Array
+    rows: Array
+    total: Array
 
 
 def pair_dependence(codes: Table, resamples: int = RESAMPLES) -> Score:
@@ -49,69 +65,82 @@ def pair_dependence_floor(codes: Table) -> Score:
     z = np.asarray(codes, dtype=np.float64)
     source = np.random.Generator(np.random.Philox(key=len(z)))
     shuffled = np.stack([source.permutation(column) for column in z.T], 1)[:PAIRED_ROWS]
-    return exact(float(_of_pairs(shuffled, np.ones((1, 1)))[0][0]), len(shuffled))
+    return exact(float(_of_pairs(shuffled, mirrored_weights(len(shuffled), 0))[0][0]), len(shuffled))
 
 
 def _of_pairs(z: Float[ndarray, "N D"], weights: Float[ndarray, "S G"]) -> tuple[Float[ndarray, " S"], Array]:
     """Mean distance correlation of the pairs for each row of weights, (S,), and all of the first row, (D, D).
 
-    Pairs of blocks of latents at a time: the distance matrices of all would take 4 N^2 D bytes.
+    Latents are standardised, as single precision does not hold squares of every unit, and the score has none. Pairs of
+    blocks of latents at a time, from the last block on: the distance matrices of all would take 4 N^2 D bytes.
     """
-    latents = z.shape[1]
+    z, latents = standard(z), z.shape[1]
     blocks = [np.arange(start, min(start + BLOCK, latents)) for start in range(0, latents, BLOCK)]
-    total, first = np.zeros(len(weights)), np.zeros((latents, latents))
-    for a, b in itertools.combinations_with_replacement(range(len(blocks)), 2):
-        both = blocks[a] if a == b else np.concatenate([blocks[a], blocks[b]])
-        drawn = _correlation(_products(_centred(z[:, both]), weights))
-        upper = (both[:, None] < both) if a == b else (both[:, None] <= blocks[a][-1]) & (both > blocks[a][-1])
-        total += drawn[:, upper].sum(1)
-        first[np.ix_(both, both)] = drawn[0]
+    total, first, spread = np.zeros(len(weights)), np.zeros((latents, latents)), np.zeros((len(weights), latents))
+    for i in reversed(range(len(blocks))):
+        a, one = blocks[i], _block(z[:, blocks[i]], weights)
+        for b in blocks[i:]:
+            covariance = _covariances(one, one if b is a else _block(z[:, b], weights), weights)
+            if b is a:
+                spread[:, a] = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2).clip(0))
+            drawn = _correlation(covariance, spread[:, a], spread[:, b])
+            total += drawn[:, a[:, None] < b].sum(1)
+            first[np.ix_(a, b)], first[np.ix_(b, a)] = drawn[0], drawn[0].T
     return total / max(1, latents * (latents - 1) // 2), first
 
 
-def _centred(codes: Float[ndarray, "N D"]) -> Float[ndarray, "D N N"]:
-    """Doubly centred distance matrices of the latents: less the means of row and column, plus the overall mean."""
-    distances = np.abs(codes.T[:, :, None] - codes.T[:, None, :]).astype(np.float32)
-    rows = distances.mean(2)
-    distances -= rows[:, :, None]
-    distances -= (rows - rows.mean(1, keepdims=True))[:, None, :]
+def _block(z: Float[ndarray, "N D"], weights: Float[ndarray, "S G"]) -> Block:
+    group, groups = group_of_rows(len(z)), weights.shape[1]
+    size = -(-len(z) // groups)
+    order = np.argsort(group, kind="stable")
+    place = group[order] * size + np.arange(len(z)) - np.searchsorted(group[order], group[order])
+    cells = np.empty((groups, groups, z.shape[1], size, size), dtype=np.float32)
+    sums = np.empty((z.shape[1], groups, groups * size))
+    for j, latent in enumerate(z[order].T):
+        padded = _padded(_centred(latent), place, groups * size).reshape(groups, size, groups, size)
+        cells[:, :, j] = padded.swapaxes(1, 2)
+        sums[j] = padded.sum(1, dtype=np.float64).reshape(groups, -1)
+    rows, total = np.repeat(weights, size, 1), (weights @ np.bincount(group).astype(np.float64))[:, None]
+    means = np.einsum("sg,dgn->sdn", weights, sums, optimize=True) / total[..., None]
+    overall = (means @ rows[..., None])[..., 0] / total
+    return Block(cells.reshape(groups**2, -1, size**2), means, overall, rows, total)
+
+
+def _padded(square: Float32[ndarray, "N N"], place: Int[ndarray, " N"], size: int) -> Float32[ndarray, "M M"]:
+    """Rows and columns at their places among `size`, with zeros between."""
+    if size == len(square):
+        return square
+    padded = np.zeros((size, size), dtype=np.float32)
+    padded[np.ix_(place, place)] = square
+    return padded
+
+
+def _centred(latent: Float[ndarray, " N"]) -> Float32[ndarray, "N N"]:
+    """The doubly centred distance matrix: less the means of row and column, plus the overall mean."""
+    distances = np.abs(latent[:, None] - latent).astype(np.float32)
+    rows = distances.mean(1)
+    distances -= rows[:, None]
+    distances -= rows - rows.mean()
     return np.asarray(distances)
 
 
-def _products(centred: Float[ndarray, "D N N"], weights: Float[ndarray, "S G"]) -> Float[ndarray, "S D D"]:
-    """Squared distance covariances of the latents, for each row of weights of the groups (or of the single group).
+def _covariances(one: Block, other: Block, weights: Float[ndarray, "S G"]) -> Float[ndarray, "S D E"]:
+    """Squared distance covariances of the latents of two blocks, for each row of weights of the groups.
 
     With W the sum of the weights of all rows and A_k. = sum_l w_l A_kl / W, doubly centred for those weights anew:
     1/W^2 sum_kl w_k w_l A_kl B_kl - 2/W sum_k w_k A_k. B_k. + A.. B.. .
     """
-    group = group_of_rows(centred.shape[1]) if weights.shape[1] > 1 else np.zeros(centred.shape[1], dtype=np.intp)
-    total = (weights @ np.bincount(group))[:, None, None]
-    products, sums = _in_groups(centred, group)
+    groups, total = weights.shape[1], one.total[..., None]
+    products = (one.cells @ other.cells.transpose(0, 2, 1)).astype(np.float64)
+    products = products.reshape(groups, groups, *products.shape[1:])
     both = np.einsum("sg,sh,ghde->sde", weights, weights, products, optimize=True) / total**2
-    means = np.einsum("sg,gdn->sdn", weights, sums, optimize=True) / total
-    weighted = means * weights[:, None, group]
-    overall = weighted.sum(-1) / total[..., 0]
-    return np.asarray(both - 2 * weighted @ means.transpose(0, 2, 1) / total + overall[:, :, None] * overall[:, None])
+    by_row = (one.means * one.rows[:, None]) @ other.means.transpose(0, 2, 1) / total
+    return np.asarray(both - 2 * by_row + one.overall[:, :, None] * other.overall[:, None])
 
 
-def _in_groups(
-    centred: Float[ndarray, "D N N"], group: Int[ndarray, " N"]
-) -> tuple[Float[ndarray, "G G D D"], Float[ndarray, "G D N"]]:
-    """Sums of A_kl B_kl over the rows k of one group and l of another, (G, G, D, D), and of A_kl over k, (G, D, N)."""
-    order = np.argsort(group, kind="stable")
-    starts = np.searchsorted(group[order], np.arange(group.max() + 1))
-    products, sums = [], []
-    for rows in np.split(order, starts[1:]):
-        strip = centred[:, rows]
-        sums.append(strip.sum(1, dtype=np.float64))
-        columns = strip[:, :, order].transpose(2, 0, 1)
-        of_columns = (columns @ columns.transpose(0, 2, 1)).astype(np.float64)
-        products.append(np.add.reduceat(of_columns, starts))
-    return np.stack(products), np.stack(sums)
-
-
-def _correlation(products: Float[ndarray, "*S D D"]) -> Float[ndarray, "*S D D"]:
-    """Distance correlations from distance covariances; 0 where a latent is constant."""
-    spread = np.sqrt(np.diagonal(products, axis1=-2, axis2=-1).clip(0))
-    scale = spread[..., :, None] * spread[..., None, :]
-    return np.asarray(np.sqrt(np.divide(products, scale, out=np.zeros_like(products), where=scale > 0).clip(0)))
+def _correlation(
+    covariance: Float[ndarray, "S D E"], one: Float[ndarray, "S D"], other: Float[ndarray, "S E"]
+) -> Float[ndarray, "S D E"]:
+    """Distance correlations from distance covariances and standard deviations; 0 where a latent is constant."""
+    scale = one[:, :, None] * other[:, None]
+    return np.asarray(np.sqrt(np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 0).clip(0)))

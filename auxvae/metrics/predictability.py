@@ -9,10 +9,10 @@ standardised; those of variance below 1e-4 are *constant* and left out (NaN in t
 standardising would blow up noise to the size of a signal. For equicorrelated Gaussians R2_i is
 rho^2 (d - 1) / (1 + (d - 2) rho). The interval is over the predicted rows, for fixed regressors.
 
-The networks of all folds and latents are one batch of matrix products. They are trained by Adam for two epochs of
-minibatches on at most 4,000 rows; then their last layer and the linear term are solved by least squares on all training
-rows of the fold, with a ridge penalty on the hidden features chosen on a tenth of them, in place of early stopping.
-Folds and initial weights depend on the number of rows alone.
+The networks of all folds and of a block of latents are one batch of matrix products. They are trained by Adam for two
+epochs of minibatches on at most 4,000 rows; then their last layer and the linear term are solved by least squares on
+all training rows of the fold, with a ridge penalty on the hidden features chosen on a tenth of them, in place of early
+stopping. Folds and initial weights depend on the number of rows alone.
 
 Known failures: LPS sees the conditional mean only. Two uniforms rotated by 45 degrees, or a circle, are dependent and
 score 0, so that `pair_dependence` complements it.
@@ -37,6 +37,7 @@ Array = NDArray[np.float64]
 Folds = Int[ndarray, " N"]
 CONSTANT = 1e-4  # variance below which a latent is left out
 FOLDS, WIDTH, EPOCHS, BATCH, RATE = 5, 64, 2, 250, 1e-2
+BLOCK = 32  # latents that are predicted together
 HIDDEN_ROWS = 4000  # at most so many train the hidden layers; the last layer uses all
 RIDGES = (1e-4, 1e-2, 1.0)  # penalties, in units of the mean square of the features
 
@@ -107,16 +108,23 @@ def trees(z: Float[ndarray, "N D"], fold: Folds) -> Float[ndarray, "N D"]:
 
 
 def networks(z: Float[ndarray, "N D"], fold: Folds) -> Float[ndarray, "N D"]:
-    """Every column predicted from the others, by networks of two layers plus a linear term."""
+    """Every column predicted from the others, by networks of two layers plus a linear term.
+
+    Blocks of predicted columns at a time: the layers of all, with their gradients, take 1.6 MB for each of 512.
+    """
     source = torch.Generator().manual_seed(len(z))
     columns, predicted = torch.from_numpy(z).float(), np.empty_like(z)
     size = int(np.bincount(fold, minlength=FOLDS).max())
     training = torch.stack([_shuffled(np.flatnonzero(fold != k), len(z) - size, source) for k in range(FOLDS)])
-    layers = _hidden_layers(columns, training[:, :HIDDEN_ROWS], source)
-    for k in range(FOLDS):
-        held_out = np.flatnonzero(fold == k)
-        of_fold = [layer[k] for layer in layers]
-        predicted[held_out] = _last_layer(of_fold, columns, training[k], torch.from_numpy(held_out)).numpy()
+    start = _drawn_layers(z.shape[1], source)
+    batches = _batches(training[:, :HIDDEN_ROWS], source)
+    for block in torch.arange(z.shape[1]).split(BLOCK):
+        layers = _hidden_layers(columns, block, [layer[:, block] for layer in start], batches)
+        for k in range(FOLDS):
+            held_out = np.flatnonzero(fold == k)
+            of_fold = [layer[k] for layer in layers]
+            of_block = _last_layer(of_fold, columns, block, training[k], torch.from_numpy(held_out))
+            predicted[np.ix_(held_out, block)] = of_block.numpy()
     return predicted
 
 
@@ -124,24 +132,34 @@ def _shuffled(rows: NDArray[np.intp], size: int, source: torch.Generator) -> Ten
     return torch.from_numpy(rows)[torch.randperm(len(rows), generator=source)[:size]]
 
 
-def _hidden_layers(z: Float[Tensor, "N D"], training: Int[Tensor, "K M"], source: torch.Generator) -> list[Tensor]:
-    """The first two layers of every fold and latent, (K, D, D + 1, W) and (K, D, W, W), from training rows (K, M)."""
-    latents = z.shape[1]
-    blind = 1 - torch.eye(latents, latents + 1)[:, :, None]
+def _drawn_layers(latents: int, source: torch.Generator) -> list[Tensor]:
+    """Weights to start from, of every fold and latent: (K, D, D + 1, W), (K, D, W, W) and zeros (K, D, W, 1)."""
     shapes = ((latents + 1, WIDTH), (WIDTH, WIDTH), (WIDTH, 1))
-    first, second, last = (
-        torch.randn(len(training), latents, a, b, generator=source) * (2 / a) ** 0.5 * (b > 1) for a, b in shapes
-    )
-    skip = torch.zeros(len(training), latents, latents + 1, 1)
-    parameters = [each.requires_grad_() for each in (first, second, last, skip)]
+    return [torch.randn(FOLDS, latents, a, b, generator=source).mul_((2 / a) ** 0.5 * (b > 1)) for a, b in shapes]
+
+
+def _batches(training: Int[Tensor, "K M"], source: torch.Generator) -> list[Tensor]:
+    """The rows of every minibatch, (K, B), from the training rows (K, M)."""
+    orders = [torch.randperm(training.shape[1], generator=source) for _ in range(EPOCHS)]
+    return [rows for order in orders for rows in training[:, order].split(BATCH, 1)]
+
+
+def _hidden_layers(
+    z: Float[Tensor, "N D"], block: Int[Tensor, " b"], start: list[Tensor], batches: list[Tensor]
+) -> list[Tensor]:
+    """The first two layers of every fold and latent of the block, (K, b, D + 1, W) and (K, b, W, W), trained."""
+    latents = z.shape[1]
+    blind = 1 - torch.eye(latents, latents + 1)[block, :, None]
+    skip = torch.zeros(FOLDS, len(block), latents + 1, 1)
+    parameters = [each.requires_grad_() for each in (*start, skip)]
+    first, second, last, _ = parameters
     optimiser = torch.optim.Adam(parameters, lr=RATE, fused=True)
-    for _ in range(EPOCHS):
-        for rows in training[:, torch.randperm(training.shape[1], generator=source)].split(BATCH, 1):
-            x = _with_constant(z[rows])[:, None]
-            output = _hidden(x, first * blind, second) @ last + x @ (skip * blind)
-            optimiser.zero_grad()
-            (output[..., 0] - z[rows].transpose(1, 2)).square().mean(-1).sum().backward()
-            optimiser.step()
+    for rows in batches:
+        x = _with_constant(z[rows])[:, None]
+        output = _hidden(x, first * blind, second) @ last + x @ (skip * blind)
+        optimiser.zero_grad()
+        (output[..., 0] - z[rows][..., block].transpose(1, 2)).square().mean(-1).sum().backward()
+        optimiser.step()
     return [(first * blind).detach(), second.detach()]
 
 
@@ -154,18 +172,22 @@ def _hidden(x: Tensor, first: Tensor, second: Tensor) -> Tensor:
 
 
 def _last_layer(
-    layers: list[Tensor], z: Tensor, training: Int[Tensor, " M"], held_out: Int[Tensor, " H"]
-) -> Float[Tensor, "H D"]:
+    layers: list[Tensor],
+    z: Float[Tensor, "N D"],
+    block: Int[Tensor, " b"],
+    training: Int[Tensor, " M"],
+    held_out: Int[Tensor, " H"],
+) -> Float[Tensor, "H b"]:
     """Predictions for held-out rows, by last layers of W + D + 1 weights solved on nine tenths of the training rows.
 
     The other tenth chooses the ridge penalty.
     """
     tenth = len(training) // 10
-    fit, choose, test = (_features(z[rows], layers) for rows in (training[tenth:], training[:tenth], held_out))
+    fit, choose, test = (_features(z[rows], block, layers) for rows in (training[tenth:], training[:tenth], held_out))
     gram = fit.transpose(1, 2) @ fit / fit.shape[1]
-    moment = fit.transpose(1, 2) @ z[training[tenth:]].T[..., None] / fit.shape[1]
+    moment = fit.transpose(1, 2) @ z[training[tenth:]][:, block].T[..., None] / fit.shape[1]
     weights = torch.cat([torch.linalg.solve(gram + _ridge(gram, len(z.T), share), moment) for share in RIDGES], -1)
-    error = (choose @ weights - z[training[:tenth]].T[..., None]).square().mean(1)
+    error = (choose @ weights - z[training[:tenth]][:, block].T[..., None]).square().mean(1)
     best = weights.gather(-1, error.argmin(-1)[:, None, None].expand(-1, weights.shape[1], 1))
     return (test @ best)[..., 0].T
 
@@ -177,7 +199,7 @@ def _ridge(gram: Tensor, latents: int, share: float) -> Tensor:
     return torch.diag_embed(scale * share + 1e-6)
 
 
-def _features(z: Float[Tensor, "M D"], layers: list[Tensor]) -> Float[Tensor, "D M C"]:
+def _features(z: Float[Tensor, "M D"], block: Int[Tensor, " b"], layers: list[Tensor]) -> Float[Tensor, "b M C"]:
     """For every predicted latent: hidden features, the other latents (the latent itself is set to 0), a constant."""
-    others = _with_constant(z * (1 - torch.eye(z.shape[1]))[:, None])
+    others = _with_constant(z * (1 - torch.eye(z.shape[1]))[block, None])
     return torch.cat([_hidden(_with_constant(z)[None], *layers), others], -1)

@@ -141,7 +141,7 @@ def _numbers(name: str, values: Table) -> NDArray[np.float64]:
     if beyond_double(array):
         text = "a double holds integers up to 2^53 exactly"
         raise Refused(Fault(name, Words("larger integers"), text, "subtract an offset, or number them from 0"))
-    return np.asarray(array, dtype=np.float64)
+    return np.require(array, np.float64, "W")  # torch warns of arrays that are read-only, as those of Parquet are
 
 
 def _kind_faults(u: xr.DataArray, periods: NDArray[Any], classes: NDArray[Any]) -> list[Fault]:

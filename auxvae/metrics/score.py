@@ -183,7 +183,7 @@ def mirrored_weights(rows: int, pairs: int) -> Float[ndarray, "S G"]:
 
 def labelled(matrix: ArrayLike, codes: object, factors: object) -> xr.DataArray:
     """A matrix (D, F) labelled with the names of latents and factors, read from the arrays or numbered."""
-    values = np.asarray(matrix)
+    values = np.asarray(matrix).copy()  # a view of one resample would keep those of all
     sides = (("latent", codes, "z"), ("factor", factors, "u"))
     coords = {dim: names(table, size, stem) for (dim, table, stem), size in zip(sides, values.shape, strict=True)}
     return xr.DataArray(values, coords, [dim for dim, _, _ in sides])

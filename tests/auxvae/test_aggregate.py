@@ -11,7 +11,7 @@ from auxvae.losses.mmd import joint
 from auxvae.losses.queue import empty_queue
 from auxvae.metrics.alignment import informative_scores
 from auxvae.metrics.covariance import covariance_ratio, total_correlation, wasserstein_correlation
-from auxvae.metrics.pairs import _centred, _correlation, _products, pair_dependence, pair_dependence_floor
+from auxvae.metrics.pairs import _block, _correlation, _covariances, pair_dependence, pair_dependence_floor
 from auxvae.metrics.posterior import divergence, informative_latents
 from auxvae.metrics.prior_match import marginal_wasserstein, match_scores, prior_mmd, sliced_wasserstein
 from auxvae.metrics.score import BLOCKS, group_of_rows, jackknife
@@ -128,7 +128,10 @@ def test_weighting_a_group_of_rows_is_repeating_or_deleting_its_rows_in_pair_dep
     weights = np.ones((2, 100))
     weights[1, :4], weights[1, 7] = [0, 2, 3, 2], 0
     repeated = np.repeat(codes, weights[1].astype(int)[group_of_rows(250)], 0)
-    result = _correlation(_products(_centred(codes), weights))
+    block = _block(codes, weights)
+    covariance = _covariances(block, block, weights)
+    spread = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    result = _correlation(covariance, spread, spread)
     for drawn, z in zip(result, (codes, repeated), strict=True):
         for i, j in ((0, 1), (0, 2), (1, 2)):
             assert drawn[i, j] == pytest.approx(distance_correlation(z[:, i], z[:, j]), rel=1e-4)
