@@ -14,11 +14,13 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from foundation.declare import read_despite
-from foundation.faults import Fault, Refused, Words, listed, shown, suggest
+from foundation.faults import Fault, Refused, Words, as_step, listed, meant, shown, suggest
 from foundation.fields import NAME
 from foundation.files import read_json
+from foundation.written import as_written
 from simulations.cost import core_seconds
 from simulations.kinds import Kind, read_kinds
+from simulations.parameters import PARAMETERS
 from simulations.presets import PRESETS, over_preset
 from simulations.reach import dataset_faults
 from simulations.spec import Dataset
@@ -69,17 +71,25 @@ def read_declared(config: Mapping[str, Any], faults: list[Fault]) -> Declared:
         faults.append(Fault("datasets", section, "at least one named data set is needed", "add one"))
         return declared
     for name, value in section.items():
-        where = f"datasets.{name}"
+        where = f"datasets.{as_step(name)}"
         if not isinstance(name, str) or not NAME.fullmatch(name):
             faults.append(Fault(where, name, "a name is letters, digits and _, a letter first", "rename it"))
         elif isinstance(value, Mapping) and "store" in value:
             _existing(name, value, where, declared, faults)
-        elif (dataset := read_dataset(value, where, faults)) is not None:
-            declared.simulated[name] = dataset
-            declared.facts[name] = _facts(name, dataset)
-        elif names := _factor_names(value):
-            declared.doubtful[name] = names
+        else:
+            wrong: list[Fault] = []
+            _simulated(name, value, where, declared, wrong)
+            faults += as_written(wrong, config)
     return declared
+
+
+def _simulated(name: str, value: object, where: str, declared: Declared, faults: list[Fault]) -> None:
+    """A data set that is to be drawn, or the names of its factors if something else is wrong with it."""
+    if (dataset := read_dataset(value, where, faults)) is not None:
+        declared.simulated[name] = dataset
+        declared.facts[name] = _facts(name, dataset)
+    elif names := _factor_names(value):
+        declared.doubtful[name] = names
 
 
 def _factor_names(value: object) -> list[str]:
@@ -89,7 +99,10 @@ def _factor_names(value: object) -> list[str]:
     preset = value.get("preset")
     usual = PRESETS[preset]["factors"] if isinstance(preset, str) and preset in PRESETS else {}
     written = value.get("factors", usual)
-    return [str(name) for name in written] if isinstance(written, Mapping) else []
+    if not isinstance(written, Mapping):
+        return []
+    names = [str(name) if name in PARAMETERS else meant(str(name), PARAMETERS) for name in written]
+    return [*dict.fromkeys([*filter(None, names), *(PARAMETERS if "" in names else ())])]
 
 
 def read_dataset(value: object, where: str, faults: list[Fault]) -> Dataset | None:
@@ -104,6 +117,9 @@ def read_dataset(value: object, where: str, faults: list[Fault]) -> Dataset | No
             faults.append(Fault(f"{where}.preset", name, f"the presets are {listed(PRESETS)}", remedy))
             return None
         value = over_preset(PRESETS[name], value)
+    elif fault := _source_fault(value, where):
+        faults.append(fault)
+        return None
     wrong: list[Fault] = []
     dataset = read_despite(Dataset, value, where, wrong)
     if wrong and isinstance(value, Mapping):
@@ -112,6 +128,21 @@ def read_dataset(value: object, where: str, faults: list[Fault]) -> Dataset | No
         wrong += dataset_faults(dataset, where, wrong)
     faults += wrong
     return dataset if isinstance(dataset, Dataset) and not wrong else None
+
+
+def _source_fault(value: object, where: str) -> Fault | None:
+    """The fault of a preset or a store that is not written as one."""
+    if isinstance(value, str):
+        key = "preset" if meant(value, PRESETS) else "store" if value.endswith(".zarr") else ""
+        text = "a section of named settings stands here"
+        return Fault(where, value, text, f"write {{{key}: {meant(value, PRESETS) or value}}}") if key else None
+    fields = Dataset.__dataclass_fields__
+    for key in value if isinstance(value, Mapping) else ():
+        similar = meant(str(key), [*fields, "preset", "store"])
+        if key not in fields and similar in ("preset", "store"):
+            text = f"the keys here are preset, store, {listed(fields)}"
+            return Fault(f"{where}.{as_step(key)}", Words("this key"), text, f"did you mean {similar!r}?")
+    return None
 
 
 def _stand_ins(faults: list[Fault], where: str) -> dict[str, Any]:

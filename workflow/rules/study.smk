@@ -1,5 +1,6 @@
 """The whole study, checked when the workflow is parsed: every fault at once, exit status 2, nothing written."""
 
+import importlib.util
 import os
 import shlex
 import sys
@@ -11,6 +12,7 @@ sys.path.insert(0, str(ROOT))
 
 from auxvae.config import cost
 from auxvae.config.study import read_study
+from auxvae.config.trials import tried
 from auxvae.metrics.table import measure_modules
 from foundation.yaml_file import load_yaml
 from foundation.faults import Fault, Refused
@@ -27,20 +29,16 @@ from simulations.jobs import (
 from simulations.spec import to_json
 
 
-def try_programs(study):
+def tried_here(trials):
     """Priors that are users' programs are tried before the first job, where torch is at hand."""
-    if not any(run.prior.is_a_program() for run in study.runs):
-        return
-    try:
-        from auxvae.models.prior_checks import program_faults
-    except ModuleNotFoundError:
-        print(
-            "note: priors are tried when they are trained: no torch here",
-            file=sys.stderr,
-        )
-        return
-    if faults := program_faults(study.runs):
-        raise Refused(faults)
+    if not trials or not workflow.is_main_process:
+        return []
+    if importlib.util.find_spec("torch"):
+        return tried(trials)
+    print(
+        "note: priors are tried when they are trained: no torch here", file=sys.stderr
+    )
+    return []
 
 
 def braces_in(*folders):
@@ -60,10 +58,7 @@ def checked(config):
         for path in workflow.configfiles:
             load_yaml(Path(path), faults)
         declared = read_declared(config, faults)
-        study = read_study(config, declared.to_json(), faults)
-        if workflow.is_main_process:
-            try_programs(study)
-        return declared, study
+        return declared, read_study(config, declared.to_json(), faults, tried_here)
     except Refused as refused:
         print(refused, file=sys.stderr)
         sys.stderr.flush()
