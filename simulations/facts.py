@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,13 @@ from foundation.files import read_json
 from foundation.written import as_written
 from simulations.cost import core_seconds
 from simulations.kinds import Kind, read_kinds
-from simulations.parameters import PARAMETERS
+from simulations.parameters import BRIGHTEST, PARAMETERS
 from simulations.presets import PRESETS, over_preset
 from simulations.reach import dataset_faults
 from simulations.spec import Dataset
 from simulations.symmetries import Symmetry, read_symmetries, symmetries_of
+
+MOST = 200  # data sets of a study; to estimate what their drawing takes needs some 5 ms each
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,10 @@ def read_declared(config: Mapping[str, Any], faults: list[Fault]) -> Declared:
     section = config.get("datasets")
     if not isinstance(section, Mapping) or not section:
         faults.append(Fault("datasets", section, "at least one named data set is needed", "add one"))
+        return declared
+    if len(section) > MOST:
+        value, allowed = Words(f"{len(section):,} data sets"), f"a study has {MOST} at most"
+        faults.append(Fault("datasets", value, allowed, "divide the study"))
         return declared
     for name, value in section.items():
         where = f"datasets.{as_step(name)}"
@@ -119,6 +125,11 @@ def read_dataset(value: object, where: str, faults: list[Fault]) -> Dataset | No
         value = over_preset(PRESETS[name], value)
     elif fault := _source_fault(value, where):
         faults.append(fault)
+        return None
+    named = value.get("factors") if isinstance(value, Mapping) else None
+    if isinstance(named, Mapping) and len(named) > 4 * len(PARAMETERS):
+        text = f"a scene has {len(PARAMETERS)} parameters"
+        faults.append(Fault(f"{where}.factors", Words(f"{len(named):,} factors"), text, "keep those that vary"))
         return None
     wrong: list[Fault] = []
     dataset = read_despite(Dataset, value, where, wrong)
@@ -174,6 +185,15 @@ def _facts(name: str, dataset: Dataset) -> Facts:
 
 def _refuse_broken(sealed: Mapping[str, Any]) -> None:
     """A ValueError that names the first of a seal's numbers and names for which there is something else."""
+    known = {each.name: each for each in fields(Facts)}
+    if unknown := [*(sealed.keys() - known.keys())]:
+        raise ValueError(f"{listed(sorted(unknown))} is none of them")
+    if absent := [
+        n for n, each in known.items() if each.default is each.default_factory and n not in (*sealed, "name")
+    ]:
+        raise ValueError(f"{listed(absent)} is absent")
+    if (sky := sealed.get("sky")) is not None and not (type(sky) in (int, float) and 0 <= sky < BRIGHTEST):
+        raise ValueError(f"sky is {shown(sky)}, not a number of photons")
     for key in ("galaxies", "train", "test", "stamp", "channels", "image_bytes"):
         if type(sealed[key]) is not int or not 1 <= sealed[key] < 2**63:
             raise ValueError(f"{key} is {shown(sealed[key])}, not a whole number above 0")
@@ -206,12 +226,12 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
         return
     try:
         sealed = read_json(Path(path, "seal.json"), "the seal of a store")["facts"]
+        _refuse_broken(sealed)
         declared_facts = {  # stores of earlier versions declare none
             "symmetries": read_symmetries(sealed.get("symmetries", ())),
             "kinds": read_kinds(sealed.get("kinds", ()), sealed["factors"]),
         }
         names = {"name": name, "store": path, "factors": tuple(sealed["factors"])}
-        _refuse_broken(sealed)
         declared.facts[name] = Facts(**{**sealed, **names, **declared_facts})
     except (Refused, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         allowed, reason = "seal.json must hold the data set's facts", " ".join(str(error).split())

@@ -190,10 +190,9 @@ class Fleet:
 
 def fleets(runs: tuple[Run, ...], most: int) -> tuple[Fleet, ...]:
     """Runs gathered by data set and shape, at most so many together."""
-    shapes: dict[str, list[Run]] = {}
+    shapes: dict[tuple[Source, Network, Training], list[Run]] = {}
     for run in runs:
-        shape = digest_of([asdict(run.dataset), asdict(run.network), asdict(run.training)])
-        shapes.setdefault(shape, []).append(run)
+        shapes.setdefault((run.dataset, run.network, run.training), []).append(run)
     return tuple(
         Fleet(tuple(alike[start : start + most])) for alike in shapes.values() for start in range(0, len(alike), most)
     )

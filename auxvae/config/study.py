@@ -19,7 +19,7 @@ from auxvae.config.networks import BACKBONES
 from auxvae.config.run import Fleet, Run, Source, fleets
 from auxvae.config.settings import resolved
 from auxvae.config.spec import Config, Group
-from auxvae.config.trials import Tried, trials_of
+from auxvae.config.trials import Tried, around, trials_of
 from auxvae.config.unread import unread_faults
 from foundation.declare import read_despite
 from foundation.faults import Fault, Refused, Words, listed, suggest
@@ -105,14 +105,17 @@ def read_study(config: Mapping[str, Any], facts: Facts, faults: list[Fault], tri
     said = {fault.where for fault in faults}  # that there are no data sets is said by the simulations
     faults += as_written((fault for fault in beside if fault.where not in said), config)
     groups = _read_groups(config, written, faults)
+    if not isinstance(sections, Config):  # what stands for a needed section lets the others be checked
+        named = config["datasets"] if isinstance(config.get("datasets"), Mapping) else {}
+        sections = read_despite(Config, {**config, "study": "study", "datasets": named, "runs": []}, "", [])
     if not isinstance(sections, Config):
         raise Refused(faults)
     whole = replace(sections, runs=tuple(groups.values()))
     if not written and config.get("runs") == []:
         faults.append(Fault("runs", Words("none"), "at least one group of runs is needed", "add one"))
-    places = _places(faults)
+    places = around(_places(faults))
     beyond = (*study_faults(whole, groups, facts, config), *unread_faults(config, written))
-    faults += as_written((fault for fault in beyond if not _has_fault_within(fault.where, places)), config)
+    faults += as_written((fault for fault in beyond if fault.where not in places), config)
     faults += tried(trials_of(whole, groups, lambda group: facts.get(dataset_of(whole, group), {}), _places(faults)))
     faults += () if faults else _too_many(groups)
     if faults:
@@ -138,11 +141,6 @@ def _too_many(groups: Mapping[str, Group]) -> Iterator[Fault]:
     if number > MOST_RUNS:
         text, remedy = f"a study has {MOST_RUNS:,} at most", "shorten the lists of weights and seeds"
         yield Fault("runs", Words(f"{number:,} runs"), text, remedy)
-
-
-def _has_fault_within(where: str, places: Iterable[str]) -> bool:
-    """Whether one of the places is this one or lies within it, so that what stands there was not read whole."""
-    return any(place == where or place.startswith((f"{where}.", f"{where}[")) for place in places)
 
 
 def _written_groups(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import dataclasses
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -52,25 +53,32 @@ def trials_of(
     config: Config, groups: Mapping[str, Group], facts_of: Callable[[Group], Mapping[str, Any]], places: Sequence[str]
 ) -> list[Trial]:
     """The trials of a study whose faults lie at these places, each prior once."""
+    faulty = around(places)
     every: dict[tuple[Any, ...], Trial] = {}
     for where, group in groups.items():
-        keys = (f"{where}.prior", f"{where}.method", f"{where}.coverages", f"{where}.network", "network")
-        if not any(_touch(place, key) for place in places for key in keys):
+        keys = {f"{where}.prior", f"{where}.method", f"{where}.coverages", f"{where}.network", "network"}
+        if _is_program(group.prior) and not keys & faulty:
             for trial in _trials(config, group, where, facts_of(group)):
                 every.setdefault((trial.prior, trial.latents, trial.aux, trial.needs_density), trial)
     return [*every.values()]
 
 
-def _touch(one: str, other: str) -> bool:
-    """Whether one place is the other, or lies within it."""
-    short, long = sorted((one, other), key=len)
-    return long == short or long.startswith((f"{short}.", f"{short}["))
+def around(places: Iterable[str]) -> set[str]:
+    """These places, and those that they lie within."""
+    return {place[:end] for place in places for end in _ends(place)}
+
+
+def _ends(place: str) -> list[int]:
+    return [*(each.start() for each in re.finditer(r"[.\[]", place)), len(place)]
+
+
+def _is_program(prior: PriorSpec | None) -> bool:
+    """Whether a prior is a user's file that can be tried without a store."""
+    return prior is not None and prior.is_a_program() and not prior.reads_factors()
 
 
 def _trials(config: Config, group: Group, where: str, facts: Mapping[str, Any]) -> Iterator[Trial]:
-    prior = group.prior
-    if prior is None or not prior.is_a_program() or prior.reads_factors():
-        return
+    prior = group.prior or PriorSpec()
     for coverage in group.coverages or ("",):
         aux = len(variables_of(config.coverages.get(coverage, ()), kinds_of(facts)))
         latents = (group.network or config.network).latents - aux
