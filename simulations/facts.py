@@ -225,8 +225,7 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
         faults.append(Fault(f"{where}.store", path, "a sealed store must be there", remedy))
         return
     try:
-        sealed = read_json(Path(path, "seal.json"), "the seal of a store")["facts"]
-        _refuse_broken(sealed)
+        sealed = _sealed(path)
         declared_facts = {  # stores of earlier versions declare none
             "symmetries": read_symmetries(sealed.get("symmetries", ())),
             "kinds": read_kinds(sealed.get("kinds", ()), sealed["factors"]),
@@ -234,8 +233,20 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
         names = {"name": name, "store": path, "factors": tuple(sealed["factors"])}
         declared.facts[name] = Facts(**{**sealed, **names, **declared_facts})
     except (Refused, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
-        allowed, reason = "seal.json must hold the data set's facts", " ".join(str(error).split())
-        faults.append(Fault(f"{where}.store", Words(f"a broken seal ({reason})"), allowed, "make the store again"))
+        told = isinstance(error, (Refused, ValueError, OSError))
+        reason = " ".join(str(error).split()) if told else "its symmetries or kinds cannot be read"
+        allowed, remedy = "seal.json must hold the data set's facts", "make the store again"
+        faults.append(Fault(f"{where}.store", Words(f"a broken seal ({reason})"), allowed, remedy))
+
+
+def _sealed(path: str) -> Mapping[str, Any]:
+    """The facts in a store's seal; a ValueError says what is wrong with them."""
+    whole = read_json(Path(path, "seal.json"), "the seal of a store")
+    sealed = whole.get("facts") if isinstance(whole, Mapping) else None
+    if not isinstance(sealed, Mapping):
+        raise ValueError("it holds no facts")
+    _refuse_broken(sealed)
+    return sealed
 
 
 def _is_file(path: Path) -> bool:
