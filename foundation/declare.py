@@ -198,9 +198,9 @@ def _faults(kind: Any, path: Path, error: Any) -> list[Fault]:
     """Pydantic's error as faults, their places relative to the path."""
     name, value = error["type"], error["input"]
     if name == "faults":
-        found = error["ctx"]["faults"]
+        several = error["ctx"]["faults"]
         remedies = {ONE: _several, EMPTY: _empty}
-        return [replace(f, remedy=remedies[f.remedy](kind, path)) if f.remedy in remedies else f for f in found]
+        return [replace(f, remedy=remedies[f.remedy](kind, path)) if f.remedy in remedies else f for f in several]
     if name == "missing":
         key = error["loc"][-1]
         return [Fault(f".{key}", Words("nothing"), "a value is needed here", f"add '{key}:'")]

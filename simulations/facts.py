@@ -185,11 +185,11 @@ def _facts(name: str, dataset: Dataset) -> Facts:
 
 def _refuse_broken(sealed: Mapping[str, Any]) -> None:
     """A ValueError that names the first of a seal's numbers and names for which there is something else."""
-    known = {each.name: each for each in fields(Facts)}
-    if unknown := [*(sealed.keys() - known.keys())]:
+    keys = {each.name: each for each in fields(Facts)}
+    if unknown := [*(sealed.keys() - keys.keys())]:
         raise ValueError(f"{listed(sorted(unknown))} is none of them")
     if absent := [
-        n for n, each in known.items() if each.default is each.default_factory and n not in (*sealed, "name")
+        n for n, each in keys.items() if each.default is each.default_factory and n not in (*sealed, "name")
     ]:
         raise ValueError(f"{listed(absent)} is absent")
     if (sky := sealed.get("sky")) is not None and not (type(sky) in (int, float) and 0 <= sky < BRIGHTEST):
@@ -233,8 +233,8 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
         names = {"name": name, "store": path, "factors": tuple(sealed["factors"])}
         declared.facts[name] = Facts(**{**sealed, **names, **declared_facts})
     except (Refused, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
-        told = isinstance(error, (Refused, ValueError, OSError))
-        reason = " ".join(str(error).split()) if told else "its symmetries or kinds cannot be read"
+        is_plain = isinstance(error, (Refused, ValueError, OSError))
+        reason = " ".join(str(error).split()) if is_plain else "its symmetries or kinds cannot be read"
         allowed, remedy = "seal.json must hold the data set's facts", "make the store again"
         faults.append(Fault(f"{where}.store", Words(f"a broken seal ({reason})"), allowed, remedy))
 

@@ -136,8 +136,8 @@ def _coverages(
 def _place(written: Mapping[str, Any], where: str, section: str, key: str) -> str:
     """Where the value that a group has for a key is written: in the group's own section, or in the study's."""
     group = written["runs"][int(where[len("runs[") : -1])]
-    own = group.get(section) if isinstance(group, Mapping) else None
-    return f"{where}.{section}.{key}" if isinstance(own, Mapping) and key in own else f"{section}.{key}"
+    inner = group.get(section) if isinstance(group, Mapping) else None
+    return f"{where}.{section}.{key}" if isinstance(inner, Mapping) and key in inner else f"{section}.{key}"
 
 
 def _fit(

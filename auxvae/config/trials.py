@@ -96,9 +96,9 @@ def tried(trials: Sequence[Trial]) -> list[Fault]:
     command = [sys.executable, "-m", "auxvae.models.prior_trial"]
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONDONTWRITEBYTECODE": "1"}
-    given = json.dumps([dataclasses.asdict(trial) for trial in trials])
+    sent = json.dumps([dataclasses.asdict(trial) for trial in trials])
     limit = START + SECONDS * len(trials)
-    ended = subprocess.run(command, input=given, capture_output=True, text=True, check=False, env=env, timeout=limit)
+    ended = subprocess.run(command, input=sent, capture_output=True, text=True, check=False, env=env, timeout=limit)
     answers = [json.loads(line) for line in ended.stdout.splitlines()]
     if not answers and ended.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{ended.stderr}")
