@@ -21,14 +21,9 @@ def check(config: Path, log_to: Log = None) -> None:
     """Check a whole study before anything runs; exit status 2 with one sentence per fault."""
     open_log(log_to)
     from auxvae.config.reading import study_of
-    from foundation.faults import Refused
+    from auxvae.config.trials import tried
 
-    study = study_of(config)
-    if any(run.prior.is_a_program() for run in study.runs):
-        from auxvae.models.prior_checks import program_faults
-
-        if faults := program_faults(study.runs):
-            raise Refused(faults)
+    study = study_of(config, tried)
     for note in study.notes:
         log.info(note)
     log.info(f"{config}: {study.estimate()}")

@@ -13,12 +13,13 @@ import functools
 import re
 import typing
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from foundation.faults import Fault, Refused, Words, listed
-from foundation.fields import chosen_from
+from foundation.faults import Fault, Refused, Words, as_step, listed
+from foundation.fields import EMPTY, ONE, chosen_from, unlisted
 from foundation.sections import branch, key_remedy, word_remedy
 
 T = TypeVar("T")
@@ -118,7 +119,25 @@ def _attempt(kind: type[T], value: object, where: str) -> tuple[T | Wrong, list[
         for each in error.errors(include_url=False)[:MOST]:
             place = _place(each["loc"], value, where)
             by_text.setdefault(place.text, []).append((place, each))
-        return WRONG, [misfit for several in by_text.values() for misfit in _misfits(kind, several)]
+        return WRONG, _once([misfit for several in by_text.values() for misfit in _misfits(kind, several)])
+
+
+def _once(misfits: list[Misfit]) -> list[Misfit]:
+    """Without keys that are absent because they are misspelt, which their own faults say."""
+    said = {(path[:-1], key) for path, fault in misfits for key in _meant_by(fault)}
+    last = [fault.where.rpartition(".")[2] for _, fault in misfits]
+    return [
+        misfit
+        for misfit, key in zip(misfits, last, strict=True)
+        if misfit.fault.value != "nothing" or (misfit.path, key) not in said
+    ]
+
+
+def _meant_by(fault: Fault) -> list[str]:
+    """The key that an unknown key stands for."""
+    if fault.value != "this key":
+        return []
+    return [each[0] or each[1] for each in re.findall(r"^did you mean '(.*)'\?$|^write (\w+): ", fault.remedy)]
 
 
 def _place(location: Path, value: Any, text: str) -> Place:
@@ -126,7 +145,7 @@ def _place(location: Path, value: Any, text: str) -> Place:
     for step in location:
         if isinstance(value, Mapping) and (key := _key(value, step)) is not None:
             step = key[0]
-            text = f"{text}.{step}".lstrip(".")
+            text = f"{text}.{as_step(step)}".lstrip(".")
         elif isinstance(value, (list, tuple)) and isinstance(step, int):
             text = f"{text}[{step}]"
         else:
@@ -155,7 +174,7 @@ def _misfits(kind: Any, errors: list[tuple[Place, Any]]) -> Iterator[Misfit]:
             path = (*place.path, *steps)
             whole = f"{place.text}{fault.where}".lstrip(".")
             other = _other_branch(union, error) if error is chosen else ""
-            placed = dataclasses.replace(fault, where=whole, allowed=fault.allowed + other)
+            placed = replace(fault, where=whole, allowed=fault.allowed + other)
             yield Misfit(path[:-1] if fault.value == "nothing" else path, placed)
 
 
@@ -179,7 +198,9 @@ def _faults(kind: Any, path: Path, error: Any) -> list[Fault]:
     """Pydantic's error as faults, their places relative to the path."""
     name, value = error["type"], error["input"]
     if name == "faults":
-        return list(error["ctx"]["faults"])
+        several = error["ctx"]["faults"]
+        remedies = {ONE: _several, EMPTY: _empty}
+        return [replace(f, remedy=remedies[f.remedy](kind, path)) if f.remedy in remedies else f for f in several]
     if name == "missing":
         key = error["loc"][-1]
         return [Fault(f".{key}", Words("nothing"), "a value is needed here", f"add '{key}:'")]
@@ -190,11 +211,32 @@ def _faults(kind: Any, path: Path, error: Any) -> list[Fault]:
     if name == "literal_error":
         return [chosen_from(value, re.findall(r"'([^']*)'", error["ctx"]["expected"]))]
     allowed, remedy = EXPECTED.get(name, (error["msg"], "change it"))
+    if value is None:
+        remedy = _empty(kind, path)
+    if name == "string_type" and isinstance(value, (list, tuple)) and value:
+        remedy = _several(kind, path) if unlisted(value) == ONE else unlisted(value)
     if name == "dataclass_type" and isinstance(value, str):
         remedy = word_remedy(_section(kind, path), value, remedy)
     if name == "tuple_type" and isinstance(value, Mapping):
         remedy = "begin each item with '- '"
     return [Fault("", value, allowed, remedy)]
+
+
+def _empty(kind: Any, path: Path) -> str:
+    """The remedy for nothing where something stands."""
+    section = _section(kind, path[:-1]) if path else None
+    if path and isinstance(path[-1], int):
+        return "fill it in, or take it away"
+    fields = dataclasses.fields(section) if dataclasses.is_dataclass(section) else ()
+    needed = {f.name for f in fields if f.default is f.default_factory is dataclasses.MISSING}
+    return "fill it in" if not path or path[-1] in needed else EMPTY
+
+
+def _several(kind: Any, path: Path) -> str:
+    """The remedy for a list where one of the values of a section stands."""
+    if path and isinstance(path[-1], int):
+        return "take the inner brackets away"
+    return getattr(_section(kind, path[:-1]), "SEVERAL", ONE) if path else ONE
 
 
 def _section(kind: Any, path: Path) -> Any:

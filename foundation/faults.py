@@ -8,6 +8,7 @@ The reader of a config collects all faults and refuses the config once, naming e
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -49,6 +50,12 @@ class Refused(Exception):
         return Refused, (self.faults,)
 
 
+def as_step(key: object) -> str:
+    """A key in a place; in quotes if it could not be seen there."""
+    text = str(key)
+    return text if text.isprintable() and text.strip() == text != "" else repr(text)
+
+
 def shown(value: object) -> str:
     """A value as a config writes it, in at most 80 characters; `Words` are never shortened."""
     if isinstance(value, Words):
@@ -76,7 +83,17 @@ def _written(value: object, room: int) -> str:
         return f"[{text}]" if isinstance(value, list) else f"({text}{',' * (len(value) == 1)})"
     if isinstance(value, int) and abs(value) >= 10**30:
         return f"a number of {int(value.bit_length() * 0.30103) + 1:,} digits"
+    if isinstance(value, float):
+        return _real(value)
     return "binary data" if isinstance(value, bytes) else f"{value}"
+
+
+def _real(value: float) -> str:
+    """A number as YAML 1.1 reads it: with a point, and infinities of its own."""
+    if not math.isfinite(value):
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    digits, e, power = f"{value}".partition("e")
+    return f"{digits}{'' if not e or '.' in digits else '.0'}{e}{power}"
 
 
 def _joined(items: Iterable[tuple[str, object]], room: int) -> str:
@@ -101,28 +118,73 @@ def reason(error: Exception) -> str:
 
 # What people write, and what is meant if it is among the choices.
 MEANT = {
-    "gpu": "cuda",
-    "lr": "learning_rate",
-    "batch_size": "batch",
-    "n_epochs": "epochs",
-    "random_state": "seeds",
-    "latent_dim": "latents",
-    "z_dim": "latents",
-    "arch": "name",
-    "gauss": "gaussian",
-    "mse": "gaussian",
-    "bce": "bernoulli",
-    "lhs": "latin_hypercube",
+    "gpu": ("cuda",),
+    "lr": ("learning_rate",),
+    "batch_size": ("batch",),
+    "n_epochs": ("epochs",),
+    "random_state": ("seeds", "seed"),
+    "model": ("method",),
+    "latent_dim": ("latents",),
+    "z_dim": ("latents",),
+    "arch": ("name",),
+    "backbone": ("name",),
+    "cnn": ("conv4",),
+    "resnet": ("residual",),
+    "pca": ("components",),
+    "fp32": ("float32",),
+    "type": ("kind", "distribution"),
+    "gauss": ("gaussian", "normal"),
+    "gaussian": ("normal",),
+    "flat": ("uniform",),
+    "mse": ("gaussian",),
+    "bce": ("bernoulli",),
+    "beta": ("kl", "psf_beta"),
+    "tc": ("total_correlation",),
+    "val": ("validation",),
+    "valid": ("validation",),
+    "lhs": ("latin_hypercube",),
+    "min": ("low",),
+    "max": ("high",),
+    "mu": ("mean",),
+    "loc": ("mean",),
+    "scale": ("std", "pixel_scale"),
+    "sd": ("std",),
+    "std": ("sigma",),
+    "stddev": ("std", "sigma"),
+    "background": ("sky",),
+    "disk": ("exponential",),
+    "disc": ("exponential",),
+    "hlr": ("half_light", "radius"),
+    "half_light_radius": ("radius",),
+    "size": ("radius", "stamp", "galaxies"),
+    "re": ("radius",),
+    "e1": ("g1",),
+    "e2": ("g2",),
+    "mag": ("flux",),
+    "magnitude": ("flux",),
+    "n": ("sersic_index",),
+    "psf": ("psf_fwhm",),
+    "seeing": ("psf_fwhm",),
+    "fwhm": ("psf_fwhm",),
+    "path": ("store",),
+    "file": ("store",),
 }
 
 
 def suggest(name: str, choices: Iterable[str], otherwise: str) -> str:
     """'did you mean ...?' if a choice is spelled like the name or abbreviates the same quantity, else `otherwise`."""
+    similar = meant(name, choices)
+    return f"did you mean {similar!r}?" if similar else otherwise
+
+
+def meant(name: str, choices: Iterable[str]) -> str:
+    """The choice that is spelled like a name, or that the name stands for; empty if there is none."""
     names, short = list(choices), str(name)[:80]
-    meant = MEANT.get(short.lower())
-    similar = [meant] if meant in names else difflib.get_close_matches(short.lower(), names, n=1, cutoff=0.5)
+    similar = [each for each in MEANT.get(short.lower(), ()) if each in names]
+    similar = similar or [each for each in names if len(short) > 2 and each.startswith(short.lower())]
+    similar = similar or difflib.get_close_matches(short.lower(), names, n=1, cutoff=0.6)
     similar = similar or [each for each in names if each[-1:] == short[-1:] and each[:1] == _initial(short)]
-    return f"did you mean {similar[0]!r}?" if similar else otherwise
+    return similar[0] if similar else ""
 
 
 def _initial(name: str) -> str:

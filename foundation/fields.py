@@ -10,7 +10,7 @@ import dataclasses
 import math
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -30,6 +30,8 @@ from foundation.spelling import as_number
 T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")  # names become folders: no separators, no dots
 NAME_RULE = "a name is letters, digits and _, a letter first, 64 at most"
+EMPTY = "fill it in, or take the key away"
+ONE = "write one of them"  # a section whose values may differ in other ways says so in `SEVERAL`
 LARGEST, LEAST = 1e30, 1e-30  # beyond them a number is a slip of the hand, and its square no float32
 
 SECTION = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -133,7 +135,10 @@ def _written(bound: float) -> str:
 def chosen_from(value: object, choices: Iterable[str]) -> Fault:
     """The fault of a value that is not among the choices."""
     choices = list(choices)
-    return Fault("", value, f"the choices are {listed(choices)}", suggest(str(value), choices, "take one"))
+    remedy = "take one of them, without further settings" if isinstance(value, Mapping) else "take one"
+    one = value[0] if isinstance(value, list) and len(value) == 1 else value
+    remedy = suggest(str(one), choices, remedy) if isinstance(one, (str, int)) else remedy
+    return Fault("", value, f"the choices are {listed(choices)}", remedy)
 
 
 def _number(value: Any) -> float:
@@ -154,26 +159,32 @@ def _finite(value: Any, wanted: str) -> float:
         remedy = "write a number (YAML reads yes, no, on and off as true and false)"
         raise refused(Fault("", value, f"{wanted} stands here", remedy))
     if isinstance(value, (list, tuple)) and value:
-        remedy = f"write one, and a group of runs for each of the {len(value)}"
-        remedy = (
-            f"write {shown(value[0])} without brackets"
-            if len(value) == 1 and not isinstance(value[0], (list, dict))
-            else remedy
-        )
-        raise refused(Fault("", value, f"{wanted} stands here, not a list", remedy))
+        raise refused(Fault("", value, f"{wanted} stands here, not a list", unlisted(value)))
+    if value is None:
+        raise refused(Fault("", value, f"{wanted} stands here", EMPTY))
     if not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
-        raise refused(Fault("", value, f"{wanted} stands here", "write a finite number"))
+        remedy = "write a finite number" if isinstance(value, (int, float)) else "write a number"
+        raise refused(Fault("", value, f"{wanted} stands here", remedy))
     if abs(value) > LARGEST or 0 < abs(value) < LEAST:
         allowed = f"a number other than 0 lies between {LEAST:g} and {LARGEST:g} in size"
         raise refused(Fault("", value, allowed, "check its exponent"))
     return value
 
 
+def unlisted(value: Sequence[Any]) -> str:
+    """The remedy for a list where one value stands."""
+    while len(value) == 1 and isinstance(value[0], (list, tuple)) and value[0]:
+        value = value[0]
+    if len(value) == 1 and not isinstance(value[0], (Mapping, list)):
+        return f"write {value[0] if isinstance(value[0], str) else shown(value[0])} without brackets"
+    return ONE
+
+
 def _name(value: Any) -> str:
     if isinstance(value, str) and NAME.fullmatch(value):
         return value
     proper = re.sub(r"\W+", "_", value, flags=re.ASCII).strip("_") if isinstance(value, str) else ""
-    remedy = f"write {proper}" if NAME.fullmatch(proper) else "rename it"
+    remedy = f"write {proper}" if NAME.fullmatch(proper) else "fill it in" if value is None else "rename it"
     raise refused(Fault("", value, NAME_RULE, remedy))
 
 

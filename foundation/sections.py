@@ -8,7 +8,9 @@ import re
 import typing
 from typing import Any, Literal
 
-from foundation.faults import suggest
+from pydantic.fields import FieldInfo
+
+from foundation.faults import MEANT, meant
 from foundation.fields import OneOf
 
 
@@ -29,17 +31,23 @@ def key_remedy(section: Any, key: str) -> str:
     steps = [step for step in re.split(r"[.\[\]]+", key) if step]
     names = [field.name for field in dataclasses.fields(section)]
     if len(steps) > 1 and steps[0] in names:
-        return f"write {steps[-1]!r} within {steps[0]!r}, on a line of its own"
+        inner = "".join(f"[{each}]" if each.isdigit() else f".{each}" for each in steps[:-1]).lstrip(".")
+        return f"write {steps[-1]!r} within {inner!r}, on a line of its own"
     if key in getattr(section, "ELSEWHERE", {}):
         return f"write {section.ELSEWHERE[key]}"
-    if (inner := [name for name, fields in _inner(section) if key in fields]) and key not in names:
-        return f"it belongs to {inner[0]!r}"
-    return suggest(key, names, "take the key away")
+    if within := [name for name, fields in _inner(section) if key in fields]:
+        return f"it belongs to {within[0]!r}"
+    if similar := meant(key, names):
+        return f"did you mean {similar!r}?"
+    for name, fields in _inner(section):
+        if key.lower() in MEANT and (similar := meant(key, sorted(fields))):
+            return f"write {similar!r} within {name!r}"
+    return word_remedy(section, key, "take the key away").replace("{", "").replace("}", "")
 
 
 @functools.cache
 def _inner(section: Any) -> tuple[tuple[str, frozenset[str]], ...]:
-    """The sections within a section, or in its lists, each with its keys."""
+    """The sections within a section, or in its lists, each with its keys; of a group, its networks before its prior."""
     sections = []
     for name, kind in typing.get_type_hints(section).items():
         inner: Any = branch(kind)
@@ -47,7 +55,7 @@ def _inner(section: Any) -> tuple[tuple[str, frozenset[str]], ...]:
             inner = branch(typing.get_args(inner)[0])
         if dataclasses.is_dataclass(inner):
             sections.append((name, frozenset(field.name for field in dataclasses.fields(inner))))
-    return tuple(sections)
+    return tuple(reversed(sections))
 
 
 def word_remedy(section: Any, word: str, otherwise: str) -> str:
@@ -63,6 +71,9 @@ def word_remedy(section: Any, word: str, otherwise: str) -> str:
 def _choices(kind: Any) -> tuple[Any, ...]:
     if typing.get_origin(kind) is Literal:
         return typing.get_args(kind)
-    tables = [each.choices for each in getattr(kind, "__metadata__", ()) if isinstance(each, OneOf)]
+    notes = getattr(kind, "__metadata__", ())
+    tables: list[Any] = [each.choices for each in notes if isinstance(each, OneOf)]
+    schemas = [each.json_schema_extra for each in notes if isinstance(each, FieldInfo)]
+    tables += [schema["enum"] for schema in schemas if isinstance(schema, dict) and "enum" in schema]
     declared = _choices(typing.get_args(kind)[0]) if typing.get_origin(kind) is typing.Annotated else ()
     return (*declared, *(choice for table in tables for choice in table))

@@ -26,8 +26,12 @@ def as_number(text: str) -> str:
         return f"write {_decimal(re.sub('[ ,_]', '', plain.replace(chr(39), '')))}"
     if re.fullmatch(r"[-+]?[0-9]+,[0-9]+", plain):
         return f"write {_decimal(plain.replace(',', '.'))}, with a point"
+    if (percent := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *%", plain)) and len(plain) < 12:
+        return f"write {float(percent[1]) / 100:g}"
     if not re.match(r"[-+]?\.?[0-9]", plain) or not _DECIMAL.fullmatch(plain) or len(plain) > 40:
         return "write a number"
+    if not 1e-30 <= abs(float(plain) or 1) <= 1e30:
+        return "write a number, and check its exponent"
     return f"write {_decimal(plain)}" + (f", since YAML takes {text} for text" if plain == text else "")
 
 

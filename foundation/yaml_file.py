@@ -88,9 +88,13 @@ class _Strict(yaml.SafeLoader):
                 return _described(f"more than {DEEPEST} lists and sections within each other")
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """A section; names that stand in it twice, or are no words, become faults and are left out."""
+        """A section; names that stand in it twice, or are no words, become faults and are left out.
+
+        One without any name, such as the `{{ ... }}` of a template, is described in one fault with its place.
+        """
         node: yaml.MappingNode = super().compose_mapping_node(anchor)  # type: ignore[assignment, no-untyped-call]
         pairs: dict[Any, tuple[yaml.Node, yaml.Node]] = {}
+        earlier = len(self.faults)
         for key, value in node.value:
             named = self._name(key)
             if named is None:
@@ -99,6 +103,9 @@ class _Strict(yaml.SafeLoader):
                 text = "each name stands once in its section"
                 self._fault(key, named.value, text, "rename or remove one of the two")
             pairs[named.value if named.tag != f"{_TAG}merge" else id(key)] = named, value
+        if node.value and not pairs:
+            del self.faults[earlier:]
+            return _described("a section whose names are no words")  # type: ignore[return-value]
         node.value = list(pairs.values())
         return node
 
@@ -138,14 +145,19 @@ def _or_unread(construct: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any
 
 _Strict.add_implicit_resolver(f"{_TAG}int", _INTEGER, list("-+0123456789"))  # type: ignore[no-untyped-call]
 _Strict.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+0123456789."))  # type: ignore[no-untyped-call]
+
+
+def _tagged(loader: _Strict, node: yaml.Node) -> Unread:
+    return Unread(f"a value tagged {node.tag.replace(_TAG, '!!')[:60]}")
+
+
+_Strict.add_constructor(None, _tagged)  # type: ignore[type-var]
 _Strict.add_constructor(_UNREAD, lambda loader, node: Unread(node.value))
 _Strict.add_constructor(f"{_TAG}map", lambda loader, node: loader.construct_mapping(node, deep=True))  # type: ignore[arg-type]
 for _kind in ("int", "float", "bool"):
     _Strict.add_constructor(f"{_TAG}{_kind}", _or_unread(yaml.SafeLoader.yaml_constructors[f"{_TAG}{_kind}"]))
 for _kind in ("timestamp", "binary", "set", "omap", "pairs"):
-    _Strict.add_constructor(
-        f"{_TAG}{_kind}", lambda loader, node: Unread(f"a value tagged {node.tag.replace(_TAG, '!!')}")
-    )
+    _Strict.add_constructor(f"{_TAG}{_kind}", _tagged)
 
 
 def load_yaml(path: Path, faults: list[Fault] | None = None) -> dict[str, Any]:
@@ -193,5 +205,7 @@ def _unreadable(path: Path, error: Exception) -> Fault:
     mark = (error.problem_mark or error.context_mark) if marked else None  # type: ignore[attr-defined]
     where = f"{path}, line {mark.line + 1}" if mark else str(path)
     message = error.problem if marked else "; ".join(str(error).splitlines()[:2])  # type: ignore[attr-defined]
+    if message.startswith("but "):
+        message = f"{error.context}, {message}"  # type: ignore[attr-defined]
     value = Words(f"text that YAML refuses ({message})")
     return Fault(where, value, "the file must be YAML", "mend the place named here")

@@ -48,7 +48,9 @@ def _stamp(x: Examination) -> Iterator[Fault]:
     }
     beyond = {text: need for text, need in needs.items() if need > scene.stamp}
     if beyond:
-        yield Fault(f"{x.where}.scene.stamp", scene.stamp, " and ".join(beyond), _larger(max(beyond.values())))
+        offset = f", up to {shift:.3g} pixels from the centre" if shift else ""
+        text, remedy = " and ".join(beyond) + offset, _larger(max(beyond.values()))
+        yield Fault(f"{x.where}.scene.stamp", scene.stamp, text, remedy)
     elif shear < 1 and radius * (stretch := math.sqrt((1 + shear) / (1 - shear))) > scene.stamp:
         length = f"{2 * radius * stretch:.3g} pixels on a stamp of {scene.stamp}"
         text = f"it stretches the half-light ellipse of the largest galaxy to {length}"

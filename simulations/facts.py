@@ -7,22 +7,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from foundation.declare import read_despite
-from foundation.faults import Fault, Refused, Words, listed, shown, suggest
+from foundation.faults import Fault, Refused, Words, as_step, listed, meant, shown, suggest
 from foundation.fields import NAME
 from foundation.files import read_json
+from foundation.written import as_written
 from simulations.cost import core_seconds
 from simulations.kinds import Kind, read_kinds
+from simulations.parameters import BRIGHTEST, PARAMETERS
 from simulations.presets import PRESETS, over_preset
 from simulations.reach import dataset_faults
 from simulations.spec import Dataset
 from simulations.symmetries import Symmetry, read_symmetries, symmetries_of
+
+MOST = 200  # data sets of a study; to estimate what their drawing takes needs some 5 ms each
 
 
 @dataclass(frozen=True)
@@ -68,18 +72,30 @@ def read_declared(config: Mapping[str, Any], faults: list[Fault]) -> Declared:
     if not isinstance(section, Mapping) or not section:
         faults.append(Fault("datasets", section, "at least one named data set is needed", "add one"))
         return declared
+    if len(section) > MOST:
+        value, allowed = Words(f"{len(section):,} data sets"), f"a study has {MOST} at most"
+        faults.append(Fault("datasets", value, allowed, "divide the study"))
+        return declared
     for name, value in section.items():
-        where = f"datasets.{name}"
+        where = f"datasets.{as_step(name)}"
         if not isinstance(name, str) or not NAME.fullmatch(name):
             faults.append(Fault(where, name, "a name is letters, digits and _, a letter first", "rename it"))
         elif isinstance(value, Mapping) and "store" in value:
             _existing(name, value, where, declared, faults)
-        elif (dataset := read_dataset(value, where, faults)) is not None:
-            declared.simulated[name] = dataset
-            declared.facts[name] = _facts(name, dataset)
-        elif names := _factor_names(value):
-            declared.doubtful[name] = names
+        else:
+            wrong: list[Fault] = []
+            _simulated(name, value, where, declared, wrong)
+            faults += as_written(wrong, config)
     return declared
+
+
+def _simulated(name: str, value: object, where: str, declared: Declared, faults: list[Fault]) -> None:
+    """A data set that is to be drawn, or the names of its factors if something else is wrong with it."""
+    if (dataset := read_dataset(value, where, faults)) is not None:
+        declared.simulated[name] = dataset
+        declared.facts[name] = _facts(name, dataset)
+    elif names := _factor_names(value):
+        declared.doubtful[name] = names
 
 
 def _factor_names(value: object) -> list[str]:
@@ -89,7 +105,10 @@ def _factor_names(value: object) -> list[str]:
     preset = value.get("preset")
     usual = PRESETS[preset]["factors"] if isinstance(preset, str) and preset in PRESETS else {}
     written = value.get("factors", usual)
-    return [str(name) for name in written] if isinstance(written, Mapping) else []
+    if not isinstance(written, Mapping):
+        return []
+    names = [str(name) if name in PARAMETERS else meant(str(name), PARAMETERS) for name in written]
+    return [*dict.fromkeys([*filter(None, names), *(PARAMETERS if "" in names else ())])]
 
 
 def read_dataset(value: object, where: str, faults: list[Fault]) -> Dataset | None:
@@ -104,6 +123,14 @@ def read_dataset(value: object, where: str, faults: list[Fault]) -> Dataset | No
             faults.append(Fault(f"{where}.preset", name, f"the presets are {listed(PRESETS)}", remedy))
             return None
         value = over_preset(PRESETS[name], value)
+    elif fault := _source_fault(value, where):
+        faults.append(fault)
+        return None
+    named = value.get("factors") if isinstance(value, Mapping) else None
+    if isinstance(named, Mapping) and len(named) > 4 * len(PARAMETERS):
+        text = f"a scene has {len(PARAMETERS)} parameters"
+        faults.append(Fault(f"{where}.factors", Words(f"{len(named):,} factors"), text, "keep those that vary"))
+        return None
     wrong: list[Fault] = []
     dataset = read_despite(Dataset, value, where, wrong)
     if wrong and isinstance(value, Mapping):
@@ -112,6 +139,21 @@ def read_dataset(value: object, where: str, faults: list[Fault]) -> Dataset | No
         wrong += dataset_faults(dataset, where, wrong)
     faults += wrong
     return dataset if isinstance(dataset, Dataset) and not wrong else None
+
+
+def _source_fault(value: object, where: str) -> Fault | None:
+    """The fault of a preset or a store that is not written as one."""
+    if isinstance(value, str):
+        key = "preset" if meant(value, PRESETS) else "store" if value.endswith(".zarr") else ""
+        text = "a section of named settings stands here"
+        return Fault(where, value, text, f"write {{{key}: {meant(value, PRESETS) or value}}}") if key else None
+    fields = Dataset.__dataclass_fields__
+    for key in value if isinstance(value, Mapping) else ():
+        similar = meant(str(key), [*fields, "preset", "store"])
+        if key not in fields and similar in ("preset", "store"):
+            text = f"the keys here are preset, store, {listed(fields)}"
+            return Fault(f"{where}.{as_step(key)}", Words("this key"), text, f"did you mean {similar!r}?")
+    return None
 
 
 def _stand_ins(faults: list[Fault], where: str) -> dict[str, Any]:
@@ -143,6 +185,13 @@ def _facts(name: str, dataset: Dataset) -> Facts:
 
 def _refuse_broken(sealed: Mapping[str, Any]) -> None:
     """A ValueError that names the first of a seal's numbers and names for which there is something else."""
+    keys = {each.name: each for each in fields(Facts)}
+    if unknown := [*(sealed.keys() - keys.keys())]:
+        raise ValueError(f"{listed(sorted(unknown))} is none of them")
+    if absent := [n for n, each in keys.items() if each.default is each.default_factory and n not in (*sealed, "name")]:
+        raise ValueError(f"{listed(absent)} is absent")
+    if (sky := sealed.get("sky")) is not None and not (type(sky) in (int, float) and 0 <= sky < BRIGHTEST):
+        raise ValueError(f"sky is {shown(sky)}, not a number of photons")
     for key in ("galaxies", "train", "test", "stamp", "channels", "image_bytes"):
         if type(sealed[key]) is not int or not 1 <= sealed[key] < 2**63:
             raise ValueError(f"{key} is {shown(sealed[key])}, not a whole number above 0")
@@ -174,17 +223,28 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
         faults.append(Fault(f"{where}.store", path, "a sealed store must be there", remedy))
         return
     try:
-        sealed = read_json(Path(path, "seal.json"), "the seal of a store")["facts"]
+        sealed = _sealed(path)
         declared_facts = {  # stores of earlier versions declare none
             "symmetries": read_symmetries(sealed.get("symmetries", ())),
             "kinds": read_kinds(sealed.get("kinds", ()), sealed["factors"]),
         }
         names = {"name": name, "store": path, "factors": tuple(sealed["factors"])}
-        _refuse_broken(sealed)
         declared.facts[name] = Facts(**{**sealed, **names, **declared_facts})
     except (Refused, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
-        allowed, reason = "seal.json must hold the data set's facts", " ".join(str(error).split())
-        faults.append(Fault(f"{where}.store", Words(f"a broken seal ({reason})"), allowed, "make the store again"))
+        is_plain = isinstance(error, (Refused, ValueError, OSError))
+        reason = " ".join(str(error).split()) if is_plain else "its symmetries or kinds cannot be read"
+        allowed, remedy = "seal.json must hold the data set's facts", "make the store again"
+        faults.append(Fault(f"{where}.store", Words(f"a broken seal ({reason})"), allowed, remedy))
+
+
+def _sealed(path: str) -> Mapping[str, Any]:
+    """The facts in a store's seal; a ValueError says what is wrong with them."""
+    whole = read_json(Path(path, "seal.json"), "the seal of a store")
+    sealed = whole.get("facts") if isinstance(whole, Mapping) else None
+    if not isinstance(sealed, Mapping):
+        raise ValueError("it holds no facts")
+    _refuse_broken(sealed)
+    return sealed
 
 
 def _is_file(path: Path) -> bool:

@@ -145,6 +145,7 @@ def _seal(
         channels=collection.shape[0] if len(collection.shape) == 3 else 1,
         noise=intake.noise["kind"],
         image_true=False,
+        sky=intake.noise.get("sky"),
         image_bytes=collection.rows * _row_bytes(collection),
         kinds=tuple(kinds),
     )

@@ -13,7 +13,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from foundation.faults import Fault
-from foundation.fields import refused
+from foundation.fields import EMPTY, refused
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,8 @@ class Longhand:
         if isinstance(value, Mapping) or is_dataclass(value):
             return value
         text = "a section of named settings stands here"
-        raise refused(Fault("", value, text, self.remedy(value) or "write 'name: value' lines"))
+        usual = EMPTY if value is None else "write 'name: value' lines"
+        raise refused(Fault("", value, text, self.remedy(value) or usual))
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._check, handler(source))
@@ -35,7 +36,8 @@ class Longhand:
 def as_noise(value: object) -> str:
     """A noise of which only the kind is said."""
     settings = {"gaussian": ", sigma: ...", "poisson": "", "none": ""}
-    return f"write {{kind: {value}{settings[value]}}}" if isinstance(value, str) and value in settings else ""
+    kind = "none" if value is False else value.lower() if isinstance(value, str) else ""
+    return f"write {{kind: {kind}{settings[kind]}}}" if kind in settings else ""
 
 
 def as_scene(value: object) -> str:

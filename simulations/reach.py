@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from foundation.faults import Fault, Words, listed, suggest
+from foundation.faults import Fault, Words, listed, meant, suggest
 from simulations.examination import Examination
 from simulations.extent import extent_faults
 from simulations.parameters import PARAMETERS, REQUIRED, SERSIC_STEP, SPELLINGS
@@ -30,23 +30,31 @@ def _names(x: Examination) -> Iterator[Fault]:
     if not x.sound("scene.galaxy", "scene.psf"):
         return
     dataset, takes = x.dataset, x.dataset.scene.takes()
-    allowed = f"a {dataset.scene.galaxy} galaxy with a {dataset.scene.psf} PSF takes {listed(takes)}"
+    galaxy = f"{'an' if dataset.scene.galaxy[0] in 'aeiou' else 'a'} {dataset.scene.galaxy} galaxy"
+    psf = f"{'an' if dataset.scene.psf[0] in 'aeiou' else 'a'} {dataset.scene.psf} PSF"
+    allowed = f"{galaxy} with {psf} takes {listed(takes)}"
     places = {f"{x.where}.factors.{n}": n for n in dataset.factors}
     places |= {f"{x.where}.scene.constants.{n}": n for n in dataset.scene.constants}
+    misspelt = {meant(name, takes) for name in places.values() if name not in PARAMETERS}
     for place, name in places.items():
-        if name not in takes:
+        if name in PARAMETERS and name not in takes:
+            yield Fault(place, name, allowed, "take it away, or take a galaxy or PSF that has it")
+        elif name not in takes:
             yield Fault(place, name, allowed, suggest(name, takes, "rename it or take it away"))
     for name in dataset.factors.keys() & dataset.scene.constants.keys():
         yield Fault(f"{x.where}.scene.constants.{name}", name, "it is a factor as well", "keep one of the two")
     for name in REQUIRED[dataset.scene.galaxy]:
         declared = name in dataset.factors or name in dataset.scene.constants
-        if not declared and x.sound(f"factors.{name}", f"scene.constants.{name}"):
+        misplaced = any(fault.where == f"{x.where}.scene.{name}" and fault.value == "this key" for fault in x.faults)
+        sound = x.sound(f"factors.{name}", f"scene.constants.{name}") and not misplaced
+        if not declared and name not in misspelt and sound:
             yield Fault(f"{x.where}.factors.{name}", Words("nothing"), allowed, f"add {name} or a constant for it")
 
 
 def _units(x: Examination) -> Iterator[Fault]:
     for name, factor in x.dataset.factors.items():
-        if name not in PARAMETERS or factor.unit in PARAMETERS[name].units:
+        sound = x.sound(f"factors.{name}.unit", f"factors.{name}.units")
+        if name not in PARAMETERS or factor.unit in PARAMETERS[name].units or not sound:
             continue
         units = [unit for unit in PARAMETERS[name].units if unit]
         place, spelt = f"{x.where}.factors.{name}.unit", SPELLINGS.get(factor.unit.strip().lower(), "")

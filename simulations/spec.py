@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from foundation.faults import Fault, Words, listed
@@ -26,6 +26,7 @@ from foundation.fields import (
     Seed,
     Text,
     Whole,
+    refused,
 )
 from foundation.files import digest_of
 from simulations.distributions import Factor
@@ -40,6 +41,8 @@ PARAMETER_NAMES = Field(json_schema_extra={"propertyNames": {"enum": [*PARAMETER
 @dataclass(frozen=True, config=SECTION)
 class Scene(Section):
     """What is drawn: a galaxy of one kind, a PSF of one kind, a square stamp; parameters that stay constant."""
+
+    ELSEWHERE: ClassVar[dict[str, str]] = {name: f"{name!r} within 'constants'" for name in PARAMETERS}
 
     galaxy: Literal["exponential", "sersic", "de_vaucouleurs", "bulge_disk"] = "exponential"
     """the profile of its light"""
@@ -87,13 +90,24 @@ class Noise(Section):
     sky: Annotated[Number, Range(0, BRIGHTEST)] | None = None
     """photons per pixel; it adds its variance and is subtracted again"""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_kind(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and "kind" not in value:
+            kinds = {"sigma": "gaussian", "snr": "gaussian", "sky": "poisson"}
+            for kind in (kinds[name] for name in kinds if name in value):
+                raise refused(Fault(".kind", Words("nothing"), "a noise says its kind", f"add 'kind: {kind}'"))
+        return value
+
     def faults(self) -> Iterator[Fault]:
         """Settings that the kind does not take, and Gaussian noise without exactly one of sigma and snr."""
         legal = {"none": (), "gaussian": ("sigma", "snr"), "poisson": ("sky",)}[self.kind]
         written = [name for name in ("sigma", "snr", "sky") if getattr(self, name) is not None]
         unused = [name for name in written if name not in legal]
         for name in unused:
-            yield Fault(f".{name}", getattr(self, name), f"{self.kind} noise takes {listed(legal)}", "take it away")
+            yield Fault(
+                f".{name}", getattr(self, name), f"noise of kind {self.kind} takes {listed(legal)}", "take it away"
+            )
         if self.kind == "gaussian" and not unused and len(written) != 1:
             value = Words("both sigma and snr" if written else "neither sigma nor snr")
             yield Fault("", value, "gaussian noise takes one of the two", "write sigma or snr")

@@ -9,14 +9,14 @@ from typing import Annotated
 from pydantic.dataclasses import dataclass
 
 from foundation.faults import Fault, Words
-from foundation.fields import SECTION, Many, Positive, Range, Section, Whole
+from foundation.fields import SECTION, Many, Number, Range, Section, Whole
 
 
 @dataclass(frozen=True, config=SECTION)
 class Sensitivity(Section):
     """How far reconstructions change when one latent is perturbed."""
 
-    scales: Many[Positive] = (0.25, 0.5, 1.0, 2.0)
+    scales: Many[Annotated[Number, Range(1e-4, 1e4)]] = (0.25, 0.5, 1.0, 2.0)
     """perturbations, in standard deviations of each latent"""
 
     images: Annotated[Whole, Range(2, 1_000_000)] | None = None
@@ -27,9 +27,11 @@ class Sensitivity(Section):
         return min(1024, test) if self.images is None else self.images
 
     def faults(self) -> Iterator[Fault]:
-        """An empty list of scales."""
+        """An empty list of scales, or one of them twice."""
         if not self.scales:
             yield Fault(".scales", Words("an empty list"), "at least one scale is needed", "write [1.0]")
+        for scale in dict.fromkeys(each for each in self.scales if self.scales.count(each) > 1):
+            yield Fault(".scales", scale, "a scale stands once", "keep it once")
 
 
 @dataclass(frozen=True, config=SECTION)

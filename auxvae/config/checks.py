@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -55,8 +56,9 @@ def _coverage(config: Config, name: str, coverage: Mapping[str, str], facts: Fac
         for dataset in sorted(users):
             factors = facts[dataset]["factors"]
             if factor not in factors:
-                text = f"the factors of {dataset} are {listed(factors)}"
-                yield Fault(where, factor, text, suggest(factor, factors, "name one of them"))
+                text, several = f"the factors of {dataset} are {listed(factors)}", re.split(r"[\s,;]+", factor)
+                remedy = f"write {', '.join(several)}, each as an item" if {*several} <= {*factors} else ""
+                yield Fault(where, factor, text, remedy or suggest(factor, factors, "name one of them"))
 
 
 def _group(config: Config, group: Group, where: str, facts: Facts, written: Mapping[str, Any]) -> Iterator[Fault]:
@@ -73,7 +75,7 @@ def _group(config: Config, group: Group, where: str, facts: Facts, written: Mapp
         remedy = suggest(group.dataset, config.datasets, "name one of them")
         yield Fault(f"{where}.dataset", group.dataset, text, remedy)
     elif dataset and not dataset.get("doubtful"):
-        yield from _fit(config, group, where, dataset)
+        yield from _fit(config, group, where, dataset, written)
         yield from _prior(config, group, where, dataset)
     yield from _coverages(config, group, where, kinds_of(dataset), written)
     yield from _lists(group, where)
@@ -111,16 +113,14 @@ def _coverages(
         text = f"{group.method} needs auxiliary variables; the coverages are {listed(config.coverages)}"
         yield Fault(f"{where}.coverages", Words("none"), text, "name a coverage")
     latents = (group.network or config.network).latents
-    in_group = isinstance(each := _written_network(written, where), Mapping) and "latents" in each
-    section = f"{where}.network" if in_group else "network"
-    declared = written.get("coverages") if isinstance(written.get("coverages"), Mapping) else {}
+    declared = written.get("coverages", {})
     for i, name in enumerate(group.coverages):
         place = f"{where}.coverages[{i}]"
-        if name not in config.coverages and name in (declared or {}):
+        if name not in config.coverages and (not isinstance(declared, Mapping) or name in declared):
             continue  # what is wrong with it is said where it is declared
         if name not in config.coverages:
-            text = f"the coverages are {listed(config.coverages)}"
-            yield Fault(place, name, text, suggest(name, config.coverages, "declare it under coverages"))
+            text = f"the coverages are {listed(declared)}"
+            yield Fault(place, name, text, suggest(name, map(str, declared), "declare it under coverages"))
         elif not config.coverages[name]:
             text = f"{group.method} needs at least one factor in a coverage"
             yield Fault(
@@ -129,19 +129,23 @@ def _coverages(
         elif (needed := len(variables_of(config.coverages[name], kinds))) > latents:
             each = "factors" if needed == len(config.coverages[name]) else "auxiliary variables"
             text = f"coverage {name} needs a latent for each of its {needed} {each}"
-            yield Fault(f"{section}.latents", latents, text, "raise it or take a smaller coverage")
+            remedy = "raise it or take a smaller coverage"
+            yield Fault(_place(written, where, "network", "latents"), latents, text, remedy)
 
 
-def _written_network(written: Mapping[str, Any], where: str) -> Any:
-    """The section `network` of a group as it stands in the file."""
+def _place(written: Mapping[str, Any], where: str, section: str, key: str) -> str:
+    """Where the value that a group has for a key is written: in the group's own section, or in the study's."""
     group = written["runs"][int(where[len("runs[") : -1])]
-    return group.get("network") if isinstance(group, Mapping) else None
+    inner = group.get(section) if isinstance(group, Mapping) else None
+    return f"{where}.{section}.{key}" if isinstance(inner, Mapping) and key in inner else f"{section}.{key}"
 
 
-def _fit(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -> Iterator[Fault]:
+def _fit(
+    config: Config, group: Group, where: str, dataset: Mapping[str, Any], written: Mapping[str, Any]
+) -> Iterator[Fault]:
     """What the data set and the models ask of each other."""
     name = dataset["name"]
-    yield from _images_fit(group.network or config.network, f"{where}." if group.network else "", dataset)
+    yield from _images_fit(group.network or config.network, _place(written, where, "network", "components"), dataset)
     if group.likelihood == "noise" and dataset["noise"] == "none":
         text = f"{name} has no noise, so no likelihood follows from it"
         yield Fault(f"{where}.likelihood", "noise", text, "write gaussian with a sigma, bernoulli, or log10")
@@ -161,18 +165,18 @@ def _fit(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -
         text = f"a batch has {training.batch} images"
         yield Fault(f"{where}.mmd.block", group.mmd.block, text, "lower it, or raise training.batch")
     if training.batch > dataset["train"]:
-        text, place = f"{name} has {dataset['train']} training rows", f"{where}." if group.training else ""
-        yield Fault(f"{place}training.batch", training.batch, text, "lower it or give more images")
+        text, place = f"{name} has {dataset['train']} training rows", _place(written, where, "training", "batch")
+        yield Fault(place, training.batch, text, "lower it or give more images")
     if training.augment and not dataset.get("symmetries"):
-        text, place = f"{name} declares no symmetries", f"{where}." if group.training else ""
-        yield Fault(f"{place}training.augment", True, text, "take it away")
+        text, place = f"{name} declares no symmetries", _place(written, where, "training", "augment")
+        yield Fault(place, True, text, "take it away")
     variables = variables_of(dataset["factors"], kinds_of(dataset))
     for twice in sorted({each for each in variables if variables.count(each) > 1}):
         text = f"{name} has a factor of that name, and one whose class, cosine or sine has it too"
         yield Fault(f"datasets.{name}", twice, text, "make the store again with another name for a factor")
     validation = dataset["galaxies"] - dataset["train"] - dataset["test"]
     if validation < 2:
-        text = f"{group.method} compares images, two at least"
+        text = "losses and choices compare images, two at least"
         yield Fault(f"datasets.{name}", Words(f"{validation} validation rows"), text, "give more validation rows")
     if dataset["test"] < 2:
         text = "scores and sensitivities compare images, two at least"
@@ -182,14 +186,14 @@ def _fit(config: Config, group: Group, where: str, dataset: Mapping[str, Any]) -
         yield Fault("analyses.sensitivity.images", images, text, "lower it or give more test rows")
 
 
-def _images_fit(network: Network, where: str, dataset: Mapping[str, Any]) -> Iterator[Fault]:
+def _images_fit(network: Network, components: str, dataset: Mapping[str, Any]) -> Iterator[Fault]:
     """What the network and the images ask of each other."""
     stamp, name = dataset["stamp"], dataset["name"]
     pixels = dataset["channels"] * stamp**2
     most = min(pixels, dataset["train"] - 1)
     if network.components is not None and network.components > most:
         text = f"{name} has {dataset['train']} training rows of {pixels} pixels, and so {most} components at most"
-        yield Fault(f"{where}network.components", network.components, text, "lower it, or leave it out")
+        yield Fault(components, network.components, text, "lower it, or leave it out")
     if not BACKBONES[network.name].on_components and not SMALLEST_STAMP <= stamp <= LARGEST_STAMP:
         text = f"{network.name} takes stamps of {SMALLEST_STAMP} to {LARGEST_STAMP} pixels"
         where_stamp = f"datasets.{name}" if dataset["store"] else f"datasets.{name}.scene.stamp"

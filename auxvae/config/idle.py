@@ -58,10 +58,14 @@ def _pairless(config: Config, group: Group, where: str, kinds: tuple[Kind, ...])
 def notes(config: Config, used: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """One line for each thing that has no effect; used: the facts of the data sets that runs are trained on."""
     coverages = {name for group in config.runs for name in group.coverages}
-    for name in config.coverages.keys() - coverages:
-        yield f"coverages.{name}: no group of runs uses it"
-    for name in config.datasets.keys() - used.keys():
-        yield f"datasets.{name}: no group of runs uses it, and it is not made"
+    for name, factors in config.coverages.items():
+        if name not in coverages:
+            yield f"coverages.{name}: no group of runs uses it"
+        elif (first := next(other for other in config.coverages if config.coverages[other] == factors)) != name:
+            yield f"coverages.{name}: it has the factors of {first}"
+    for name in config.datasets:
+        if name not in used:
+            yield f"datasets.{name}: no group of runs uses it, and it is not made"
     for i, group in enumerate(config.runs):
         training, where = group.training or config.training, f"runs[{i}]." if group.training else ""
         if training.patience is not None and training.patience >= training.epochs:

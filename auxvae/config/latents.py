@@ -7,7 +7,7 @@ auxvae.config.priors.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import GetJsonSchemaHandler, model_validator
@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from auxvae.config.priors import PRIORS
 from foundation.faults import Fault, Words, listed
-from foundation.fields import NAME, SECTION, Count, Many, OneOf, Positive, Range, Section, Text, Whole
+from foundation.fields import NAME, SECTION, Count, Many, OneOf, Positive, Range, Section, Text, Whole, refused
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -55,6 +55,13 @@ class PriorSpec(Section):
     @model_validator(mode="before")
     @classmethod
     def _from_a_word(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.endswith(".py"):
+            text = "a prior of your own is a section"
+            raise refused(Fault("", value, text, f"write {{kind: file, path: {value[:60]}, name: ...}}"))
+        if isinstance(value, Mapping) and "kind" not in value and (kind := _kind_of(value)):
+            raise refused(
+                Fault(".kind", Words("nothing"), "a prior with settings says its kind", f"add 'kind: {kind}'")
+            )
         return {"kind": value} if isinstance(value, str) else value
 
     @classmethod
@@ -119,7 +126,15 @@ class PriorSpec(Section):
 
     def words(self) -> str:
         """The prior in a word."""
-        return f"{self.kind}({', '.join(part.words() for part in self.of)})" if self.of else self.name or self.kind
+        if self.path:
+            return f"{self.name} of {self.path}"
+        return f"{self.kind}({', '.join(part.words() for part in self.of)})" if self.of else self.kind
+
+
+def _kind_of(settings: Mapping[Any, Any]) -> str:
+    """The first kind that takes a setting among these; empty if none does."""
+    taking = (name for name, kind in PRIORS.items() if kind.settings.keys() & settings.keys())
+    return next(taking, "")
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -173,4 +188,4 @@ def dimension_fault(spec: PriorSpec, where: str, latents: int, residual: int, au
         yield Fault(where, value, text, "change the latents, or divide them with kind: blocks")
     if spec.kind == "blocks" and not wrong:
         for i, part in enumerate(spec.of):
-            yield from dimension_fault(part, f".of[{i}]", part.latents or 0, residual, aux)
+            yield from dimension_fault(part, f"{where}.of[{i}]", part.latents or 0, residual, aux)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic.dataclasses import dataclass
 
+from auxvae.config.training import A_GROUP_EACH
 from foundation.faults import Fault
 from foundation.fields import SECTION, OneOf, Range, Section, Text, Whole
 
@@ -53,6 +54,8 @@ COMPANIONS = {
 @dataclass(frozen=True, config=SECTION)
 class Network(Section):
     """The networks of a run by name and size."""
+
+    SEVERAL: ClassVar[str] = A_GROUP_EACH
 
     name: Annotated[Text, OneOf(BACKBONES)] = "conv4"
     """`components` (an MLP between principal components of the images), `conv4`, `residual` (conv4 with residual blocks

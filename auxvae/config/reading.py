@@ -10,20 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from auxvae.config.study import Study, read_study
+from auxvae.config.trials import Tried
 from foundation.faults import Fault, Refused, Words
 from foundation.files import read_json
 from foundation.yaml_file import load_yaml
 
 
-def study_of(spec: Path) -> Study:
-    """The study of a config file, or of the workflow's study.json; all that is wrong with it is refused at once."""
+def study_of(spec: Path, tried: Tried = lambda trials: []) -> Study:
+    """The study of a config file, or of the workflow's study.json; all that is wrong with it is refused at once.
+
+    tried: says what is wrong with users' priors.
+    """
     if spec.suffix == ".json":
         both = _from_json(spec)
         return read_study(both["config"], both["facts"], [])
     faults: list[Fault] = []
     config = load_yaml(spec, faults)
     facts, beyond = _facts(spec)
-    return read_study(config, facts, [*faults, *beyond])
+    return read_study(config, facts, [*faults, *beyond], tried)
 
 
 def config_of(spec: Path) -> dict[str, Any]:

@@ -66,4 +66,5 @@ def _bounds(field: Mapping[str, Any]) -> str:
     low, above, high = (field.get(key) for key in ("minimum", "exclusiveMinimum", "maximum"))
     if low is not None and high is not None:
         return f", {low:g} to {high:,.10g}"
-    return f", at least {low:g}" if low is not None else f" above {above:g}" if above is not None else ""
+    least = f", at least {low:g}" if low is not None else f" above {above:g}" if above is not None else ""
+    return least + (f", at most {high:,.10g}" if high is not None else "")

@@ -191,7 +191,7 @@ class Fleet:
 
 def fleets(runs: tuple[Run, ...], most: int) -> tuple[Fleet, ...]:
     """Runs gathered by data set and shape, at most so many together."""
-    shapes: dict[tuple[object, ...], list[Run]] = {}
+    shapes: dict[tuple[Source, Network, Training], list[Run]] = {}
     for run in runs:
         shapes.setdefault((run.dataset, run.network, run.training), []).append(run)
     return tuple(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic.dataclasses import dataclass
 
 from auxvae.config.latents import Mmd, PriorSpec
 from auxvae.config.methods import Method
+from auxvae.config.training import A_GROUP_EACH
 from foundation.fields import SECTION, Flag, NonNegative, Number, Positive, Range, Section, Whole
 from foundation.files import digest_file
 
@@ -21,6 +22,8 @@ from foundation.files import digest_file
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class Settings(Section):
     """What a group of runs may set beside its method, coverages, weights and seeds."""
+
+    SEVERAL: ClassVar[str] = A_GROUP_EACH
 
     likelihood: Literal["noise", "gaussian", "poisson", "counts", "bernoulli", "log10"] = "noise"
     """`noise`: what the noise of the data says, photons on Anscombe's scale; `gaussian` with `sigma`; `poisson`: counts

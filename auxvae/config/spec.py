@@ -100,6 +100,10 @@ class Group(Settings):
 class Config(Section):
     """A study as written; `datasets` is read by the simulations."""
 
+    ELSEWHERE: ClassVar[dict[str, str]] = {
+        key: f"{key!r} within a data set of 'datasets'" for key in ("preset", "scene", "noise", "factors", "split")
+    }
+
     study: Name
     """name of the folder under `results/`"""
 

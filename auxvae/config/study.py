@@ -21,9 +21,11 @@ from auxvae.config.run import Fleet, Run, Source, fleets
 from auxvae.config.settings import resolved
 from auxvae.config.spec import Config, Group
 from auxvae.config.subsets import with_subsets
+from auxvae.config.trials import Tried, around, trials_of
 from auxvae.config.unread import unread_faults
 from foundation.declare import read_despite
 from foundation.faults import Fault, Refused, Words, listed, suggest
+from foundation.written import as_written
 
 T = TypeVar("T")
 MOST_RUNS = 20_000
@@ -89,23 +91,30 @@ def _named(identity: str, choices: Mapping[str, T], where: str) -> T:
     return choices[identity]
 
 
-def read_study(config: Mapping[str, Any], facts: Facts, faults: list[Fault]) -> Study:
-    """The study of a config, or a refusal with all that is wrong, `faults` of its data sets included."""
+def read_study(config: Mapping[str, Any], facts: Facts, faults: list[Fault], tried: Tried = lambda trials: []) -> Study:
+    """The study of a config, or a refusal with all that is wrong, `faults` of its data sets included.
+
+    tried: says what is wrong with users' priors; nothing, where they were tried before.
+    """
     config = with_subsets(config, facts, faults)
     written = _written_groups(config)
     beside: list[Fault] = []
     sections = read_despite(Config, {**config, "runs": []} if written else dict(config), "", beside)
     said = {fault.where for fault in faults}  # that there are no data sets is said by the simulations
-    faults += (fault for fault in beside if fault.where not in said)
+    faults += as_written((fault for fault in beside if fault.where not in said), config)
     groups = _read_groups(config, written, faults)
+    if not isinstance(sections, Config):  # what stands for a needed section lets the others be checked
+        named = config["datasets"] if isinstance(config.get("datasets"), Mapping) else {}
+        sections = read_despite(Config, {**config, "study": "study", "datasets": named, "runs": []}, "", [])
     if not isinstance(sections, Config):
         raise Refused(faults)
     whole = replace(sections, runs=tuple(groups.values()))
     if not written and config.get("runs") == []:
         faults.append(Fault("runs", Words("none"), "at least one group of runs is needed", "add one"))
-    places = [fault.where for fault in faults]
+    places = around(_places(faults))
     beyond = (*study_faults(whole, groups, facts, config), *unread_faults(config, written))
-    faults += (fault for fault in beyond if not _has_fault_within(fault.where, places))
+    faults += as_written((fault for fault in beyond if fault.where not in places), config)
+    faults += tried(trials_of(whole, groups, lambda group: facts.get(dataset_of(whole, group), {}), _places(faults)))
     faults += () if faults else _too_many(groups)
     if faults:
         raise Refused(faults)
@@ -117,6 +126,10 @@ def read_study(config: Mapping[str, Any], facts: Facts, faults: list[Fault]) -> 
     return Study(whole, facts, runs, fleets(runs, whole.runs_per_fleet), choices)
 
 
+def _places(faults: Iterable[Fault]) -> list[str]:
+    return [fault.where for fault in faults]
+
+
 def _too_many(groups: Mapping[str, Group]) -> Iterator[Fault]:
     """More runs than a workflow can hold, counted before they are unfolded."""
     number = sum(
@@ -126,11 +139,6 @@ def _too_many(groups: Mapping[str, Group]) -> Iterator[Fault]:
     if number > MOST_RUNS:
         text, remedy = f"a study has {MOST_RUNS:,} at most", "shorten the lists of weights and seeds"
         yield Fault("runs", Words(f"{number:,} runs"), text, remedy)
-
-
-def _has_fault_within(where: str, places: Iterable[str]) -> bool:
-    """Whether one of the places is this one or lies within it, so that what stands there was not read whole."""
-    return any(place == where or place.startswith((f"{where}.", f"{where}[")) for place in places)
 
 
 def _written_groups(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,7 +154,8 @@ def _read_groups(config: Mapping[str, Any], written: Mapping[str, Any], faults: 
     for where, group in written.items():
         wrong: list[Fault] = []
         result = read_despite(Group, _merged(config, group), where, wrong)
-        faults += (fault for fault in wrong if fault.where.removeprefix(f"{where}.") not in above)
+        new = (fault for fault in wrong if fault.where.removeprefix(f"{where}.") not in above)
+        faults += as_written(new, config)
         if isinstance(result, Group):
             groups[where] = result
     return groups

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic.dataclasses import dataclass
 
 from foundation.fields import SECTION, Count, Flag, Number, Positive, Range, Section, Whole
 
+A_GROUP_EACH = "write one, and a group of runs for each of the others"
+
 
 @dataclass(frozen=True, config=SECTION)
 class Training(Section):
     """How long and how a run is trained; every run of a fleet alike."""
+
+    SEVERAL: ClassVar[str] = A_GROUP_EACH
 
     epochs: Count = 18
     """passes over the training rows"""
@@ -27,10 +31,10 @@ class Training(Section):
     """in each epoch a turn or mirror image of each training image at random, among the symmetries that its data set
     declares, with the signs of the factors that it flips"""
 
-    learning_rate: Positive = 5e-3
+    learning_rate: Annotated[Number, Range(0, 10, above=True)] = 5e-3
     """the largest of the schedule"""
 
-    second_learning_rate: Positive = 1e-3
+    second_learning_rate: Annotated[Number, Range(0, 10, above=True)] = 1e-3
     """of a second network (discriminator, critics, learned prior), on the same schedule"""
 
     beta2: Annotated[Number, Range(0.5, 0.9999)] = 0.999

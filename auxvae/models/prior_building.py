@@ -77,7 +77,7 @@ def checked_samples(prior: Prior, spec: PriorSpec, aux: int) -> Tensor:
 
 def _from_file(spec: PriorSpec, dimensions: int, aux: int) -> Prior:
     """The class of a user's file, prior for so many latents and tried."""
-    where = f"prior {spec.path}: {spec.name}"
+    where = f"prior {spec.words()}"
     try:
         path = Path(spec.path or "")
         if spec.sha256 and digest_file(path) != spec.sha256:

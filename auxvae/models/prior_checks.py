@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from auxvae.config.kinds import variables_of
+from auxvae.config.latents import PriorSpec
 from auxvae.config.run import Run
 from auxvae.models.prior_building import build, checked_samples, trial_samples
 from auxvae.models.priors import Prior
@@ -28,13 +29,13 @@ def residual_prior(run: Run, factors: Mapping[str, Tensor]) -> tuple[Prior | Non
     prior = build(run.prior, residual, table, len(run.variables))
     variance[len(run.variables) :] = checked_samples(prior, run.prior, len(run.variables)).var(0)
     if run.prior.is_a_program() and run.needs_density:
-        _try_density(run, prior)
+        try_density(prior, run.prior, len(run.variables), run.method)
     return prior, variance
 
 
-def _try_density(run: Run, prior: Prior) -> None:
+def try_density(prior: Prior, spec: PriorSpec, aux: int, method: str) -> None:
     """Refuse a user's prior whose log density is not one finite number for each sample."""
-    where, samples = f"prior {run.prior.words()}", trial_samples(prior, len(run.variables))
+    where, samples = f"prior {spec.words()}", trial_samples(prior, aux)
     try:
         density = prior.log_prob(samples)
         wrong = "" if density.shape == (len(samples),) else f"numbers of shape {tuple(density.shape)}"
@@ -43,18 +44,13 @@ def _try_density(run: Run, prior: Prior) -> None:
     except Exception as error:  # whatever a user's program raises is reported as a fault of the file
         problem = f"an error ({type(error).__name__}: {error})"
     if problem:
-        text = f"{run.method} has a KL divergence: log_prob(z) gives one finite number for each row of z"
-        raise Refused(Fault(f"{where}.log_prob", Words(problem), text, "add it, or take a method with an mmd"))
+        text = f"{method} has a KL divergence: log_prob(z) gives one finite number for each row of z"
+        raise Refused(Fault(f"{where}: log_prob", Words(problem), text, "add it, or take a method with an mmd"))
 
 
 def some_rows(u: Tensor, rows: int, source: torch.Generator) -> Tensor:
     """So many rows of u (N, a), drawn with replacement."""
     return u[torch.randint(len(u), (rows,), generator=source)]
-
-
-def program_faults(runs: Iterable[Run]) -> list[Fault]:
-    """What is wrong with the users' programs among the priors of these runs, as far as it shows without a store."""
-    return prior_faults((r for r in runs if r.prior.is_a_program() and not r.prior.reads_factors()), lambda run: {})
 
 
 def prior_faults(runs: Iterable[Run], factors_of: Callable[[Run], Mapping[str, Tensor]]) -> list[Fault]:

@@ -128,7 +128,7 @@ LAUGHS = "a: &a [1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
         ("training: {epochs: " + "9" * 5000 + "}\n", ["training.epochs: found a number of 5,000 digits"]),
         ("training: {epochs: 010}\n", ["write 10, since YAML takes a 0 in front for an octal number"]),
         ("training: {epochs: １２}\n", ["write 12"]),
-        ("training: {epochs: [5, 10]}\n", ["a group of runs for each of the 2"]),
+        ("training: {epochs: [5, 10]}\n", ["a group of runs for each of the others"]),
         ("training: {epochs: !!int twelve}\n", ["'twelve' tagged !!int"]),
         ("network: mlp\n", ["write {name: mlp}"]),
         ("coverages: {two: 'g1, g2'}\n", ["coverages.two: found 'g1, g2', but a list stands here", "[g1, g2]"]),

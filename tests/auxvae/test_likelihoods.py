@@ -169,3 +169,12 @@ def test_images_that_are_no_probabilities_are_refused():
     assert isinstance(likelihood("bernoulli", None, {"kind": "none"}, None, (0.0, 1.0)), Bernoulli)
     with pytest.raises(Refused, match=r"images must lie in \[0, 1\]"):
         likelihood("bernoulli", None, {"kind": "none"}, None, (0.0, 255.0))
+
+
+@pytest.mark.parametrize("name", ["poisson", "counts"])
+@pytest.mark.parametrize("least", [-1.0, -100.0])
+def test_a_poisson_likelihood_refuses_pixels_below_none(name, least):
+    """Where the noise of a data set says nothing of its sky; ringing a little below 0 is let pass."""
+    with pytest.raises(Refused, match="there are no fewer photons than none"):
+        likelihood(name, None, {"kind": "none"}, None, (least, 500.0))
+    assert likelihood(name, None, {"kind": "none"}, None, (-0.01, 500.0)).sky == 0

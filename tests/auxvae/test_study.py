@@ -141,7 +141,7 @@ def test_check_tries_a_prior_of_ones_own(tmp_path):
     command = [sys.executable, "-m", "auxvae", "check", str(tmp_path / "mine.yaml")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "prior Flat: found 40960 samples that are no numbers, but all of 40960 must be finite" in done.stderr
+    assert f"runs[0].prior: Flat of {tmp_path / 'flat.py'}: found 40960 samples that are no numbers" in done.stderr
 
 
 def test_a_group_keeps_what_it_does_not_change(config):

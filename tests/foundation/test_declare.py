@@ -122,8 +122,9 @@ def test_a_far_name_is_not_guessed():
         ("a: 1\na: 2\n", "each name stands once"),
         ("a: [1, 2\n", "the file must be YAML"),
         ("- 1\n- 2\n", "a config is a mapping"),
-        ("? [a, b]\n: 1\n", "a name is a word"),
-        ("a: !!python/object:os.system {}\n", "the file must be YAML"),
+        ("a: 1\n? [a, b]\n: 1\n", "a name is a word"),
+        ("? [a, b]\n: 1\n", "a section whose names are no words, but a config is a mapping"),
+        ("!!python/object:os.system {}\n", "a value tagged !!python/object:os.system, but a config is a mapping"),
     ],
 )
 def test_a_broken_yaml_file_is_refused_in_a_sentence(tmp_path, text, expected):

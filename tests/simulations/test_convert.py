@@ -11,6 +11,7 @@ from foundation.faults import Refused
 from simulations.check import check
 from simulations.convert import convert
 from simulations.facts import read_declared
+from tests.conftest import study_of
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.poisson(20, (40, 28, 28)).astype(np.float32)
@@ -145,3 +146,18 @@ def test_existing_files_are_never_overwritten(tmp_path):
 def test_an_unknown_file_format_is_refused(tmp_path):
     with pytest.raises(Refused, match="the formats are .npz"):
         run(tmp_path / "x.csv", tmp_path / "s.zarr")
+
+
+@pytest.mark.parametrize(("noise", "due"), [("poisson:12", True), ("gaussian:2", True), ("poisson", False)])
+def test_a_poisson_likelihood_over_converted_images_below_0_is_refused_by_the_check(tmp_path, noise, due):
+    g = np.random.default_rng(3)
+    images = g.poisson(100, (64, 28, 28)) - (12.0 if due else 0)
+    np.savez(tmp_path / "x.npz", image=images, mass=g.random(64))
+    convert(tmp_path / "x.npz", tmp_path / "x.zarr", "image", "", [], noise, 0)
+    runs = [{"method": "vae", "likelihood": "poisson", "training": {"batch": 8}}]
+    config = {"study": "s", "datasets": {"d": {"store": str(tmp_path / "x.zarr")}}, "runs": runs}
+    if not due:
+        assert study_of(config)[1].runs
+        return
+    with pytest.raises(Refused, match=r"runs\[0\].likelihood: found 'poisson', but pixels of d lie below 0"):
+        study_of(config)

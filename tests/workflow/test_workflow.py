@@ -41,6 +41,7 @@ LEFT = (
     "tables/alignment.csv",
     "tables/images.tex",
     "tables/sensitivity.csv",
+    "logs/study.log",
 )
 
 
@@ -198,6 +199,20 @@ def test_a_bad_config_ends_before_the_first_job_with_status_2(tmp_path):
         assert "did you mean 'bound'?" in ended.stderr and "the group has one setting" in ended.stderr
         assert "Traceback" not in ended.stderr
     assert not (tmp_path / "results").exists()
+
+
+def test_snakemake_takes_a_config_as_it_is_written(tmp_path):
+    """Its own parser takes 010 for 8, and aliases that multiply without end."""
+    path = tmp_path / "odd.yaml"
+    laughs = "".join(
+        f", &{after} [{', '.join([f'*{name}'] * 9)}]" for name, after in zip("abcdefg", "bcdefgh", strict=True)
+    )
+    text = (ROOT / "config" / "smoke.yaml").read_text()
+    path.write_text(text.replace("epochs: 2, batch: 64", f"epochs: 010, batch: [&a [1, 1, 1]{laughs}]"))
+    command = [*SNAKEMAKE, "--directory", str(tmp_path), "--cores", "1", "--configfile", str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert ended.returncode == 2
+    assert "training.epochs: found '010'" in ended.stderr and "training.batch: found [[1" in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The whole study, checked when the workflow is parsed: every fault at once, exit status 2, nothing written."""
 
+import importlib.util
 import os
 import shlex
 import sys
@@ -10,12 +11,15 @@ from pathlib import Path
 ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT))
 
+from snakemake.utils import update_config
+
 from auxvae.config import cost
 from auxvae.config.study import read_study
+from auxvae.config.trials import tried
 from auxvae.metrics.table import measure_modules
 from foundation.yaml_file import load_yaml
 from foundation.faults import Fault, Refused
-from foundation.files import canonical, digest_of, write_json
+from foundation.files import canonical, digest_of, write_json, write_text
 from foundation.provenance import code_hash
 from simulations.facts import read_declared
 from simulations.jobs import (
@@ -28,20 +32,16 @@ from simulations.jobs import (
 from simulations.spec import to_json
 
 
-def try_programs(study):
+def tried_here(trials):
     """Priors that are users' programs are tried before the first job, where torch is at hand."""
-    if not any(run.prior.is_a_program() for run in study.runs):
-        return
-    try:
-        from auxvae.models.prior_checks import program_faults
-    except ModuleNotFoundError:
-        print(
-            "note: priors are tried when they are trained: no torch here",
-            file=sys.stderr,
-        )
-        return
-    if faults := program_faults(study.runs):
-        raise Refused(faults)
+    if not trials or not workflow.is_main_process:
+        return []
+    if importlib.util.find_spec("torch"):
+        return tried(trials)
+    print(
+        "note: priors are tried when they are trained: no torch here", file=sys.stderr
+    )
+    return []
 
 
 def braces_in(*folders):
@@ -54,24 +54,33 @@ def braces_in(*folders):
     ]
 
 
-def checked(config):
-    """The data sets and the study of a config; a faulty one ends Snakemake here."""
+def written(faults):
+    """The config as it is written. Snakemake's own reader takes 010 for 8, the last of two equal names, and aliases
+    that multiply without end; where there is no file, its config is all there is."""
+    if not workflow.configfiles:
+        return dict(config)
+    whole = {}
+    for path in workflow.configfiles:
+        update_config(whole, load_yaml(Path(path), faults))
+    update_config(whole, workflow.config_settings.config)
+    return whole
+
+
+def checked():
+    """The config, its data sets and its study; a faulty one ends Snakemake here."""
     try:
         faults = braces_in(ROOT, Path(sys.executable).parent)
-        for path in workflow.configfiles:
-            load_yaml(Path(path), faults)
+        config = written(faults)
         declared = read_declared(config, faults)
-        study = read_study(config, declared.to_json(), faults)
-        if workflow.is_main_process:
-            try_programs(study)
-        return declared, study
+        study = read_study(config, declared.to_json(), faults, tried_here)
+        return config, declared, study
     except Refused as refused:
         print(refused, file=sys.stderr)
         sys.stderr.flush()
         os._exit(2)
 
 
-DECLARED, STUDY = checked(config)
+CONFIG, DECLARED, STUDY = checked()
 RESULTS = f"results/{STUDY.config.study}"
 PARTS = {name: parts_of(dataset) for name, dataset in DECLARED.simulated.items()}
 FLEETS = {fleet.id: fleet for fleet in STUDY.fleets}
@@ -95,9 +104,11 @@ OWN_PYTHON = (
 )
 shell.prefix(f"{OWN_PYTHON}export PYTHONPATH={shlex.quote(str(ROOT))}; ")
 
+SAID = "".join(
+    f"{line}\n" for line in (*STUDY.notes, f"{STUDY.config.study}: {STUDY.estimate()}")
+)
 if workflow.is_main_process:
-    print(*STUDY.notes, sep="\n", end="\n" if STUDY.notes else "", file=sys.stderr)
-    print(f"{STUDY.config.study}: {STUDY.estimate()}", file=sys.stderr)
+    print(SAID, end="", file=sys.stderr)
 
 
 def store_of(dataset):
@@ -162,12 +173,13 @@ def training_code(fleet):
 
 
 # The whole study as every program takes it; a job names its fleet. Written before the first job, not in a dry run.
-WHOLE = {"config": dict(config), "facts": DECLARED.to_json()}
+WHOLE = {"config": CONFIG, "facts": DECLARED.to_json()}
 STUDY_FILE = f"{RESULTS}/study.json"
 
 
 onstart:
     write_json(Path(STUDY_FILE), WHOLE)
+    write_text(Path(f"{RESULTS}/logs/study.log"), SAID)
 
 
 wildcard_constraints:
