@@ -188,9 +188,7 @@ def _refuse_broken(sealed: Mapping[str, Any]) -> None:
     keys = {each.name: each for each in fields(Facts)}
     if unknown := [*(sealed.keys() - keys.keys())]:
         raise ValueError(f"{listed(sorted(unknown))} is none of them")
-    if absent := [
-        n for n, each in keys.items() if each.default is each.default_factory and n not in (*sealed, "name")
-    ]:
+    if absent := [n for n, each in keys.items() if each.default is each.default_factory and n not in (*sealed, "name")]:
         raise ValueError(f"{listed(absent)} is absent")
     if (sky := sealed.get("sky")) is not None and not (type(sky) in (int, float) and 0 <= sky < BRIGHTEST):
         raise ValueError(f"sky is {shown(sky)}, not a number of photons")
