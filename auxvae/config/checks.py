@@ -9,6 +9,7 @@ from typing import Any
 
 from auxvae.config.choices import choice_faults
 from auxvae.config.idle import case_faults, idle_faults
+from auxvae.config.imperfect import imperfect_faults
 from auxvae.config.kinds import Kind, kinds_of, variables_of
 from auxvae.config.latents import PriorSpec, dimension_fault
 from auxvae.config.methods import DIVERGENCES, METHODS, PRESET_WEIGHTS, default_terms
@@ -80,6 +81,7 @@ def _group(config: Config, group: Group, where: str, facts: Facts, written: Mapp
     yield from _coverages(config, group, where, kinds_of(dataset), written)
     yield from _lists(group, where)
     yield from _latents(group, where)
+    yield from imperfect_faults(group, where, config.coverages, dataset)
     yield from choice_faults(config, group, where, dataset)
     yield from idle_faults(config, group, where, dataset)
 

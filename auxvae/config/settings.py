@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic.dataclasses import dataclass
 
+from auxvae.config.imperfect import Imperfect
 from auxvae.config.latents import Mmd, PriorSpec
 from auxvae.config.methods import Method
 from auxvae.config.training import A_GROUP_EACH
@@ -57,6 +58,10 @@ class Settings(Section):
 
     prior_variance: Positive | Literal["1/n"] = "1/n"
     """variance of the prior of the auxiliary latents; n is the number of training rows"""
+
+    imperfect: Imperfect | None = None
+    """what is wrong with the auxiliary variables in training, [below](#imperfect-auxiliary-variables): noise, bias,
+    exchanges, gaps; `null`: nothing"""
 
     degree: Annotated[Whole, Range(1, 6)] = 3
     """K of the inter-independence"""

@@ -57,10 +57,12 @@ def batch_of(
     aux: Float[Tensor, "B a"],
     rows: Int[Tensor, " B"],
     precision: Float[Tensor, " B"] | None = None,
+    observed: Float[Tensor, "B a"] | None = None,
 ) -> Batch:
-    """A batch of observational data in which every auxiliary variable is known; a precision of 1, if there is none."""
+    """A batch of observational data; precision is 1, and every auxiliary variable known, where nothing is said."""
     context, ones = torch.zeros(len(aux), dtype=torch.long), torch.ones(len(aux))
-    return Batch(images, aux, torch.ones_like(aux), context, rows, ones if precision is None else precision)
+    every = torch.ones_like(aux) if observed is None else observed
+    return Batch(images, aux, every, context, rows, ones if precision is None else precision)
 
 
 def whole_split(run: Run, rows: Rows, scaling: Scaling, likelihood: Likelihood) -> Batch:

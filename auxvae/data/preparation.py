@@ -21,6 +21,7 @@ from auxvae.config.run import Run
 from auxvae.data.augmentation import augmentation_of
 from auxvae.data.components import principal_components
 from auxvae.data.encoding import encoded, limits
+from auxvae.data.imperfect import Auxiliaries, imperfect
 from auxvae.data.likelihoods import Likelihood, likelihood
 from auxvae.data.loader import Batches, Loader, batch_of
 from auxvae.data.moments import Moments
@@ -41,9 +42,10 @@ class Prepared(NamedTuple):
     likelihood: Likelihood
     images: Tensor | StoredImages
 
-    def aux(self, run: Run, scaling: Scaling) -> Tensor:
-        """The auxiliary variables of a run, min-max scaled to [0, 1] by the training rows, (N, a)."""
-        return scaled_factors(encoded(self.factors, run.dataset.kinds), len(self.numbers), run.variables, scaling)
+    def aux(self, run: Run, scaling: Scaling) -> Auxiliaries:
+        """The auxiliary variables that a run is trained on, min-max scaled to [0, 1] by the training rows, (N, a)."""
+        columns = encoded(self.factors, run.dataset.kinds)
+        return imperfect(run, scaled_factors(columns, len(self.numbers), run.variables, scaling), self.numbers)
 
     def batches(self, run: Run, scaling: Scaling, device: torch.device) -> Batches:
         """The batches of a run: of images in memory, or read from the store."""
@@ -51,7 +53,7 @@ class Prepared(NamedTuple):
         augmentation = augmentation_of(run, scaling, self.images.shape[-1], int(self.numbers[-1]) + 1, device)
         if isinstance(self.images, StoredImages):
             return Stream(self.images, aux, size, device, augmentation)
-        batch = batch_of(self.images, aux, torch.from_numpy(self.numbers), precision)
+        batch = batch_of(self.images, aux.values, torch.from_numpy(self.numbers), precision, aux.observed)
         return Loader(batch.to(device), size, augmentation)
 
 

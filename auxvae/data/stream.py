@@ -19,10 +19,10 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from auxvae.data.augmentation import Augmentation
+from auxvae.data.imperfect import Auxiliaries
 from auxvae.data.loader import Batch, Batches, batch_of
 from auxvae.data.randomness import shard_order, window_order
 from auxvae.data.read_ahead import read_ahead
@@ -39,16 +39,16 @@ class Stream(Batches):
     def __init__(
         self,
         images: StoredImages,
-        aux: Float[Tensor, "N a"],
+        aux: Auxiliaries,
         size: int,
         device: torch.device,
         augmentation: Augmentation | None = None,
     ) -> None:
         """Batches of `size` rows, or of all rows where there are fewer; the auxiliary variables are those of all."""
-        super().__init__(len(aux), size, augmentation)
+        super().__init__(len(aux.values), size, augmentation)
         self.images, self.aux, self.device = images, aux, device
         precision = images.likelihood.precision
-        self.precision = torch.ones(len(aux)) if precision is None else precision
+        self.precision = torch.ones(len(aux.values)) if precision is None else precision
 
     def windows(self, seed: int, epoch: int) -> list[Window]:
         """The windows of an epoch, each as the positions of its shards in the order of the store."""
@@ -76,9 +76,9 @@ class Stream(Batches):
     def _read(self, window: Window) -> Batch:
         """The rows of a window on the device."""
         numbers = torch.from_numpy(self.images.numbers)
-        every = (self.aux, numbers, self.precision)
-        aux, rows, precision = (torch.cat([each[positions] for positions in window]) for each in every)
-        return batch_of(self.images.read(window), aux, rows, precision).to(self.device)
+        every = (*self.aux, numbers, self.precision)
+        aux, observed, rows, precision = (torch.cat([each[positions] for positions in window]) for each in every)
+        return batch_of(self.images.read(window), aux, rows, precision, observed).to(self.device)
 
 
 def _rows(window: Window) -> int:

@@ -15,6 +15,9 @@ The measure D of dependence is one of
     hsic                                  HSIC_u of losses.unbiased; for `inter` of the residual latents jointly
     mine                                  max(bound, 0) of the critics; R_1 = -bound
 
+Where auxiliary variables are unknown in some rows, explicitness is the correlation over the others (of degree 1), and
+intra and inter have the mean of the variable there, with which nothing correlates.
+
 Of a circular or categorical factor u_j are its variables (auxvae.config.kinds), a latent each: explicitness and inter
 sum over them, so that ten classes weigh ten times a number; intra leaves out those of the latent's own factor.
 
@@ -39,10 +42,19 @@ def explicitness(inputs: TermInputs, fixed: TermSettings) -> Nats:
     """What is missing of the dependence of each auxiliary latent on its factor."""
     z, degree, normalise = inputs.posterior.sample, fixed.settings.aux_degree, fixed.settings.normalise
     if fixed.dependence == "polynomial":
-        return (inputs.is_aux * r1(z, inputs.aux, degree, normalise)).sum()
+        known, u = (_at_mean(each, inputs.observed) for each in (z, inputs.aux))
+        return (inputs.is_aux * r1(known, u, degree, normalise)).sum()
     explicit = (hsic(z, inputs.aux) if fixed.dependence == "hsic" else _by_critics(inputs, z)).diagonal()
     missing = 1 - explicit if fixed.dependence == "hsic" else -explicit
     return (inputs.is_aux[: len(missing)] * missing).sum()
+
+
+def _at_mean(columns: Float[Tensor, "B d"], observed: Float[Tensor, "B d"] | None) -> Float[Tensor, "B d"]:
+    """The columns, at their mean where the auxiliary variable is unknown, so that those rows count nothing."""
+    if observed is None:
+        return columns
+    mean = (observed * columns).sum(0) / observed.sum(0).clamp(min=1)
+    return torch.where(observed > 0, columns, mean)
 
 
 def intra(inputs: TermInputs, fixed: TermSettings) -> Nats:
@@ -99,7 +111,8 @@ def _products(inputs: TermInputs, fixed: TermSettings) -> Float[Tensor, " d"]:
 
 def regression(inputs: TermInputs, fixed: TermSettings) -> Nats:
     """Squared error of the auxiliary latents."""
-    return 0.5 * (inputs.is_aux * (inputs.posterior.mean - inputs.aux).square()).sum(1).mean()
+    counted = inputs.is_aux if inputs.observed is None else inputs.is_aux * inputs.observed
+    return 0.5 * (counted * (inputs.posterior.mean - inputs.aux).square()).sum(1).mean()
 
 
 def critics(inputs: TermInputs, fixed: TermSettings) -> Nats:

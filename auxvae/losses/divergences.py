@@ -16,7 +16,8 @@ r"""KL divergences of the posterior from its prior, in nats per image, means ove
     capacity    |KL - C(t)|, C rises linearly to `capacity` nats over the first third      (arXiv 1804.03599, eq. 8)
     vae_of_u    1/2 |u - u'|^2 + KL(q_c(z|u) || N(0, 1)), the VAE of the factors of IDVAE   (arXiv 2007.00830)
 
-with the prior p(z|u) = N(m, v) of models.priors.
+with the prior p(z|u) = N(m, v) of models.priors. Where an auxiliary variable is unknown, the prior of its latent has
+the mean and the variance of that variable over the training rows, and there is no `calibration`.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ def calibration(inputs: TermInputs, fixed: TermSettings) -> Nats:
     mean, log_variance, _ = inputs.posterior
     missing = 0.5 * ((inputs.aux - mean).square() * (-log_variance).exp() + log_variance + math.log(2 * math.pi))
     instead = SCORE_WEIGHT * missing - _by_latent(inputs)
-    return _cooled(inputs) * (inputs.is_aux * instead).sum(1).mean()
+    counted = inputs.is_aux if inputs.observed is None else inputs.is_aux * inputs.observed
+    return _cooled(inputs) * (counted * instead).sum(1).mean()
 
 
 def capacity(inputs: TermInputs, fixed: TermSettings) -> Nats:

@@ -19,6 +19,7 @@ from auxvae.config.run import Run
 from auxvae.config.terms import TERMS
 from auxvae.data.loader import Batch
 from auxvae.data.randomness import generator
+from auxvae.losses.dependence import EPSILON
 from auxvae.losses.divergences import of_images
 from auxvae.losses.inputs import Draws, Nats, Scalars, TermInputs, TermSettings
 from auxvae.losses.kernels import mean_features
@@ -47,6 +48,7 @@ class AutoencoderModel(Model):
         "factor_moments",
         "product_moments",
         "earlier",
+        "overall",
     )
 
     def __init__(self, run: Run, data: TrainingData, device: torch.device) -> None:
@@ -54,7 +56,9 @@ class AutoencoderModel(Model):
         self.run, self.device = run, device
         scaling = data.scaling
         self.network = build(run, scaling.mean, scaling.std, data.likelihood.bounded, scaling.components).to(device)
-        self.aux_rows = data.aux.cpu()
+        self.has_gaps = run.settings.imperfect is not None and run.settings.imperfect.observed < 1
+        self.aux_rows, overall = _without_gaps(data)
+        self.overall = Gaussian(*(self._padded(each[None])[0].to(device) for each in overall))
         self.prior, variance = residual_prior(run, data.factors)
         self.prior_variance = variance.to(device)
         self.is_aux = (torch.arange(run.network.latents) < len(run.variables)).float().to(device)
@@ -142,7 +146,7 @@ class AutoencoderModel(Model):
 
     def loss(self, batch: Batch, draws: Draws, progress: Float[Tensor, ""]) -> Loss:
         """Every term of the run's method on a batch."""
-        aux = self._padded(batch.aux)
+        aux, observed = self._auxiliaries(batch)
         posterior, reconstruction = self.network(batch.images, aux, draws.noise)
         inputs = TermInputs(
             images=batch.images,
@@ -150,7 +154,7 @@ class AutoencoderModel(Model):
             aux=aux,
             is_aux=self.is_aux,
             owner=self.owner,
-            prior=self._prior_of(aux),
+            prior=self._prior_of(aux, observed),
             posterior=posterior,
             reconstruction=reconstruction,
             **draws._asdict(),
@@ -163,6 +167,7 @@ class AutoencoderModel(Model):
             earlier=self.earlier,
             progress=progress,
             companion=self.network.companion,
+            observed=observed,
         )
         terms = {name: function(inputs, self.fixed) for name, function in self.functions.items()}
         return Loss(terms, Posterior(*(each.detach() for each in posterior)))
@@ -171,10 +176,24 @@ class AutoencoderModel(Model):
         """Auxiliary variables with a column for every latent, 0 for the residual ones."""
         return pad(aux, (0, self.run.network.latents - aux.shape[1]))
 
-    def _prior_of(self, aux: Codes) -> Gaussian:
-        """p(z|u) of a batch; without gradient for IDVAE, whose prior learns from the factors alone."""
+    def _auxiliaries(self, batch: Batch) -> tuple[Codes, Codes | None]:
+        """The auxiliary variables, at their mean where they are unknown, and which are known where some are not."""
+        aux = self._padded(batch.aux)
+        if not self.has_gaps:
+            return aux, None
+        observed = self._padded(batch.observed)
+        return torch.where(observed > 0, aux, self.overall.mean), observed
+
+    def _prior_of(self, aux: Codes, observed: Codes | None = None) -> Gaussian:
+        """p(z|u) of a batch, that of all rows where u is unknown; without gradient for IDVAE.
+
+        The prior of IDVAE learns from the factors alone.
+        """
         if self.run.composition.conditional != "learned" or self.network.companion is None:
-            return priors.conditioned(aux, self.is_aux, self.scalars.aux_variance)
+            variance = self.scalars.aux_variance
+            if observed is not None:
+                variance = torch.where(observed > 0, variance, self.overall.variance)
+            return priors.conditioned(aux, self.is_aux, variance)
         learned: Gaussian = self.network.companion(aux)
         constant = self.run.composition.companion == "factor_vae_of_u"
         return Gaussian(*(each.detach() for each in learned)) if constant else learned
@@ -231,11 +250,20 @@ class AutoencoderModel(Model):
         if len(self.queue.codes):
             self.queue.push(codes.sample)
         if len(self.earlier.codes):
-            self.earlier.push(torch.cat([codes.sample, self._padded(batch.aux)], 1))
+            self.earlier.push(torch.cat([codes.sample, self._auxiliaries(batch)[0]], 1))
 
     def companion_parameters(self) -> list[nn.Parameter]:
         """The companion network's parameters."""
         return [] if self.network.companion is None else list(self.network.companion.parameters())
+
+
+def _without_gaps(data: TrainingData) -> tuple[Float[Tensor, "N a"], Gaussian]:
+    """The auxiliary variables of the training rows, at their mean where unknown; mean and variance of those known."""
+    values = data.aux.cpu()
+    known = torch.ones_like(values) if data.observed is None else data.observed.cpu()
+    mean = (known * values).sum(0) / known.sum(0).clamp(min=1)
+    variance = (known * (values - mean).square()).sum(0) / known.sum(0).clamp(min=1)
+    return torch.where(known > 0, values, mean), Gaussian(mean, variance.clamp(min=EPSILON))
 
 
 def _owners(run: Run) -> list[float]:

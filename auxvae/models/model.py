@@ -44,12 +44,14 @@ class TrainingData(NamedTuple):
     """What a model may use of its training rows beside the images: the likelihood, scaling constants and factors.
 
     factors: the auxiliary variables of all factors, (N,) by name, unscaled. aux: those of the run, (N, a) in [0, 1].
+    observed: 1 where they are known, (N, a); everywhere, if left out.
     """
 
     likelihood: Likelihood
     scaling: Scaling
     factors: Mapping[str, Tensor]
     aux: Float[Tensor, "N a"]
+    observed: Float[Tensor, "N a"] | None = None
 
 
 class Model(ABC):

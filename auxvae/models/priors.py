@@ -28,7 +28,7 @@ class Gaussian(NamedTuple):
     variance: Float[Tensor, "*B d"]
 
 
-def conditioned(u: Float[Tensor, "B d"], is_aux: Float[Tensor, " d"], variance: Float[Tensor, ""]) -> Gaussian:
+def conditioned(u: Float[Tensor, "B d"], is_aux: Float[Tensor, " d"], variance: Float[Tensor, "..."]) -> Gaussian:
     """p(z|u) of eq. 3 from u (B, d_Z), the mask of the auxiliary latents (d_Z,), v: N(u_j, v) there, else N(0, 1)."""
     return Gaussian(is_aux * u, torch.where(is_aux > 0, variance, torch.ones_like(is_aux)))
 

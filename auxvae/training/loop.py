@@ -78,7 +78,7 @@ class Trainer:
         self.run, self.work, self.device = run, work, device
         self.scaling, train, validation = prepare(run, store)
         self.loader, self.validation = (each.batches(run, self.scaling, device) for each in (train, validation))
-        data = TrainingData(train.likelihood, self.scaling, store.columns("train"), train.aux(run, self.scaling))
+        data = TrainingData(train.likelihood, self.scaling, store.columns("train"), *train.aux(run, self.scaling))
         self.model: Model = make_model(run, data, device)
         self.images_scale = train.likelihood.to_scale
         self.weights = torch.tensor([run.weights[name] for name in run.terms], device=device)
