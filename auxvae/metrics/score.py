@@ -48,6 +48,7 @@ Table = ArrayLike | xr.DataArray  # rows and columns, with names where it is a D
 GROUPS = 100
 BLOCKS = 10
 RESAMPLES = 100
+MOST_LATENTS = 128  # of which pairs and predictabilities are computed
 STEP = 0.75  # change of a group's weight, up in one of two mirrored samples and down in the other
 IMAGE = "image"  # the dimension of numbers that every image has
 NORMAL = 1.96  # standard errors to either side of a 95 % interval of normal quantiles
@@ -179,6 +180,12 @@ def mirrored_weights(rows: int, pairs: int) -> Float[ndarray, "S G"]:
     sign = np.where(np.arange(groups) % 2, -STEP, STEP)
     change = np.stack([source.permutation(sign) for _ in range(pairs)]) if pairs else np.zeros((0, groups))
     return np.vstack([np.ones((1, groups)), 1 + change, 1 - change])
+
+
+def some_latents(latents: int) -> NDArray[np.intp]:
+    """The numbers of all latents, or of MOST_LATENTS at equal steps: for metrics whose cost grows with their square."""
+    chosen = min(latents, MOST_LATENTS)
+    return np.arange(chosen) * latents // max(1, chosen)
 
 
 def labelled(matrix: ArrayLike, codes: object, factors: object) -> xr.DataArray:

@@ -149,3 +149,18 @@ def test_pairs_of_latents_are_asked_for_only_where_there_are_some(config, run, l
     assert study_of(wide)[1].runs
     sentences = refusal(config | {"runs": [run | {"network": {"latents": latents}}]})
     assert any("mmd_pairs compares pairs of latents" in each for each in sentences)
+
+
+def test_of_many_latents_some_at_equal_steps_stand_for_all(monkeypatch):
+    z = np.random.default_rng(0).standard_normal((300, 12))
+    z[:, 1::2] = z[:, ::2] + 0.5 * z[:, 1::2]
+    monkeypatch.setattr("auxvae.metrics.score.MOST_LATENTS", 6)
+    chosen = [0, 2, 4, 6, 8, 10]
+    some, whole = predictability.lps(z), predictability.lps(z[:, chosen])
+    known = np.isfinite(some.matrix.values)
+    assert list(np.flatnonzero(known)) == chosen
+    assert some.value == pytest.approx(float(some.matrix.values[known].clip(0).mean()), abs=1e-12)
+    assert some.value > whole.value + 0.2  # each is predicted from all twelve
+    of_pairs = pairs.pair_dependence(z)
+    assert of_pairs.value == pytest.approx(pairs.pair_dependence(z[:, chosen]).value, abs=1e-12)
+    assert list(np.flatnonzero(np.isfinite(of_pairs.matrix.values[0]))) == chosen
