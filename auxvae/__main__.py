@@ -82,14 +82,16 @@ def evaluate(
     from auxvae.analysis.analyse import analyse_fleet, validate_fleet
     from auxvae.analysis.selection import left_out
     from auxvae.config.reading import study_of
+    from auxvae.data.failures import failures
 
     study = study_of(spec)
     named, analyses, device = study.fleet(fleet), study.config.analyses, study.config.device
-    candidates = study.candidates(named)
+    candidates, failed = study.candidates(named), failures(named.runs, results).keys()
     if validation:
-        validate_fleet(named, candidates, analyses, device, store, results, workers)
+        validate_fleet(named, {*candidates} - failed, analyses, device, store, results, workers)
     else:
-        analyse_fleet(named, analyses, device, store, results, workers, left_out(candidates, results))
+        absent = left_out(candidates, results) | failed
+        analyse_fleet(named, analyses, device, store, results, workers, absent)
 
 
 @app.command()

@@ -23,6 +23,7 @@ from auxvae.config.choices import Choice
 from auxvae.config.rules import RULES
 from auxvae.config.run import Run
 from auxvae.config.study import Study
+from auxvae.data.failures import failures
 from foundation.console import log
 from foundation.faults import Fault, Refused, Words
 from foundation.files import read_json, write_json
@@ -45,7 +46,11 @@ def select(choices: tuple[Choice, ...], results: Path) -> None:
 
 def decided(choice: Choice, results: Path) -> dict[str, Any]:
     """A choice as plain JSON: every candidate with its values, and the least marked."""
-    values = [[_value(choice.rule, results / "runs" / run.id / VALIDATION) for run in c] for c in choice.candidates]
+    failed = failures(choice.runs, results)
+    files = [
+        [None if run.id in failed else results / "runs" / run.id / VALIDATION for run in c] for c in choice.candidates
+    ]
+    values = [[_value(choice.rule, file) for file in each] for each in files]
     means = [float(np.mean(each)) for each in values]
     finite = [i for i, mean in enumerate(means) if math.isfinite(mean)]
     first = choice.candidates[0][0]
@@ -60,8 +65,10 @@ def decided(choice: Choice, results: Path) -> dict[str, Any]:
     return {**head, "method": first.method, "coverage": first.coverage, "candidates": candidates}
 
 
-def _value(rule: str, file: Path) -> float:
-    """The value of one run; NaN where a score that the rule reads is no number."""
+def _value(rule: str, file: Path | None) -> float:
+    """The value of one run; NaN where a score that the rule reads is no number, and of a run that failed."""
+    if file is None:
+        return math.nan
     scores = read_json(file, "the scores of the validation rows")["scores"]
     for name in RULES[rule].reads:
         if name not in scores:
@@ -111,8 +118,8 @@ def read_selection(results: Path) -> list[dict[str, Any]]:
 
 
 def shown_runs(study: Study, results: Path) -> tuple[Run, ...]:
-    """The runs of a study that are scored on test rows: all but the candidates that were not chosen."""
-    absent = left_out(study.chosen_among, results)
+    """The runs of a study that are scored on test rows: without failed ones and candidates that were not chosen."""
+    absent = left_out(study.chosen_among, results) | failures(study.runs, results).keys()
     return tuple(run for run in study.runs if run.id not in absent)
 
 

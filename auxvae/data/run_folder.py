@@ -25,10 +25,11 @@ from torch import Tensor
 
 from auxvae.config.run import Run
 from auxvae.data.components import Components
+from auxvae.data.failures import training_code
 from auxvae.data.store import Scaling
 from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file, flush, full_disk_as_fault, locked, read_json, write_json
-from foundation.provenance import code_hash, versions
+from foundation.provenance import versions
 
 History = list[dict[str, float]]
 TENSORS = "scaling.safetensors"
@@ -67,14 +68,6 @@ def claim(runs: Iterable[Run], results: Path, locks: ExitStack) -> tuple[list[Ru
         except Refused as refused:
             faults += refused.faults
     return free, faults
-
-
-def training_code(run: Run) -> str:
-    """Hash of the code that decides a run's bytes: the training loop, and the terms and networks that the run uses.
-
-    What the config room says of the run is in its record, and foundation computes nothing.
-    """
-    return code_hash("auxvae.training.loop", *run.modules, without=("auxvae.config", "foundation"))
 
 
 def is_finished(folder: Path, run: Run) -> bool:

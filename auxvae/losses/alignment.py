@@ -42,8 +42,8 @@ def explicitness(inputs: TermInputs, fixed: TermSettings) -> Nats:
     """What is missing of the dependence of each auxiliary latent on its factor."""
     z, degree, normalise = inputs.posterior.sample, fixed.settings.aux_degree, fixed.settings.normalise
     if fixed.dependence == "polynomial":
-        known, u = (_at_mean(each, inputs.observed) for each in (z, inputs.aux))
-        return (inputs.is_aux * r1(known, u, degree, normalise)).sum()
+        z, u = (_at_mean(each, inputs.observed) for each in (z, inputs.aux))
+        return (inputs.is_aux * r1(z, u, degree, normalise)).sum()
     explicit = (hsic(z, inputs.aux) if fixed.dependence == "hsic" else _by_critics(inputs, z)).diagonal()
     missing = 1 - explicit if fixed.dependence == "hsic" else -explicit
     return (inputs.is_aux[: len(missing)] * missing).sum()

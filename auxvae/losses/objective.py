@@ -258,12 +258,12 @@ class AutoencoderModel(Model):
 
 
 def _without_gaps(data: TrainingData) -> tuple[Float[Tensor, "N a"], Gaussian]:
-    """The auxiliary variables of the training rows, at their mean where unknown; mean and variance of those known."""
+    """The auxiliary variables of the training rows, at their mean where unknown; mean and variance of the others."""
     values = data.aux.cpu()
-    known = torch.ones_like(values) if data.observed is None else data.observed.cpu()
-    mean = (known * values).sum(0) / known.sum(0).clamp(min=1)
-    variance = (known * (values - mean).square()).sum(0) / known.sum(0).clamp(min=1)
-    return torch.where(known > 0, values, mean), Gaussian(mean, variance.clamp(min=EPSILON))
+    observed = torch.ones_like(values) if data.observed is None else data.observed.cpu()
+    mean = (observed * values).sum(0) / observed.sum(0).clamp(min=1)
+    variance = (observed * (values - mean).square()).sum(0) / observed.sum(0).clamp(min=1)
+    return torch.where(observed > 0, values, mean), Gaussian(mean, variance.clamp(min=EPSILON))
 
 
 def _owners(run: Run) -> list[float]:

@@ -26,6 +26,8 @@ import pandas as pd
 from auxvae.analysis.files import CODES, PICTURES, RECORD, SCORES, SELECTION, SENSITIVITY, VALIDATION
 from auxvae.analysis.selection import shown_runs
 from auxvae.config.study import Study
+from auxvae.data.failures import FOLDER as FAILED
+from auxvae.data.failures import failures
 from foundation.console import log
 from foundation.faults import Fault, Refused, Words
 from foundation.files import atomic_write, digest_file, digest_of, read_json
@@ -77,7 +79,10 @@ def _files(study: Study, results: Path, weights: bool) -> Files:
     names = [*WHOLE, *([SELECTION] if study.choices else [])]
     for run in shown_runs(study, results):
         names += [f"runs/{run.id}/{name}" for name in (*OF_RUN, *(WEIGHTS if weights else ()))]
-    names += [f"runs/{run}/{name}" for run in study.chosen_among for name in ("spec.json", VALIDATION)]
+    failed = failures(study.runs, results)
+    candidates = sorted(study.chosen_among - failed.keys())
+    names += [f"runs/{run}/{name}" for run in candidates for name in ("spec.json", VALIDATION)]
+    names += [f"{FAILED}/{run}.json" for run in failed]
     names += sorted(_drawn(study, results))
     sealed = {f"seals/{name}.json": _store(study, results, name) / "seal.json" for name in study.facts}
     about = {name: ROOT / name for name in ("CITATION.cff", "LICENSE") if (ROOT / name).is_file()}
@@ -86,7 +91,8 @@ def _files(study: Study, results: Path, weights: bool) -> Files:
 
 def _drawn(study: Study, results: Path) -> Iterator[str]:
     """Tables, figures and controls; no traversal of a run that this study does not show."""
-    shown = {f"traversal-{run.id}" for run in shown_runs(study, results)}
+    drawn = {run.id for run in shown_runs(study, results)} | failures(study.runs, results).keys()
+    shown = {f"traversal-{run}" for run in drawn}
     for folder, suffixes in (("tables", (".csv", ".tex")), ("figures", (".pdf", ".png")), ("controls", (".json",))):
         for file in (results / folder).glob("*"):
             stale = file.stem.startswith("traversal-") and file.stem not in shown
@@ -122,7 +128,9 @@ def _ungathered(study: Study, results: Path) -> Iterator[Fault]:
 
 def _about(study: Study, results: Path) -> dict[str, Any]:
     """What the manifest says of the study: hashes that are the same on every machine, and the versions."""
-    specs = {run.id: read_json(results / "runs" / run.id / "spec.json", "a run's spec") for run in study.runs}
+    failed = failures(study.runs, results)
+    whole = [run.id for run in study.runs if run.id not in failed]
+    specs = {run: read_json(results / "runs" / run / "spec.json", "a run's spec") for run in whole}
     datasets = {}
     for name in study.facts:
         seal = _store(study, results, name) / "seal.json"
@@ -141,6 +149,7 @@ def _about(study: Study, results: Path) -> dict[str, Any]:
         "licence": "of the program: LICENSE; of the study: its authors'",
         "citation": "CITATION.cff is that of the program; report.html cites methods and metrics",
         "analyses": digest_of(asdict(study.config.analyses)),
+        "failed": {run: str(fault) for run, fault in failed.items()},
         "runs": {
             run: {"identity": each["run"]["identity"], "code": each["code"], "versions": each["versions"]}
             for run, each in specs.items()

@@ -20,6 +20,7 @@ from auxvae.config.kinds import kinds_of, variables_of
 from auxvae.config.labels import first_of_label, labels
 from auxvae.config.rules import RULES
 from auxvae.config.study import Study
+from auxvae.data.failures import failures
 from auxvae.metrics.columns import compared, shown_in
 from auxvae.metrics.metric import ReportTable
 from auxvae.report import figures, papers, pictures, tables
@@ -51,7 +52,10 @@ def draw(study: Study, results: Path) -> None:
     for run, label in titles.items():
         with xr.open_dataset(results / "runs" / run / PICTURES) as file:
             figures.save(pictures.traversal_figure(file, label), folder / f"traversal-{run}")
-    _remove_traversals(folder, {run.id for run in study.runs} - titles.keys())
+    failed = failures(study.runs, results)
+    for run, fault in failed.items():  # the workflow expects the picture of the first seed of each label
+        figures.save(figures.empty_figure(f"This run failed. {fault}"), folder / f"traversal-{run}")
+    _remove_traversals(folder, {run.id for run in study.runs} - titles.keys() - failed.keys())
 
 
 def _remove_traversals(folder: Path, runs: set[str]) -> None:
@@ -137,6 +141,7 @@ def _contents(study: Study, results: Path) -> dict[str, Any]:
         "traversals": [(label, images[f"traversal-{run}"]) for run, label in first_of_label(runs).items()],
         "versions": versions_of(results / "runs" / run.id for run in runs),
         "facts": study.facts,
+        "failed": failures(study.runs, results),
         "rules": {choice.rule: RULES[choice.rule].words for choice in study.choices},
     }
 

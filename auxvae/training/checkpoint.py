@@ -14,7 +14,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from auxvae.config.run import Run
-from auxvae.data.run_folder import RETRAIN, training_code
+from auxvae.data.failures import training_code
+from auxvae.data.run_folder import RETRAIN
 from auxvae.training.state import History, State
 from foundation.faults import Fault, Refused, Words
 from foundation.files import atomic_write

@@ -18,6 +18,7 @@ import torch
 from auxvae.config.networks import STACKED_FAMILIES
 from auxvae.config.run import Fleet, Run
 from auxvae.data.device import choose_device, free_memory, set_precision
+from auxvae.data.failures import failures
 from auxvae.data.run_folder import is_finished
 from auxvae.data.store import Store
 from auxvae.models.prior_checks import prior_faults
@@ -37,11 +38,24 @@ LARGEST_ON_GPU = 256  # runs, where the memory of the GPU does not allow fewer
 def train_all(
     fleet: Fleet, store: Path, results: Path, wanted: str, workers: int, observer: Observer = follow_nothing
 ) -> None:
-    """Train a fleet on the device of that name, and write its manifest when all its runs are finished."""
+    """Train a fleet on the device of that name, and write its manifest when all its runs are finished or have failed.
+
+    Runs whose loss is not finite do not sink the others, unless all are of their kind.
+    """
     device = choose_device(wanted)
     log.info(f"{fleet.id}: {len(fleet.runs)} runs on {device}")
-    train(fleet, store, results, device, workers, observer)
-    manifest = {"runs": [run.id for run in fleet.runs], "device": str(device)}
+    faults: tuple[Fault, ...] = ()
+    try:
+        train(fleet, store, results, device, workers, observer)
+    except Refused as refused:
+        faults = refused.faults
+    failed = failures(fleet.runs, results)
+    others = [fault for fault in faults if str(fault) not in map(str, failed.values())]
+    if others or len(failed) == len(fleet.runs):
+        raise Refused(faults or failed.values())
+    for fault in failed.values():
+        log.info(f"failed, and left out: {fault}")
+    manifest = {"runs": [run.id for run in fleet.runs], "failed": sorted(failed), "device": str(device)}
     write_json(results / "fleets" / f"{fleet.id}.json", manifest)
 
 
@@ -53,11 +67,13 @@ def train(
     workers: int,
     observer: Observer = follow_nothing,
 ) -> None:
-    """Train the runs of a fleet that are not finished yet; refuse at the end with what stopped any of them."""
+    """Train the runs of a fleet that neither are finished nor have failed; refuse at the end with what stopped any."""
     columns = cache(lambda source: Store(store, source).columns("train"))
     if wrong := prior_faults(fleet.runs, lambda run: columns(run.dataset) if run.prior.reads_factors() else {}):
         raise Refused(wrong)
-    unfinished = [run for run in fleet.runs if not is_finished(results / "runs" / run.id, run)]
+    failed = failures(fleet.runs, results)
+    waiting = [run for run in fleet.runs if run.id not in failed]
+    unfinished = [run for run in waiting if not is_finished(results / "runs" / run.id, run)]
     workers = workers if device.type == "cpu" else 1
     memory = free_memory(device) / workers
     set_precision(device, fleet.runs[0].training.gpu_precision)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from auxvae.config.run import Run
 from auxvae.config.terms import TERMS
+from auxvae.data import failures
 from auxvae.data.loader import Batch
 from auxvae.data.preparation import prepare
 from auxvae.data.run_folder import claimed, finish
@@ -197,8 +198,9 @@ class Trainer:
             i, term = broken[0].tolist()
             where = f"{self.run.id}, step {self.state.epoch * self.loader.steps + i + 1}"
             value = Words(f"{self.run.terms[term]} = {values[i, term]:g}")
-            remedy = self._remedy()
-            raise Refused(Fault(where, value, "every term must be finite", remedy))
+            fault = Fault(where, value, "every term must be finite", self._remedy())
+            failures.keep(self.run, self.work.parent.parent, fault)
+            raise Refused(fault)
 
     def _remedy(self) -> str:
         """What to do about a term that is not finite: images too large for float32 are to blame before the training."""
