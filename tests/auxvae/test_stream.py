@@ -11,6 +11,7 @@ import xarray as xr
 
 from auxvae.analysis.analyse import analyse
 from auxvae.data import components, preparation, stream
+from auxvae.data.imperfect import Auxiliaries
 from auxvae.data.loader import Loader
 from auxvae.data.preparation import prepare
 from auxvae.data.store import Store
@@ -138,7 +139,7 @@ def test_an_epoch_visits_every_row_once(stores, monkeypatch):
     monkeypatch.setattr(stream, "SHARDS", 3)
     _, train, _ = prepare(run, Store(stores["photons"], run.dataset))
     for size in (1, 28):
-        batches = Stream(train.images, torch.zeros(len(train.numbers), 0), size, CPU)
+        batches = Stream(train.images, Auxiliaries(*torch.zeros(2, len(train.numbers), 0)), size, CPU)
         rows = rows_of(batches.batches(0, 0))
         assert len(rows) == batches.steps * size > len(train.numbers) - size and len(rows.unique()) == len(rows)
         assert set(rows.tolist()) <= set(train.numbers.tolist())
