@@ -19,7 +19,6 @@ from auxvae.config.run import Run
 from auxvae.config.terms import TERMS
 from auxvae.data.loader import Batch
 from auxvae.data.randomness import generator
-from auxvae.losses.dependence import EPSILON
 from auxvae.losses.divergences import of_images
 from auxvae.losses.inputs import Draws, Nats, Scalars, TermInputs, TermSettings
 from auxvae.losses.kernels import mean_features
@@ -31,6 +30,7 @@ from auxvae.models.model import POINT, Codes, Loss, Model, Posterior, TrainingDa
 from auxvae.models.prior_checks import residual_prior, some_rows
 from auxvae.models.priors import Gaussian
 
+LEAST_VARIANCE = 1e-8  # of an auxiliary variable that is known in one row
 TermFunction = Callable[[TermInputs, TermSettings], Nats]
 
 
@@ -263,7 +263,7 @@ def _without_gaps(data: TrainingData) -> tuple[Float[Tensor, "N a"], Gaussian]:
     observed = torch.ones_like(values) if data.observed is None else data.observed.cpu()
     mean = (observed * values).sum(0) / observed.sum(0).clamp(min=1)
     variance = (observed * (values - mean).square()).sum(0) / observed.sum(0).clamp(min=1)
-    return torch.where(observed > 0, values, mean), Gaussian(mean, variance.clamp(min=EPSILON))
+    return torch.where(observed > 0, values, mean), Gaussian(mean, variance.clamp(min=LEAST_VARIANCE))
 
 
 def _owners(run: Run) -> list[float]:

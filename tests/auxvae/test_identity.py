@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from auxvae.config import identity
+from auxvae.config.imperfect import Imperfect
 from auxvae.config.latents import PriorSpec
 from auxvae.config.methods import METHODS, Method
 from auxvae.config.networks import BACKBONES, COMPANIONS, Backbone
@@ -26,6 +27,7 @@ CHANGED = {
     "prior": PriorSpec("laplace"),
     "encoder": None,  # the one that the method does not have
     "capacity": 3.0,
+    "imperfect": Imperfect(noise=0.1),
     "cooling": 3.0,
     "cooling_from": 0.2,
     "cooling_until": 0.7,

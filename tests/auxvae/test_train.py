@@ -141,7 +141,7 @@ def test_a_run_is_trained_by_one_process_at_a_time(tiny, tiny_store, tmp_path):
 
 
 def test_a_term_that_is_not_finite_stops_its_run_and_no_other(tiny, tiny_store, tmp_path):
-    broken = replace(tiny.runs[1], training=replace(tiny.runs[1].training, learning_rate=1e30))
+    broken = replace(tiny.runs[1], weights={**tiny.runs[1].weights, "reconstruction": 3e38})
     sound = tiny.runs[0]
     with pytest.raises(Refused) as refused:
         fleet.train(Fleet((broken, sound)), tiny_store, tmp_path, CPU, workers=1)
