@@ -59,10 +59,12 @@ def train(
     open_log(log_to)
     from auxvae.analysis.follow import follow_metrics
     from auxvae.config.reading import study_of
+    from auxvae.data.failures import refuse_all_failed
     from auxvae.training.fleet import train_all
 
     study = study_of(spec)
     train_all(study.fleet(fleet), store, results, study.config.device, workers, follow_metrics)
+    refuse_all_failed(study.runs, results)
 
 
 @app.command()

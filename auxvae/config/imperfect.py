@@ -13,6 +13,7 @@ each addressed by (seed of the run, factor, row). A uniform factor with `noise: 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
@@ -22,6 +23,8 @@ from auxvae.config.kinds import kinds_of
 from auxvae.config.methods import METHODS, Method
 from foundation.faults import Fault, Words, listed, suggest
 from foundation.fields import SECTION, Fraction, Many, Number, Range, Section, Text
+
+FEWEST = 10  # known values of a factor, from which its mean and its variance are taken
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
@@ -65,18 +68,27 @@ def imperfect_faults(
     spec: Imperfect | None = group.imperfect
     if spec is None:
         return
-    place = f"{where}.imperfect"
-    if spec.observed < 1 and not takes_gaps(METHODS[group.method]):
-        able = listed(name for name, method in METHODS.items() if takes_gaps(method))
-        text = f"{group.method} needs every auxiliary variable; rows may lack them with {able}"
-        yield Fault(f"{place}.observed", spec.observed, text, "take it away, or take another method")
-    kinds = {kind.factor for kind in kinds_of(dataset)}
-    for name in (each for each in group.coverages if each in coverages):
-        for factor in spec.of:
-            if factor not in coverages[name]:
-                text = f"the models are not given it: the coverage {name} has {listed(coverages[name])}"
-                yield Fault(f"{place}.of", factor, text, suggest(factor, coverages[name], "name one of them"))
-        for factor in kinds & {*(spec.of or coverages[name])}:
-            if spec.noise or spec.bias:
-                text = f"{factor} is an angle or a class, of which only `swapped` and `observed` mean something"
-                yield Fault(place, Words(f"noise or bias of {factor}"), text, "name the other factors with `of`")
+    place, shown = f"{where}.imperfect", [name for name in group.coverages if name in coverages]
+    yield from _gap_faults(spec, group.method, f"{place}.observed", dataset)
+    for factor in dict.fromkeys(spec.of):
+        if lacking := [name for name in shown if factor not in coverages[name]]:
+            has = coverages[lacking[0]]
+            text = f"the models are not given it: the coverage {lacking[0]} has {listed(has)}"
+            yield Fault(f"{place}.of", factor, text, suggest(factor, has, "name one of them"))
+    concerned = spec.of or [factor for name in shown for factor in coverages[name]]
+    for factor in sorted({kind.factor for kind in kinds_of(dataset)} & {*concerned}):
+        if spec.noise or spec.bias:
+            text = f"{factor} is an angle or a class, of which only `swapped` and `observed` mean something"
+            yield Fault(place, Words(f"noise or bias of {factor}"), text, "name the other factors with `of`")
+
+
+def _gap_faults(spec: Imperfect, method: str, where: str, dataset: Mapping[str, Any]) -> Iterator[Fault]:
+    """Gaps of which the method cannot do without the values, or that leave hardly any."""
+    if spec.observed < 1 and not takes_gaps(METHODS[method]):
+        able = listed(name for name, each in METHODS.items() if takes_gaps(each))
+        text = f"{method} needs every auxiliary variable; rows may lack them with {able}"
+        yield Fault(where, spec.observed, text, "take it away, or take another method")
+    rows = dataset.get("train", math.inf)
+    if spec.observed * rows < FEWEST:
+        text = f"of {rows:,} training rows {FEWEST} at least must keep their value"
+        yield Fault(where, spec.observed, text, "raise it, or give more images")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from auxvae.config.identity import plain
 from auxvae.config.run import Run
 
 
@@ -30,7 +31,7 @@ def variants(chosen: tuple[Run, ...]) -> dict[str, str]:
 def _settings(run: Run) -> dict[str, str]:
     """Every setting of a run that its label could name, by its whole name, section.key, as text."""
     sections = {"network": asdict(run.network), "training": asdict(run.training), "weights": run.weights}
-    return _flat({**sections, **asdict(run.settings)})
+    return _flat({**sections, **asdict(run.settings), "imperfect": plain(run.settings.imperfect)})
 
 
 def _named(run: Run) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 from foundation.faults import Fault, Words, listed
 
 ALL = "all"
+LONGEST = 64  # letters of a name
 MOST_FACTORS = 6  # 63 coverages, each a run for every seed
 NAMED = "name the coverages instead"
 
@@ -55,6 +56,10 @@ def _faults(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
     if len(first) > MOST_FACTORS:
         text = f"{ALL} takes the subsets of {MOST_FACTORS} factors at most"
         yield Fault("coverages", Words(f"{len(first)} factors"), text, NAMED)
+    names = ["_".join(subset) for subset in _subsets(first)]
+    if len({*names}) < len(names) or max(map(len, names)) > LONGEST:
+        text = f"{ALL} joins the names of the factors, which must then be unlike and have {LONGEST} letters at most"
+        yield Fault("coverages", Words(f"{ALL} of {listed(first)}"), text, NAMED)
     for name, each in facts.items():
         if tuple(each["factors"]) != first:
             text = f"the data sets differ: {name} has {listed(each['factors'])}, and the first has {listed(first)}"

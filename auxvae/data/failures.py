@@ -6,11 +6,11 @@ this very run and this very code: after a change of either the run is trained an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from auxvae.config.run import Run
-from foundation.faults import Fault, Words
+from foundation.faults import Fault, Refused, Words
 from foundation.files import read_json, write_json
 from foundation.provenance import code_hash
 
@@ -36,6 +36,13 @@ def failures(runs: Iterable[Run], results: Path) -> dict[str, Fault]:
     """Why runs failed, by run id; only those that did."""
     reasons = {run.id: _failure(run, results) for run in runs}
     return {name: fault for name, fault in reasons.items() if fault}
+
+
+def refuse_all_failed(runs: Sequence[Run], results: Path) -> None:
+    """Refuse a study of which no run could be trained."""
+    failed = failures(runs, results)
+    if len(failed) == len(runs):
+        raise Refused(failed.values())
 
 
 def _failure(run: Run, results: Path) -> Fault | None:

@@ -6,10 +6,10 @@ number of rows, the order or the batches. A row whose value is swapped takes tha
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
@@ -18,6 +18,7 @@ from torch import Tensor
 from auxvae.config.imperfect import Imperfect
 from auxvae.config.kinds import variables_of
 from auxvae.config.run import Run
+from auxvae.data.randomness import of_rows
 
 
 class Auxiliaries(NamedTuple):
@@ -37,35 +38,24 @@ def imperfect(run: Run, aux: Float[Tensor, "N a"], rows: Int[ndarray, " N"]) -> 
     for factor in run.aux:
         end = start + len(variables_of([factor], run.dataset.kinds))
         if not spec.of or factor in spec.of:
-            _spoil(both, slice(start, end), Address(run.seed, factor, rows), spec)
+            _spoil(both, slice(start, end), partial(_numbers, run.seed, factor, rows), spec)
         start = end
     return both
 
 
-class Address(NamedTuple):
-    """Where the numbers of one factor come from: the run's seed, the factor's name, the rows."""
-
-    seed: int
-    factor: str
-    rows: Int[ndarray, " N"]
-
-    def numbers(self, purpose: str, kind: str) -> Float[ndarray, " N"]:
-        """A number for each row: `random` in [0, 1) or `standard_normal`; the stream is read from row 0 on."""
-        digest = hashlib.sha256(f"{self.seed}/imperfect {purpose} {self.factor}".encode()).digest()
-        stream = np.random.Generator(np.random.Philox(int.from_bytes(digest[:8], "little")))
-        return np.asarray(getattr(stream, kind)(int(self.rows.max()) + 1)[self.rows])
+def _numbers(seed: int, factor: str, rows: Int[ndarray, " N"], purpose: str, normally: bool = False) -> Tensor:
+    return torch.from_numpy(of_rows(seed, f"imperfect {purpose} {factor}", rows, normally))
 
 
-def _spoil(both: Auxiliaries, columns: slice, address: Address, spec: Imperfect) -> None:
+def _spoil(both: Auxiliaries, columns: slice, numbers: Callable[..., Tensor], spec: Imperfect) -> None:
     """Noise, bias, exchanges and gaps in the columns of one factor, in place."""
     values, count = both.values[:, columns], len(both.values)
     if spec.noise:
-        values += spec.noise * torch.from_numpy(address.numbers("noise", "standard_normal")).float()[:, None]
+        values += spec.noise * numbers("noise", normally=True).float()[:, None]
     values += spec.bias
     if spec.swapped:
-        chosen = torch.from_numpy(address.numbers("swapped", "random") < spec.swapped)
-        others = torch.from_numpy((address.numbers("other", "random") * count).astype(np.intp))
+        chosen, others = numbers("swapped") < spec.swapped, (numbers("other") * count).long()
         values[chosen] = values[others][chosen]
     if spec.observed < 1:
-        unknown = torch.from_numpy(address.numbers("observed", "random") >= spec.observed)
+        unknown = numbers("observed") >= spec.observed
         values[unknown], both.observed[unknown, columns] = 0.0, 0.0

@@ -38,10 +38,7 @@ LARGEST_ON_GPU = 256  # runs, where the memory of the GPU does not allow fewer
 def train_all(
     fleet: Fleet, store: Path, results: Path, wanted: str, workers: int, observer: Observer = follow_nothing
 ) -> None:
-    """Train a fleet on the device of that name, and write its manifest when all its runs are finished or have failed.
-
-    Runs whose loss is not finite do not sink the others, unless all are of their kind.
-    """
+    """Train a fleet on the device of that name, and write its manifest once its runs are finished or have failed."""
     device = choose_device(wanted)
     log.info(f"{fleet.id}: {len(fleet.runs)} runs on {device}")
     faults: tuple[Fault, ...] = ()
@@ -50,9 +47,8 @@ def train_all(
     except Refused as refused:
         faults = refused.faults
     failed = failures(fleet.runs, results)
-    others = [fault for fault in faults if str(fault) not in map(str, failed.values())]
-    if others or len(failed) == len(fleet.runs):
-        raise Refused(faults or failed.values())
+    if others := [fault for fault in faults if str(fault) not in map(str, failed.values())]:
+        raise Refused(others)
     for fault in failed.values():
         log.info(f"failed, and left out: {fault}")
     manifest = {"runs": [run.id for run in fleet.runs], "failed": sorted(failed), "device": str(device)}

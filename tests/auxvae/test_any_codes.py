@@ -1,7 +1,6 @@
 """Any codes and factors, damaged or degenerate, are scored with finite or absent values, or refused in sentences."""
 
 import json
-import os
 import re
 import warnings
 
@@ -9,22 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from auxvae.analysis.scoring import left_out, rare_classes, read_codes, table
 from auxvae.analysis.strays import strays
 from auxvae.metrics.suite import suite
 from foundation.faults import Refused
+from tests.searching import plenty, sentences_of
 from tests.simulations.test_damaged_files import damage
 
-EXAMPLES = int(os.environ.get("AUXVAE_EXAMPLES", "12"))
-PLENTY = settings(
-    max_examples=EXAMPLES,
-    derandomize="AUXVAE_EXAMPLES" not in os.environ,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+PLENTY = plenty(12)
 G = np.random.default_rng(5)
 ROWS = 60
 Z = G.standard_normal((ROWS, 3))
@@ -45,8 +39,7 @@ def scored(path, only=QUICK):
             assert table(scores)
             notes = left_out(inputs) + rare_classes(inputs) + strays(inputs)
     except Refused as refused:
-        sentences = [str(fault) for fault in refused.faults]
-        assert all(": found " in each and each.isprintable() and len(each) < 1000 for each in sentences), sentences
+        assert sentences_of(refused)
         return {}
     assert all(each.isprintable() for each in notes)
     json.dumps({name: score.to_json() for name, score in scores.items()}, allow_nan=False)

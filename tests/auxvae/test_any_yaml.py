@@ -4,12 +4,11 @@ AUXVAE_EXAMPLES=5000 runs the search that long, with other examples than those o
 """
 
 import copy
-import os
 import time
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from auxvae.config.study import read_study
@@ -18,14 +17,9 @@ from foundation.yaml_file import LARGEST, load_yaml
 from simulations.facts import read_declared
 from tests.auxvae.test_config_faults import spots
 from tests.conftest import TINY
+from tests.searching import plenty, sentences_of
 
-EXAMPLES = int(os.environ.get("AUXVAE_EXAMPLES", "150"))
-PLENTY = settings(
-    max_examples=EXAMPLES,
-    derandomize="AUXVAE_EXAMPLES" not in os.environ,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+PLENTY = plenty(150)
 WRITTEN = [
     "1e300", "-1e-310", "1.0e+300", "9" * 5000, "0x" + "f" * 5000, "010", "1:30", "１２", "0.2.0", ".nan", "-.inf",
     "2026-11-22", "2026-22-11", "!!int twelve", "!!bool maybe", "!!set {a, b}", "!!binary aGk=", "~", "''", "no",
@@ -45,7 +39,7 @@ def outcome(path):
         study = read_study(config, declared.to_json(), faults)
         return [] if study.estimate() else None
     except Refused as refused:
-        return [str(fault) for fault in refused.faults]
+        return sentences_of(refused, longest=3000)
 
 
 def judged(path):
@@ -53,7 +47,6 @@ def judged(path):
     start = time.monotonic()
     sentences = outcome(path)
     assert time.monotonic() - start < 10
-    assert all(": found " in each and each.isprintable() and len(each) < 3000 for each in sentences), sentences
     assert len(set(sentences)) == len(sentences)
     assert sorted(path.parent.iterdir()) == before
     return sentences

@@ -12,7 +12,7 @@ from auxvae.analysis.collect import collect
 from auxvae.analysis.selection import decided, shown_runs
 from auxvae.config.choices import Choice
 from auxvae.config.run import Fleet
-from auxvae.data.failures import FOLDER, failures
+from auxvae.data.failures import FOLDER, failures, refuse_all_failed
 from auxvae.report import page
 from auxvae.training.fleet import train_all
 from foundation.faults import Refused
@@ -77,12 +77,13 @@ def test_a_second_start_does_not_train_it_again_but_other_code_does(study, resul
     assert not failures(fleet.runs, results)
 
 
-def test_where_all_fail_the_study_ends_with_the_reason(study, tiny_store, tmp_path):
-    fleet = Fleet((study.runs[2],))
-    for _ in range(2):  # nor does a second start call it finished
+def test_a_fleet_of_which_all_failed_does_not_sink_the_study_unless_it_is_all_of_it(study, tiny_store, tmp_path):
+    broken, sound = study.runs[2], study.runs[0]
+    for _ in range(2):  # nor does a second start find anything to do
+        train_all(Fleet((broken,)), tiny_store, tmp_path, "cpu", 1)
+        refuse_all_failed((broken, sound), tmp_path)
         with pytest.raises(Refused, match="every term must be finite"):
-            train_all(fleet, tiny_store, tmp_path, "cpu", 1)
-    assert not (tmp_path / "fleets").exists()
+            refuse_all_failed((broken,), tmp_path)
 
 
 def test_a_setting_with_a_failed_seed_is_not_chosen(study, results):

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from auxvae.config.imperfect import takes_gaps
+from auxvae.config.labels import labels
 from auxvae.config.methods import METHODS
 from auxvae.config.run import Fleet
 from auxvae.config.settings import Settings
@@ -120,6 +121,13 @@ def test_alone_as_in_a_fleet(method, tiny_store, tmp_path):
     assert both.read_bytes() == alone.read_bytes()
 
 
+def test_a_run_without_a_label_is_named_by_what_is_wrong_with_its_variables():
+    groups = [{}, {"imperfect": {"noise": 0.1}}, {"imperfect": {"observed": 0.5, "of": "flux"}}]
+    runs = study_of({**TINY, "runs": [{"method": "aux_vae", "coverages": "full", **each} for each in groups]})[1].runs
+    names = ["aux_vae full", "aux_vae full, noise 0.1", "aux_vae full, observed 0.5, of (flux)"]
+    assert list(labels(runs).values()) == names
+
+
 @pytest.mark.parametrize(
     ("group", "sentence"),
     [
@@ -127,6 +135,7 @@ def test_alone_as_in_a_fleet(method, tiny_store, tmp_path):
         ({"imperfect": {"noise": 0.1, "of": ["mass"]}}, "the models are not given it"),
         ({"coverages": "two", "imperfect": {"noise": 0.1, "of": ["flux"]}}, "the coverage two has g1, g2"),
         ({"imperfect": {"observed": 0}}, "above 0"),
+        ({"imperfect": {"observed": 0.01}}, "of 192 training rows 10 at least must keep their value"),
         ({"method": "aux_hsic", "imperfect": {"observed": 0.5}}, "needs every auxiliary variable"),
         ({"method": "beta_vae", "imperfect": {"noise": 0.5}}, "beta_vae has no term that reads it"),
     ],

@@ -2,6 +2,7 @@
 
 import pytest
 
+from auxvae.config.subsets import with_subsets
 from foundation.faults import Refused
 from tests.conftest import TINY, study_of
 
@@ -47,3 +48,11 @@ def test_what_all_cannot_mean_is_said():
 def test_a_faulty_data_set_is_the_only_fault():
     broken = {**EVERY, "datasets": {"galaxies": {"preset": "paper", "galaxies": -1}}}
     assert len(refusals(broken)) == 1
+
+
+@pytest.mark.parametrize("names", [("a", "b", "a_b"), ("a" * 40, "b" * 40)], ids=["alike", "long"])
+def test_factors_whose_names_cannot_be_joined_are_refused(names):
+    facts = {"galaxies": {"factors": names}}
+    faults = []
+    with_subsets({"coverages": "all"}, facts, faults)
+    assert [fault.where for fault in faults] == ["coverages"] and "joins the names" in str(faults[0])

@@ -3,7 +3,6 @@
 AUXVAE_EXAMPLES=2000 damages each format so often, at other places than those of every day.
 """
 
-import os
 import shutil
 import warnings
 
@@ -13,19 +12,14 @@ import pytest
 import xarray as xr
 import zarr
 from astropy.table import Table
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from foundation.faults import Refused
 from simulations.convert import convert
+from tests.searching import plenty, sentences_of
 
-EXAMPLES = int(os.environ.get("AUXVAE_EXAMPLES", "25"))
-PLENTY = settings(
-    max_examples=EXAMPLES,
-    derandomize="AUXVAE_EXAMPLES" not in os.environ,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+PLENTY = plenty(25)
 G = np.random.default_rng(3)
 COLUMNS = {"image": G.normal(20, 3, (16, 8, 8)).astype(np.float32), "size": G.random(16), "kind": np.arange(16) % 5}
 PACKED = {"size": {"dtype": "int16", "scale_factor": 1e-4, "_FillValue": -9999}}
@@ -78,8 +72,7 @@ def converted(source, store):
             convert(source, store, **settings)
             sentences = []
         except Refused as refused:
-            sentences = [str(fault) for fault in refused.faults]
-    assert all(": found " in each and each.isprintable() and len(each) < 1000 for each in sentences), sentences
+            sentences = sentences_of(refused)
     assert sorted(store.parent.iterdir()) == (before if sentences else sorted([*before, store]))
     assert sentences or (store / "seal.json").is_file()
     return sentences
