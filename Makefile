@@ -20,7 +20,7 @@ study: setup
 	$(BIN)/snakemake --cores all --configfile $(CONFIG)
 
 test: setup lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations 20  # a worker a core, each without threads of its own
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations 20  # workers have one thread each
 
 lint: setup
 	$(BIN)/ruff check .

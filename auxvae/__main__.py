@@ -58,12 +58,13 @@ def train(
     """Train the runs of a fleet that are not finished; a manifest is written when all are."""
     open_log(log_to)
     from auxvae.analysis.follow import follow_metrics
+    from auxvae.analysis.selection import settled
     from auxvae.config.reading import study_of
     from auxvae.data.failures import refuse_all_failed
     from auxvae.training.fleet import train_all
 
     study = study_of(spec)
-    train_all(study.fleet(fleet), store, results, study.config.device, workers, follow_metrics)
+    train_all(settled(study, study.fleet(fleet), results), store, results, study.config.device, workers, follow_metrics)
     refuse_all_failed(study.runs, results)
 
 
@@ -82,17 +83,17 @@ def evaluate(
     """Scores, codes, sensitivity and pictures of the runs of a fleet that have none yet, into their folders."""
     open_log(log_to)
     from auxvae.analysis.analyse import analyse_fleet, validate_fleet
-    from auxvae.analysis.selection import left_out
+    from auxvae.analysis.selection import left_out, settled
     from auxvae.config.reading import study_of
     from auxvae.data.failures import failures
 
     study = study_of(spec)
-    named, analyses, device = study.fleet(fleet), study.config.analyses, study.config.device
+    named, analyses, device = settled(study, study.fleet(fleet), results), study.config.analyses, study.config.device
     candidates, failed = study.candidates(named), failures(named.runs, results).keys()
     if validation:
         validate_fleet(named, {*candidates} - failed, analyses, device, store, results, workers)
     else:
-        absent = left_out(candidates, results) | failed
+        absent = left_out(candidates, results) | study.retrained | failed
         analyse_fleet(named, analyses, device, store, results, workers, absent)
 
 
@@ -112,11 +113,13 @@ def collect(spec: Spec, results: Results, log_to: Log = None) -> None:
     open_log(log_to)
     from auxvae.analysis.collect import collect as collect_runs
     from auxvae.analysis.selection import shown_runs
+    from auxvae.config.candidates import pairs_of
     from auxvae.config.labels import families
     from auxvae.config.reading import study_of
 
     study = study_of(spec)
-    collect_runs(shown_runs(study, results), results, study.choices, families(study.config.datasets))
+    runs = shown_runs(study, results)
+    collect_runs(runs, results, study.choices, families(study.config.datasets), pairs_of(study, runs))
 
 
 @app.command()
@@ -166,6 +169,22 @@ def unpack(
     pages.draw(study, folder)
     pages.page(study, folder)
     log.info(f"{folder / 'report.html'}: made again; open it in a browser")
+
+
+@app.command()
+def explore(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs: results/STUDY/runs/ID.")],
+    out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("explore.html"),
+    store: Annotated[
+        Optional[Path], typer.Option(help="The runs' Zarr store, where it is not in the study's folder.")
+    ] = None,
+    log_to: Log = None,
+) -> None:
+    """Write one page with a slider for each latent, the decoded image live, and the true image beside it."""
+    open_log(log_to)
+    from auxvae.report.explore import explore as write_page
+
+    write_page(runs, out, store)
 
 
 @app.command()

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = "3.11"  # the lowest that pyproject.toml allows, and that of the container
 CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}  # where conda-forge's name is another
 
-EVERY = ("numpy", "scipy", "typer", "pyyaml", "pydantic")  # of every room
+EVERY = ("numpy", "scipy", "typer", "rich", "pyyaml", "pydantic")  # of every room
 STUDY = (*EVERY, "xarray", "netcdf4", "pandas", "pyarrow", "jaxtyping")
 TRAINING = (*STUDY, "scikit-learn", "zarr", "safetensors", "threadpoolctl")
 
@@ -22,7 +22,7 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "train": ((*TRAINING, "torch"), {}),
     "train-cpu": (TRAINING, {"torch": "pytorch-cpu"}),
     "train-cuda": (TRAINING, {"torch": "pytorch-gpu"}),
-    "report": ((*STUDY, "scikit-learn", "matplotlib", "jinja2"), {}),
+    "report": ((*STUDY, "scikit-learn", "matplotlib", "jinja2", "pillow"), {}),
 }
 
 

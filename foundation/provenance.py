@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.metadata
+import os
 import platform
+import subprocess
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -54,12 +57,23 @@ def imports(module: str) -> tuple[str, ...]:
     """The modules of this repository that a module imports, at its top or inside a function."""
     tree = ast.parse(_source(module).read_text(encoding="utf-8"))
     named = []
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             named += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             named += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return tuple(sorted({name for name in named if name.split(".")[0] in ROOMS and _source(name).exists()}))
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every statement at any depth; no expression, of which there are ten times as many, holds an import."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            within = getattr(node, name, ())  # of a lambda or a conditional expression, one expression
+            waiting += within if isinstance(within, list) else ()
 
 
 def _source(module: str) -> Path:
@@ -70,3 +84,21 @@ def _source(module: str) -> Path:
 def versions(*packages: str) -> dict[str, str]:
     """The versions of Python and of the named packages."""
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
+
+
+def commit() -> str:
+    """The commit of this checkout, with `-dirty` where files differ from it; '' where there is none to ask."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def machine() -> str:
+    """Operating system, processor and number of cores of this machine, in words."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    processor = models[0] if models else platform.processor() or platform.machine()
+    return f"{platform.system()}, {processor}, {os.cpu_count()} cores"

@@ -1,4 +1,4 @@
-"""python -m simulations: simulate data, check a store or config, print its facts, import your images or public ones."""
+"""python -m simulations: simulate data, check a store or config, draw any galaxy, import your images or public ones."""
 
 from __future__ import annotations
 
@@ -103,6 +103,19 @@ def _from_json(spec: str, name: str) -> Declared:
     if faults:
         raise Refused(faults)
     return datasets
+
+
+@app.command()
+def render(
+    store: Annotated[Path, typer.Argument(help="A simulated, sealed store.")],
+    rows: Annotated[Path, typer.Argument(help="An npz with one array for each factor, (rows,), in the store's units.")],
+    stamps: Annotated[Path, typer.Argument(help="The npz to write: image (rows, y, x), photons per pixel.")],
+) -> None:
+    """Draw the noise-free stamps of any factor values in the scene of a store; what images are linear in, as JSON."""
+    open_log(None)
+    from simulations.render import render as render_rows
+
+    typer.echo(json.dumps(render_rows(store, rows, stamps)))
 
 
 @app.command()

@@ -2,7 +2,8 @@
 
 1. The seal: every file exists and has the size and the SHA-256 in the seal, all numbers are finite, and the values of a
    categorical factor are its classes.
-2. The rows: factors and split are those of the design.
+2. The rows: factors, split and context are those of the design; in every context the interventions and mechanisms
+   that its rows show are those that are declared (simulations.context_check).
 3. The images: the noise-free stamp m drawn from the stored factors explains the stored image x,
    mean (x - m)^2 / var = 1 within 5 standard errors (without noise, x = m to 1e-5 of its peak), and the sampled images
    together are as bright as their factors imply, sum (x - m) m / var = 0 within 5 standard errors.
@@ -23,11 +24,12 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from foundation.console import log
+from foundation.console import Progress, counted, log
 from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file, read_json
 from simulations import store
-from simulations.factors import draw_factors, draw_split
+from simulations.context_check import context_faults
+from simulations.factors import draw_context, draw_factors, draw_split
 from simulations.facts import read_dataset
 from simulations.galaxy import Stamp, Values, draw, parameters
 from simulations.kinds import read_kinds
@@ -61,7 +63,10 @@ def check(path: Path) -> None:
     if faults:
         raise Refused(faults)
     group = zarr.open_group(path, mode="r")
-    faults = [*_facts(path, group, seal["facts"]), *_numbers(path, group)]
+    faults = [*_facts(path, group, seal["facts"])]
+    rows = sum(array.shape[0] for _, array in group.arrays())
+    with counted(path.name, rows, "rows") as progress:
+        faults += _numbers(path, group, progress)
     faults += [*_classes(path, group), *_rows(path, group)]
     if faults:
         raise Refused(faults)
@@ -85,6 +90,8 @@ def _facts(path: Path, group: zarr.Group, facts: dict[str, Any]) -> Iterator[Fau
         "symmetries": group.attrs.get("symmetries"),
         "kinds": group.attrs.get("kinds"),
     }
+    if "contexts" in group.attrs or facts.get("contexts"):
+        actual["contexts"] = group.attrs.get("contexts")
     for name, value in actual.items():
         if facts.get(name) != value:
             yield Fault(f"{path}/seal.json: {name}", facts.get(name), f"the store has {value}", REMAKE)
@@ -107,11 +114,15 @@ def _files(path: Path, seal: Any) -> Iterator[Fault]:
             yield Fault(str(file), Words("changed bytes"), "its SHA-256 must be that in the seal", REMAKE)
 
 
-def _numbers(path: Path, group: zarr.Group) -> Iterator[Fault]:
+def _numbers(path: Path, group: zarr.Group, progress: Progress) -> Iterator[Fault]:
     """Columns with values that are not finite; images are read shard by shard."""
     for name, array in group.arrays():
         step = (array.shards or array.chunks)[0]
-        bad = sum(int((~np.isfinite(np.asarray(array[i : i + step]))).sum()) for i in range(0, array.shape[0], step))
+        bad = 0
+        for i in range(0, array.shape[0], step):
+            values = np.asarray(array[i : i + step])
+            bad += int((~np.isfinite(values)).sum())
+            progress.advance(len(values))
         if bad:
             yield Fault(f"{path}/{name}", Words(f"{bad} values that are not finite"), "all must be finite", REMAKE)
 
@@ -136,6 +147,7 @@ def _rows(path: Path, group: zarr.Group) -> Iterator[Fault]:
     if dataset is not None:
         columns = {n: np.asarray(a[:]) for n, a in group.arrays() if n not in ("image", "image_true")}
         yield from _design(path, dataset, columns)
+        yield from context_faults(path, dataset, columns)
         yield from _images(path, dataset, group, columns)
         yield from _physics(path, dataset, columns)
         yield from _symmetries(path, dataset, group, columns)
@@ -146,6 +158,7 @@ def _design(path: Path, dataset: Dataset, columns: dict[str, Any]) -> Iterator[F
     expected: dict[str, Any] = {
         "split": draw_split(dataset, 0, dataset.galaxies),
         **draw_factors(dataset, 0, dataset.galaxies),
+        **({"context": draw_context(dataset, 0, dataset.galaxies)} if dataset.contexts else {}),
     }
     for name, values in expected.items():
         off = np.flatnonzero(~np.isclose(columns[name], values, rtol=1e-9, atol=0))

@@ -24,6 +24,7 @@ from simulations.parameters import MOST_GALAXIES
 REACH = 8.3  # standard deviations
 FAR = 8.0  # standard deviations from the mean, where fewer than one value in 10^15 lies
 FLAT = 1e6  # widths of a range, of whose truncated normal distribution nothing but the range is left
+CONSTANTS = "; a constant goes to scene.constants"
 CONSTANT = 1e-6  # of a value: a range that no image shows
 
 
@@ -85,15 +86,13 @@ class Factor(Section):
     def _bounds(self) -> Iterator[Fault]:
         low, high = self.support()
         if not low < high:
-            text = f"low ({low:g}) must be less than high ({high:g})"
-            yield Fault(".low", low, text, "swap or widen them; a constant goes to scene.constants")
+            yield from range_faults(low, high, instead=CONSTANTS)
         elif self.distribution == "log_uniform" and low <= 0:
             yield Fault(".low", low, "log_uniform needs a low above 0", "raise it or take uniform")
         elif self.distribution == "truncated_normal" and (fault := self._truncation(low, high)):
             yield fault
-        elif self._spread(low, high) < CONSTANT * max(abs(low), abs(high)):
-            value = Words(f"values from {low:.10g} to {high:.10g}")
-            yield Fault("", value, "no image shows so small a change", "widen it; a constant goes to scene.constants")
+        else:
+            yield from range_faults(low, high, self._spread(low, high), CONSTANTS)
 
     def _spread(self, low: float, high: float) -> float:
         """About how far its values lie apart."""
@@ -110,3 +109,13 @@ class Factor(Section):
             text = f"between low and high that is a uniform distribution, {std / (high - low):.3g} times as wide"
             return Fault(".std", std, text, "take uniform or correct it")
         return None
+
+
+def range_faults(low: float, high: float, spread: float = math.inf, instead: str = "") -> Iterator[Fault]:
+    """A range that holds nothing, or whose values, spread so far at most, all look the same; instead: of widening."""
+    if not low < high:
+        text = f"low ({low:g}) must be less than high ({high:g})"
+        yield Fault(".low", low, text, f"swap or widen them{instead}")
+    elif min(spread, high - low) < CONSTANT * max(abs(low), abs(high)):
+        value = Words(f"values from {low:.10g} to {high:.10g}")
+        yield Fault("", value, "no image shows so small a change", f"widen it{instead}")

@@ -18,12 +18,12 @@ from typing import Any, Protocol
 import numpy as np
 import zarr
 
-from foundation.console import Progress, log
+from foundation.console import counted, log
 from foundation.faults import Fault, Refused, Words
 from foundation.files import locked, read_json
 from foundation.provenance import code_hash
 from simulations import store
-from simulations.factors import draw_factors, draw_split
+from simulations.factors import draw_context, draw_factors, draw_split
 from simulations.facts import Facts
 from simulations.galaxy import draw, parameters
 from simulations.journal import Journal, Part
@@ -43,6 +43,8 @@ def draw_rows(dataset: Dataset, start: int, stop: int) -> Columns:
     stamps = [draw(dataset.scene, parameters(dataset, row)) for row in rows]
     noisy = [add_noise(dataset.noise, m, dataset.seed, start + i) for i, m in enumerate(stamps)]
     drawn: Columns = {"image": np.stack(noisy), "split": draw_split(dataset, start, stop), **factors}
+    if dataset.contexts:
+        drawn["context"] = draw_context(dataset, start, stop)
     if dataset.noise.kind == "gaussian":
         drawn["noise_std"] = store.as_column(noise_std(dataset.noise, stamp) for stamp in stamps)
     if dataset.image_true:
@@ -105,6 +107,7 @@ def _lay_out(dataset: Dataset, path: Path) -> zarr.Group:
         for name, factor in dataset.factors.items()
     }
     columns = {**factors, **store.SPLIT}
+    columns |= store.context_column(dataset.contexts) if dataset.contexts else {}
     columns |= store.NOISE_STD if dataset.noise.kind == "gaussian" else {}
     columns |= store.IMAGE_TRUE if dataset.image_true else {}
     return store.lay_out(path, dataset.galaxies, (dataset.scene.stamp,) * 2, columns)
@@ -140,8 +143,7 @@ def _drawn(
     size = _shard_rows(dataset)
     stops = {start: min(start + size, dataset.galaxies) for start in starts}
     rows = sum(stop - start for start, stop in stops.items())
-    progress = Progress(path.stem, rows, "galaxies")
-    with _pool(min(workers, -(-rows // BLOCK))) as pool:
+    with counted(path.stem, rows, "galaxies") as progress, _pool(min(workers, -(-rows // BLOCK))) as pool:
         for start, stop in stops.items():
             edges = [(first, min(first + BLOCK, stop)) for first in range(start, stop, BLOCK)]
             blocks = []

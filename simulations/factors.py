@@ -7,6 +7,9 @@ values. With n rows, a random permutation pi_f for each factor and v uniform in 
     latin_hypercube  u_f(i) = (pi_f(i) + v_f(i)) / n         (McKay, Beckman & Conover 1979)
     sobol            u(i) = point i of a scrambled Sobol sequence (scipy.stats.qmc)
     grid             u_f(i) = (l_f(i) + 1/2) / L_f, with l the digits of i in the mixed radix L, last factor fastest
+
+Between the two, factors that the data set declares as correlated are made so (simulations.correlations), or follow
+their causes and the interventions of the row's context (simulations.structure).
 """
 
 from __future__ import annotations
@@ -15,17 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from simulations.correlations import correlated, matrix_of, root_of
 from simulations.distributions import Factor
 from simulations.parameters import SERSIC_STEP
-from simulations.randomness import Floats, key, permuted, uniforms
+from simulations.randomness import Floats, Indices, key, permuted, uniforms
 from simulations.spec import Dataset, Split
+from simulations.structure import Intervention, in_order, scatters
 
 SPLITS = ("train", "validation", "test")
 
 
 def draw_factors(dataset: Dataset, start: int, stop: int) -> dict[str, Floats]:
     """Values of every factor for rows start..stop-1, each of shape (rows,), in its declared unit."""
-    cube = unit_cube(dataset, start, stop)
+    cube = with_structure(dataset, with_correlations(dataset, unit_cube(dataset, start, stop)), start)
     drawn = {name: quantile(factor, cube[:, k]) for k, (name, factor) in enumerate(dataset.factors.items())}
     if "sersic_index" in drawn:
         drawn["sersic_index"] = np.round(drawn["sersic_index"] / SERSIC_STEP) * SERSIC_STEP
@@ -42,6 +47,55 @@ def unit_cube(dataset: Dataset, start: int, stop: int) -> Floats:
         return np.asarray((digits + 0.5) / levels)
     columns = [_column(dataset, name, start, stop) for name in dataset.factors]
     return np.stack(columns, axis=1)
+
+
+def with_correlations(dataset: Dataset, cube: Floats) -> Floats:
+    """The cube (rows, factors) with its correlated columns in place of the independent ones, in [0, 1)."""
+    names = correlated(dataset.correlations, dataset.factors)
+    if not names:
+        return cube
+    columns = [list(dataset.factors).index(name) for name in names]
+    scores, root = scores_of(cube[:, columns]), root_of(matrix_of(dataset.correlations, names))
+    coupled = cube.copy()
+    for column, weights in zip(columns, root or (), strict=True):  # term by term: a row's bytes know no other row
+        mixed = sum(weight * scores[:, j] for j, weight in enumerate(weights))
+        coupled[:, column] = _below_1(special.ndtr(mixed))
+    return coupled
+
+
+def with_structure(dataset: Dataset, cube: Floats, start: int) -> Floats:
+    """The cube (rows, factors) of rows `start` on, each column following its causes, or the context's intervention."""
+    if not dataset.mechanisms and not dataset.contexts:
+        return cube
+    context = draw_context(dataset, start, start + len(cube))
+    names = list(dataset.factors)
+    ordered = in_order(dataset.mechanisms, names) or []
+    scatter, scores = scatters(dataset.mechanisms, ordered), dict(zip(names, scores_of(cube.T), strict=True))
+    for name in ordered:
+        independent, causes = scores[name], dataset.mechanisms.get(name, {})
+        scores[name] = sum((weight * scores[cause] for cause, weight in causes.items()), scatter[name] * independent)
+        for number, each in enumerate(dataset.contexts.values()):
+            if name in each.do:
+                rows = context == number
+                scores[name][rows] = _intervened(each.do[name], dataset.factors[name], independent[rows])
+    return np.stack([_below_1(special.ndtr(scores[name])) for name in names], 1)
+
+
+def _intervened(intervention: Intervention, factor: Factor, independent: Floats) -> Floats:
+    """Normal scores of a factor under an intervention, from independent ones, (rows,)."""
+    if intervention.low is None or intervention.high is None:
+        return (intervention.mean or 0.0) + (intervention.std or 0.0) * independent
+    values = intervention.low + special.ndtr(independent) * (intervention.high - intervention.low)
+    return scores_of(share_below(factor, values))
+
+
+def scores_of(u: Floats) -> Floats:
+    """Normal scores of numbers in [0, 1); finite."""
+    return np.asarray(special.ndtri(np.clip(u, 2.0**-54, 1 - 2.0**-53)))
+
+
+def _below_1(u: Floats) -> Floats:
+    return np.asarray(np.minimum(u, 1 - 2.0**-53))
 
 
 def _column(dataset: Dataset, name: str, start: int, stop: int) -> Floats:
@@ -74,9 +128,38 @@ def quantile(factor: Factor, u: Floats) -> Floats:
     raise TypeError(f"{factor} has no distribution")
 
 
+def share_below(factor: Factor, values: Floats) -> Floats:
+    """Distribution function of a factor at values in its unit, in [0, 1]."""
+    low, high = factor.support()
+    mean, std = factor.mean or 0.0, factor.std or 1.0
+    if factor.distribution == "uniform":
+        return (values - low) / (high - low)
+    if factor.distribution == "log_uniform":
+        return np.asarray(np.log(values / low) / np.log(high / low))
+    if factor.distribution == "normal":
+        return np.asarray(special.ndtr((values - mean) / std))
+    return np.asarray(stats.truncnorm.cdf(values, (low - mean) / std, (high - mean) / std, mean, std))
+
+
+def draw_context(dataset: Dataset, start: int, stop: int) -> NDArray[np.int8]:
+    """Context of rows start..stop-1, (rows,), numbered in the order of the data set."""
+    edges = np.array([part.first for part in dataset.parts[1:]], dtype=np.uint64)
+    return np.asarray(np.searchsorted(edges, _position(dataset, start, stop), side="right"), dtype=np.int8)
+
+
+def _position(dataset: Dataset, start: int, stop: int) -> Indices:
+    """Places of rows start..stop-1 in the random permutation that is cut into contexts."""
+    return permuted(np.arange(start, stop, dtype=np.uint64), dataset.galaxies, dataset.seed, "context")
+
+
 def draw_split(dataset: Dataset, start: int, stop: int) -> NDArray[np.int8]:
     """Part of rows start..stop-1 of a data set, (rows,): 0 train, 1 validation, 2 test."""
-    return split_rows(dataset.split, dataset.galaxies, dataset.seed, start, stop)
+    if not dataset.contexts:
+        return split_rows(dataset.split, dataset.galaxies, dataset.seed, start, stop)
+    ends = [(part.first + part.train, part.first + part.train + part.validation) for part in dataset.parts]
+    train, validation = np.array(ends, dtype=np.uint64)[draw_context(dataset, start, stop)].T
+    position = _position(dataset, start, stop)
+    return np.asarray((position >= train).astype(np.int8) + (position >= validation), dtype=np.int8)
 
 
 def split_rows(split: Split, galaxies: int, seed: int, start: int, stop: int) -> NDArray[np.int8]:

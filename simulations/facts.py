@@ -24,6 +24,7 @@ from simulations.parameters import BRIGHTEST, PARAMETERS
 from simulations.presets import PRESETS, over_preset
 from simulations.reach import dataset_faults
 from simulations.spec import Dataset
+from simulations.structure import ContextFacts, facts_of, read_contexts
 from simulations.symmetries import Symmetry, read_symmetries, symmetries_of
 
 MOST = 200  # data sets of a study; to estimate what their drawing takes needs some 5 ms each
@@ -46,6 +47,7 @@ class Facts:
     image_bytes: int
     symmetries: tuple[Symmetry, ...] = ()
     kinds: tuple[Kind, ...] = ()
+    contexts: tuple[ContextFacts, ...] = ()
     store: str | None = None
     sky: float | None = None  # photons per pixel that were subtracted; None where a store does not say
 
@@ -174,12 +176,13 @@ def dataset_schema() -> dict[str, Any]:
 
 
 def _facts(name: str, dataset: Dataset) -> Facts:
-    train, _, test = dataset.split.counts(dataset.galaxies)
+    train, _, test = dataset.counts
     scene = dataset.scene
     sizes = {"galaxies": dataset.galaxies, "train": train, "test": test, "stamp": scene.stamp, "channels": 1}
     noise = {"noise": dataset.noise.kind, "image_true": dataset.image_true, "image_bytes": dataset.image_bytes}
     sky = (dataset.noise.sky or 0.0) if dataset.noise.kind == "poisson" else None
-    others = {**sizes, "sky": sky, **noise, "symmetries": symmetries_of(dataset)}
+    contexts = facts_of(dataset.contexts, dataset.parts)
+    others = {**sizes, "sky": sky, **noise, "symmetries": symmetries_of(dataset), "contexts": contexts}
     return Facts(name, dataset.digest, tuple(dataset.factors), **others)  # type: ignore[arg-type]
 
 
@@ -227,12 +230,13 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
         declared_facts = {  # stores of earlier versions declare none
             "symmetries": read_symmetries(sealed.get("symmetries", ())),
             "kinds": read_kinds(sealed.get("kinds", ()), sealed["factors"]),
+            "contexts": read_contexts(sealed.get("contexts", ()), sealed["factors"]),
         }
         names = {"name": name, "store": path, "factors": tuple(sealed["factors"])}
         declared.facts[name] = Facts(**{**sealed, **names, **declared_facts})
     except (Refused, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         is_plain = isinstance(error, (Refused, ValueError, OSError))
-        reason = " ".join(str(error).split()) if is_plain else "its symmetries or kinds cannot be read"
+        reason = " ".join(str(error).split()) if is_plain else "its symmetries, kinds or contexts cannot be read"
         allowed, remedy = "seal.json must hold the data set's facts", "make the store again"
         faults.append(Fault(f"{where}.store", Words(f"a broken seal ({reason})"), allowed, remedy))
 

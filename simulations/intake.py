@@ -19,7 +19,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from foundation.console import Progress, log
+from foundation.console import counted, log
 from foundation.faults import Fault, Refused, Words, listed
 from foundation.files import digest_of
 from simulations import store
@@ -61,10 +61,9 @@ def write(collection: Collection, path: Path, intake: Intake) -> None:
     _refuse_empty_part(collection.where, split)
     _refuse_too_large(collection, path)
     kinds = kinds_of(collection, split)
-    with _renamed(path) as part:
+    with _renamed(path) as part, counted(path.name, collection.rows, "images") as progress:
         group = _created(part, collection, intake, kinds)
         size = store.shard_rows(_row_bytes(collection), collection.rows)
-        progress = Progress(path.name, collection.rows, "images")
         pixels = Pixels(collection.where, intake.noise, collection.rows)
         for start in range(0, collection.rows, size):
             rows = np.arange(start, min(start + size, collection.rows))

@@ -9,10 +9,12 @@ import math
 from collections.abc import Iterable, Iterator
 
 from foundation.faults import Fault, Words, listed, meant, suggest
+from simulations.correlations import correlated, matrix_of, root_of
 from simulations.examination import Examination
 from simulations.extent import extent_faults
 from simulations.parameters import PARAMETERS, REQUIRED, SERSIC_STEP, SPELLINGS
 from simulations.spec import FAINTEST_SNR, FLOAT32, Dataset
+from simulations.structure_checks import structure_faults
 
 DIMMEST = 1e-20  # photons: the pixels of a fainter galaxy come near the least that float32 holds
 
@@ -21,7 +23,19 @@ def dataset_faults(dataset: Dataset, where: str, faults: Iterable[Fault] = ()) -
     """All faults of a data set beside those that its parts had, `faults`, and which are left out of it."""
     examination = Examination(dataset, where, [*faults])
     earlier = len(examination.faults)
-    for check in (_names, _units, _design, _split, _limits, _steps, _shear, _light, extent_faults):
+    for check in (
+        _names,
+        _units,
+        _design,
+        _correlations,
+        _split,
+        _limits,
+        _steps,
+        _shear,
+        _light,
+        structure_faults,
+        extent_faults,
+    ):
         examination.faults += [*check(examination)]
     return examination.faults[earlier:]
 
@@ -49,6 +63,33 @@ def _names(x: Examination) -> Iterator[Fault]:
         sound = x.sound(f"factors.{name}", f"scene.constants.{name}") and not misplaced
         if not declared and name not in misspelt and sound:
             yield Fault(f"{x.where}.factors.{name}", Words("nothing"), allowed, f"add {name} or a constant for it")
+
+
+def _correlations(x: Examination) -> Iterator[Fault]:
+    """Correlations of what is no factor, said twice, on a grid, or that no numbers can have together."""
+    dataset, where = x.dataset, f"{x.where}.correlations"
+    if not dataset.correlations or not x.sound("factors", "correlations"):
+        return
+    faults = [*_wrongly_named(dataset, where)]
+    if dataset.design == "grid":
+        text = "the rows of a grid are every combination of its levels, and so uncorrelated"
+        yield Fault(where, Words("correlated factors"), text, "take another design")
+    names = correlated(dataset.correlations, dataset.factors)
+    if not faults and root_of(matrix_of(dataset.correlations, names)) is None:
+        value = Words(f"correlations of {listed(names)} that exclude each other")
+        faults.append(Fault(where, value, "together they must be a correlation matrix", "bring some nearer to 0"))
+    yield from faults
+
+
+def _wrongly_named(dataset: Dataset, where: str) -> Iterator[Fault]:
+    earlier: set[frozenset[str]] = set()
+    for i, each in enumerate(dataset.correlations):
+        for name in (name for name in each.of if name not in dataset.factors):
+            text, remedy = f"the factors are {listed(dataset.factors)}", "name one of them"
+            yield Fault(f"{where}[{i}].of", name, text, suggest(name, dataset.factors, remedy))
+        if frozenset(each.of) in earlier:
+            yield Fault(f"{where}[{i}].of", Words(listed(each.of)), "two factors have one correlation", "keep one")
+        earlier.add(frozenset(each.of))
 
 
 def _units(x: Examination) -> Iterator[Fault]:
@@ -101,10 +142,10 @@ def _grid(x: Examination) -> Iterator[Fault]:
 
 
 def _split(x: Examination) -> Iterator[Fault]:
-    if not x.sound("galaxies", "split"):
+    if not x.sound("galaxies", "split", "contexts"):
         return
     dataset = x.dataset
-    for name, rows in zip(("train", "validation", "test"), dataset.split.counts(dataset.galaxies), strict=True):
+    for name, rows in zip(("train", "validation", "test"), dataset.counts, strict=True):
         if rows < 1:
             text = f"{dataset.galaxies} galaxies leave {rows} {name} rows and each part needs one"
             share = getattr(dataset.split, name)

@@ -20,6 +20,7 @@ from foundation.fields import (
     SECTION,
     Flag,
     Fraction,
+    Name,
     Number,
     Range,
     Section,
@@ -29,10 +30,13 @@ from foundation.fields import (
     refused,
 )
 from foundation.files import digest_of
+from simulations.correlations import Correlation
 from simulations.distributions import Factor
 from simulations.longhand import Longhand, as_factor, as_noise, as_scene, as_split
 from simulations.parameters import BRIGHTEST, DEFAULTS, LARGEST_STAMP, MOFFAT_BETA, MOST_GALAXIES, PARAMETERS, REQUIRED
+from simulations.structure import Context, Part, parts_of
 
+RELATIONS = ("correlations", "mechanisms", "contexts")  # between factors, which are independent without them
 FLOAT32 = 1e-7  # relative step of the numbers in which images are kept
 FAINTEST_SNR = 1e-3  # below it the images are noise, whatever the galaxy
 PARAMETER_NAMES = Field(json_schema_extra={"propertyNames": {"enum": [*PARAMETERS]}})
@@ -164,6 +168,15 @@ class Dataset(Section):
     split: Annotated[Split, Longhand(as_split)] = field(default_factory=Split)
     """shares of training, validation and test rows"""
 
+    correlations: tuple[Correlation, ...] = ()
+    """list of `{of: [flux, radius], rho: 0.7}`: factors that are drawn correlated; all others are independent"""
+
+    mechanisms: dict[Text, dict[Text, Number]] = field(default_factory=dict)
+    """by factor, its causes among the factors, each with its weight in standard deviations: `radius: {flux: 0.8}`"""
+
+    contexts: dict[Name, Context] = field(default_factory=dict)
+    """by name, groups of rows with an intervention each; one of them, `obs: {}`, without any"""
+
     image_true: Flag = False
     """keep the noise-free images too"""
 
@@ -175,6 +188,18 @@ class Dataset(Section):
         all other defaults are in it, so that a store drawn with another default is refused.
         """
         return digest_of(_present(to_json(self)))
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The rows of each context; a data set without contexts is one."""
+        contexts = self.contexts.values() or [Context()]
+        return parts_of(contexts, self.galaxies, self.split.train, self.split.validation)
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Training, validation and test rows."""
+        parts = self.parts
+        return sum(p.train for p in parts), sum(p.validation for p in parts), sum(p.test for p in parts)
 
     @property
     def image_bytes(self) -> int:
@@ -205,5 +230,8 @@ def _present(value: Any) -> Any:
 
 
 def to_json(dataset: Dataset) -> dict[str, Any]:
-    """The spec as plain JSON, from which `facts.read_dataset` makes an equal one."""
-    return asdict(dataset)
+    """The spec as plain JSON, from which `facts.read_dataset` makes an equal one.
+
+    What a data set has not leaves no trace in it: stores are what they were before there were any.
+    """
+    return {key: value for key, value in asdict(dataset).items() if value or key not in RELATIONS}

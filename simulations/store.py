@@ -4,6 +4,7 @@
     image_true  as image                                   float32  without noise, if the data set asks for it
     <factor>    (galaxy,)                                  float64  in its declared unit
     split       (galaxy,)                                  int8     0 train, 1 validation, 2 test
+    context     (galaxy,)                                  int8     the context of the row, if there are any
     noise_std   (galaxy,)                                  float64  standard deviation per pixel, if noise is Gaussian
 
 Images are uncompressed, in shards of about 40 MB; a shard consists of chunks of 64 to 256 rows, each with a CRC-32C
@@ -77,7 +78,7 @@ def create(
             shape=(rows, *shape),
             shards=(shard, *shape),
             chunks=(chunk, *shape) if is_image else (shard,),
-            dtype={"image": "float32", "image_true": "float32", "split": "int8"}.get(name, "float64"),
+            dtype="float32" if is_image else "int8" if "flag_meanings" in attributes else "float64",
             compressors=[Crc32cCodec()],
             dimension_names=("galaxy", *(image_names if is_image else ())),
             attributes=attributes,
@@ -119,6 +120,13 @@ SPLIT: dict[str, dict[str, Any]] = {
 }
 
 
+def context_column(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The column `context` of a store with these contexts, numbered from 0."""
+    meanings = list(names)
+    flags = {"flag_values": list(range(len(meanings))), "flag_meanings": " ".join(meanings)}
+    return {"context": {"long_name": "context of the row", **flags}}
+
+
 def write_rows(path: Path, group: zarr.Group, start: int, columns: Columns) -> None:
     """Write the rows of `columns` from row `start` on; blocks of whole shards are written as whole files."""
     with full_disk_as_fault(path):
@@ -154,13 +162,14 @@ def seal(
 ) -> None:
     """Complete the store: attributes, consolidated metadata and last the seal with a checksum of every file.
 
-    The attributes `symmetries` and `kinds` are those of the facts: simulations.symmetries and kinds.
+    The attributes `symmetries`, `kinds` and `contexts` are the facts': simulations.symmetries, .kinds, .structure.
     The hash of the code of `module`, which made the store, is kept in its attributes and in the seal.
     verified: the files of the shards, where they were read just now; any other files but metadata are removed.
     """
     origin: dict[str, Any] = {"versions": versions("galsim", "numpy", "zarr"), "code": code_hash(module)}
     with full_disk_as_fault(path):
         declared = {name: facts[name] for name in ("symmetries", "kinds")}
+        declared |= {"contexts": facts["contexts"]} if facts.get("contexts") else {}
         group.attrs.update({**attributes, **origin, **declared})
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Consolidated metadata")

@@ -58,6 +58,8 @@ def symmetries_of(dataset: Dataset) -> tuple[Symmetry, ...]:
         Symmetry(operation, tuple(name for name in odd if name in dataset.factors))
         for operation, odd in ODD.items()
         if all(_is_even(dataset, name) for name in odd)
+        and all(len({*each.of} & {*odd}) != 1 or not each.rho for each in dataset.correlations)
+        and not {*odd} & _caused(dataset)
         and not (operation in EXCHANGING and any(_varies_or_is_not_0(dataset, name) for name in OFFSETS))
     )
 
@@ -68,6 +70,12 @@ def read_symmetries(values: Iterable[Mapping[str, Any]]) -> tuple[Symmetry, ...]
     if others := {each.operation for each in symmetries} - ODD.keys():
         raise ValueError(f"the symmetry {others.pop()!r}")
     return symmetries
+
+
+def _caused(dataset: Dataset) -> set[str]:
+    """Factors of a mechanism or an intervention, whose signs are no longer even in every context."""
+    related = {name for effect, causes in dataset.mechanisms.items() for name in (effect, *causes)}
+    return related | {name for context in dataset.contexts.values() for name in context.do}
 
 
 def _is_even(dataset: Dataset, name: str) -> bool:

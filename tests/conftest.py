@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,12 @@ def pytest_configure(config):
     """
     if not torch.cuda.is_available():
         torch.utils.backend_registration._setup_privateuseone_for_python_backend("pretend")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """With `-n auto` one worker more than cores, since the tests of a cluster mostly wait for it."""
+    return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items):

@@ -70,13 +70,23 @@ IN_THE_SNAKEFILE = (
         ),
         *sorted((ROOT / "auxvae/config").glob("*.py")),
         *(ROOT / f"auxvae/metrics/{name}.py" for name in ("__init__", "table")),
-        *sorted((ROOT / "foundation").glob("*.py")),
+        *(path for path in sorted((ROOT / "foundation").glob("*.py")) if path.stem != "bars"),
     ],
     ids=lambda p: str(p.relative_to(ROOT)),
 )
 def test_what_the_snakefile_reads_needs_the_standard_library_yaml_and_pydantic_alone(path):
     allowed = set(sys.stdlib_module_names) | {"yaml", "pydantic", "pydantic_core", *ROOMS}
     assert roots(path) <= allowed
+
+
+def test_a_study_is_read_without_what_draws_bars():
+    """foundation.bars is imported by a job in a terminal alone."""
+    program = (
+        "import sys; from auxvae.config import study, reading; from simulations import facts, jobs; "
+        "from foundation import console, workers; sys.exit(str({'rich', 'foundation.bars'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert ended.stderr.splitlines()[-1] == "set()"
 
 
 def room_of(name):

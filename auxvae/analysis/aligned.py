@@ -3,6 +3,7 @@
 lds, lds_corrected, rho_...      of means, over the factors of the coverage, or all where there is none
 lds_sampled...                   of samples: the mean of an inactive latent correlates with everything and says nothing
 lds_all...                       over every factor
+own_latent_...                   of means, where the prior of a latent is the distribution of a factor
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from auxvae.config.run import Run
 from auxvae.data.randomness import normal
-from auxvae.metrics.alignment import alignment_scores, informative_scores
+from auxvae.metrics.alignment import alignment_scores, informative_scores, own_latent_scores
 from auxvae.metrics.posterior import informative_latents
 from auxvae.metrics.score import Score
 from auxvae.models.model import POINT
@@ -37,6 +38,7 @@ def aligned_scores(
     of_samples = alignment_scores(sampled, factors, run.aux, resamples, kinds)
     scores = {f"lds_sampled{rest}": of_samples[f"lds{rest}"] for rest in ("", "_corrected")}
     scores |= alignment_scores(codes, factors, run.aux, resamples, kinds)
+    scores |= own_latent_scores(codes, factors, run.prior_factors, resamples, kinds)
     if run.encoder == "deterministic":  # without a width, no latent can be called informative
         return scores
     return scores | informative_scores(codes, factors, informative_latents(mean, log_variance), resamples, kinds)

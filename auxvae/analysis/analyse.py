@@ -15,9 +15,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from auxvae.analysis.baselines import are_measured, write_baselines
 from auxvae.analysis.controls import are_scored, write_controls
+from auxvae.analysis.downstream import of_run
 from auxvae.analysis.evaluate import evaluate
-from auxvae.analysis.files import CODES, PICTURES, RECORD, SCORES, SENSITIVITY
+from auxvae.analysis.files import CODES, DOWNSTREAM, PICTURES, RECORD, SCORES, SENSITIVITY, baselines_file
 from auxvae.analysis.leakage import FITTED_ROWS
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.sensitivity import sensitivity
@@ -28,8 +30,9 @@ from auxvae.config.run import Fleet, Run, Source
 from auxvae.data.device import choose_device, free_memory
 from auxvae.data.run_folder import claim
 from auxvae.data.store import Rows, Store, open_store, refuse_beyond_memory
+from auxvae.metrics.score import Score
 from auxvae.metrics.table import measure_modules
-from foundation.console import log
+from foundation.console import counted, log
 from foundation.faults import Fault, Refused
 from foundation.files import atomic_write, digest_file, digest_of, read_json, write_json
 from foundation.provenance import code_hash
@@ -69,6 +72,7 @@ def analyse_fleet(
         jobs = _validations(held, analyses, device, path, results)  # first, so that a process holds one split at a time
         if not are_scored(fleet.runs[0], results, analyses.bootstrap):
             jobs.append(partial(_score_controls, fleet.runs[0], path, results, analyses.bootstrap))
+        jobs += _baselines(fleet.runs[0], analyses, path, results)
         waiting = [run for run in held if not is_analysed(results / "runs" / run.id, run, analyses)]
         jobs += [partial(analyse, run, analyses, device, path, results) for run in waiting]
         _do_all(jobs, device, workers, faults)
@@ -83,7 +87,11 @@ def _validations(runs: list[Run], analyses: Analyses, device: str, path: Path, r
 def _do_all(jobs: list[Job], device: str, workers: int, faults: list[Fault]) -> None:
     """Do all jobs; refuse at the end with what stopped any, and with these faults."""
     at_a_time = processes(choose_device(device), workers)
-    stopped = [f for _, refused in run_all(jobs, _do, at_a_time) if refused for f in refused.faults]
+    stopped: list[Fault] = []
+    with counted("evaluation", len(jobs), "runs") as progress:
+        for _, refused in run_all(jobs, _do, at_a_time):
+            stopped += refused.faults if refused else ()
+            progress.advance(1)
     if faults or stopped:
         raise Refused([*faults, *stopped])
 
@@ -103,9 +111,26 @@ def _score_controls(run: Run, path: Path, results: Path, resamples: int) -> None
     write_controls(run, _rows(path, run.dataset, "test")[1].factors, results, resamples)
 
 
+def _baselines(run: Run, analyses: Analyses, path: Path, results: Path) -> list[Job]:
+    """The job that measures the downstream baselines of a run's data set, if it is due; files of no use are removed."""
+    if analyses.downstream is None:
+        for suffix in (".json", ".nc"):
+            baselines_file(results, run).with_suffix(suffix).unlink(missing_ok=True)
+        return []
+    is_due = not are_measured(run, results, analyses)
+    return [partial(_measure_baselines, run, analyses, path, results)] if is_due else []
+
+
+def _measure_baselines(run: Run, analyses: Analyses, path: Path, results: Path) -> None:
+    _use_one_core()
+    store, rows = _rows(path, run.dataset, "test")
+    write_baselines(run, store, _training_rows(path, run.dataset), rows, results, analyses)
+
+
 def is_analysed(folder: Path, run: Run, analyses: Analyses) -> bool:
     """Whether the folder holds all that this code computes from these very weights with these settings."""
-    if not all((folder / name).is_file() for name in (SENSITIVITY, PICTURES, CODES, SCORES, RECORD)):
+    of_downstream = () if analyses.downstream is None else (DOWNSTREAM,)
+    if not all((folder / name).is_file() for name in (SENSITIVITY, PICTURES, CODES, SCORES, RECORD, *of_downstream)):
         return False
     return bool(read_json(folder / RECORD, "the record of an analysis") == _record(folder, run, analyses))
 
@@ -123,7 +148,10 @@ def validate(run: Run, analyses: Analyses, device: str, path: Path, results: Pat
 
 
 def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path) -> None:
-    """Write sensitivity.nc, pictures.nc, codes.nc and scores.json of a run and, last, the record of what made them."""
+    """Write sensitivity.nc, pictures.nc, codes.nc and scores.json of a run and, last, the record of what made them.
+
+    And downstream.nc, where the study asks for it.
+    """
     folder, (store, model) = results / "runs" / run.id, _read_back(run, device, path, results, "test")
     codes, log_variance = model.encode()
     lost = sensitivity(run, model, codes, log_variance, analyses.sensitivity, store.holds_galaxies)
@@ -131,9 +159,22 @@ def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path
     pictures = traversal(run, model, codes, analyses.traversal).merge(examples(model, codes))
     _write(pictures, folder / PICTURES)
     train = TrainedModel(folder, run, store, _training_rows(path, run.dataset), model.device)
-    evaluate(run, store, model, train, folder, analyses.bootstrap)
+    scores = _downstream(train, model, store.holds_galaxies, analyses, folder)
+    evaluate(run, store, model, train, folder, analyses.bootstrap, scores)
     write_json(folder / RECORD, _record(folder, run, analyses))
     log.info(f"{run.title}: {_headline(folder)}")
+
+
+def _downstream(
+    train: TrainedModel, test: TrainedModel, galaxies: bool, analyses: Analyses, folder: Path
+) -> dict[str, Score]:
+    """Write the curves of the downstream analysis, or remove those of an earlier one; its scores."""
+    if analyses.downstream is None:
+        (folder / DOWNSTREAM).unlink(missing_ok=True)
+        return {}
+    measured = of_run(train, test, galaxies, analyses.downstream, analyses.bootstrap)
+    _write(measured.curves, folder / DOWNSTREAM)
+    return measured.scores
 
 
 def _read_back(run: Run, device: str, path: Path, results: Path, split: str) -> tuple[Store, TrainedModel]:

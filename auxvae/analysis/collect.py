@@ -2,17 +2,20 @@
 
     scores.parquet  run, dataset, method, coverage, seed, split, metric, value, low, high, se, n
                     one row per run x split x metric; `split` is `validation` or `test`
-    analysis.nc     rho (run, latent, factor), drop (run, block, scale, measure, bound), contrast (pair, metric, bound),
-                    difference (comparison, score, statistic)
+    analysis.nc     rho (run, latent, factor), drop (run, block, scale, measure, bound), latent_nats (run, latent),
+                    spread and prior_spread (run, latent, quantile), contrast (pair, metric, bound), difference
+                    (comparison, score, statistic), best (dataset, marked), fresh (choice, bound), candidate_...
+                    (auxvae.analysis.candidates), downstream (run, labels, factor, bound)
 
 Controls are rows of the method `control`, on test rows. Of the candidates of `select` there are only those that were
 chosen; selection.json holds the others. What a run lacks is absent: a model that does not decode has no `drop`.
-Nothing is computed here: the evaluation, auxvae.analysis.agreement and contrasts and differences do.
+Nothing is computed here: the evaluation, auxvae.analysis.agreement, best, candidates, contrasts,
+differences, fresh and spread do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +25,25 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from auxvae.analysis.agreement import agreement_of_seeds, seeds_of_a_method
+from auxvae.analysis.best import best_labels
+from auxvae.analysis.candidates import candidates
 from auxvae.analysis.contrasts import contrasts
 from auxvae.analysis.differences import differences
-from auxvae.analysis.files import CODES, SCORES, SENSITIVITY, VALIDATION, controls_file
+from auxvae.analysis.files import (
+    CODES,
+    DOWNSTREAM,
+    SCORES,
+    SENSITIVITY,
+    VALIDATION,
+    baselines_file,
+    controls_file,
+)
+from auxvae.analysis.fresh import fresh_values
 from auxvae.analysis.selection import with_first_weights
+from auxvae.analysis.spread import codes_spread
+from auxvae.config.candidates import Pair
 from auxvae.config.choices import Choice
-from auxvae.config.labels import variants
+from auxvae.config.labels import labels, variants
 from auxvae.config.run import Run
 from auxvae.metrics.score import STORED
 from foundation.faults import Fault, Refused, Words
@@ -42,11 +58,12 @@ def collect(
     results: Path,
     choices: tuple[Choice, ...] = (),
     families: Mapping[str, str] | None = None,
+    pairs: Sequence[Pair] = (),
 ) -> None:
     """Write scores.parquet and analysis.nc from the folders of the runs and the controls of their data sets.
 
     choices: those by which runs among these were chosen. families: one name for all data sets that differ in their seed
-    alone.
+    alone. pairs: runs that say whether a candidate is new.
     """
     folders = {run.id: results / "runs" / run.id for run in runs}
     controls = _controls(runs, results)
@@ -55,13 +72,19 @@ def collect(
     rows = [row for run in runs for row in _run_rows(run, folders[run.id])]
     rows += [row for seeds in seeds_of_a_method(runs) for row in _agreement_rows(seeds, folders)]
     rows += [row for item in controls.items() for row in _control_rows(*item)]
+    baselines = {place: file for place, file in _controls(runs, results, baselines_file).items() if file.is_file()}
+    rows += [row for item in baselines.items() for row in _control_rows(*item)]
     scores = pd.DataFrame(rows)
     with atomic_write(results / "scores.parquet") as part:
         scores.to_parquet(part, index=False)
     matrices, drops = _gathered(folders, CODES, ["rho"]), _gathered(folders, SENSITIVITY, None)
+    spreads = _spreads(runs, folders)
     compared = _compared(scores, runs, choices, folders, families or {})
+    judged = candidates(pairs, scores[scores["split"] == "test"], results)
     with atomic_write(results / "analysis.nc") as part:
-        xr.merge([matrices, drops, *compared], join="outer").to_netcdf(part)
+        curves = _curves({run: folder / DOWNSTREAM for run, folder in folders.items()}, baselines)
+        parts = [matrices, drops, spreads, *compared, fresh_values(choices, results), judged, curves]
+        xr.merge(parts, join="outer").to_netcdf(part)
 
 
 def _compared(
@@ -70,13 +93,13 @@ def _compared(
     choices: tuple[Choice, ...],
     folders: dict[str, Path],
     families: Mapping[str, str],
-) -> tuple[xr.Dataset, xr.Dataset]:
-    """Contrasts of coverages, and differences of methods and coverages, on test rows, whatever weights were chosen."""
+) -> tuple[xr.Dataset, ...]:
+    """Contrasts of coverages, differences of methods and coverages, whatever weights were chosen, and what is best."""
     differing = variants(with_first_weights(runs, choices)).values()
     varied = {run.id: words for run, words in zip(runs, differing, strict=True)}
     tested, sizes = scores[scores["split"] == "test"], {run.coverage: len(run.aux) for run in runs}
     of_coverages = contrasts(tested, varied, sizes, lambda run, metric: _of_images(folders[run], metric))
-    return of_coverages, differences(tested, runs, varied, families)
+    return of_coverages, differences(tested, runs, varied, families), best_labels(tested, labels(runs))
 
 
 def _of_images(folder: Path, metric: str) -> Array | None:
@@ -85,9 +108,26 @@ def _of_images(folder: Path, metric: str) -> Array | None:
         return codes[metric].values.astype(np.float64) if metric in codes else None
 
 
-def _controls(runs: tuple[Run, ...], results: Path) -> dict[tuple[str, str], Path]:
+def _curves(of_runs: dict[str, Path], baselines: dict[tuple[str, str], Path]) -> xr.Dataset:
+    """The curves of the downstream analysis, of runs and of baselines, where there are any."""
+    parts = {}
+    for run, file in of_runs.items():
+        if file.is_file():
+            with xr.open_dataset(file) as curves:
+                parts[run] = curves.load()
+    for (_, apart), file in baselines.items():
+        with xr.open_dataset(file.with_suffix(".nc")) as curves:
+            parts |= {f"control-{name}{apart}": curves.sel(run=name, drop=True).load() for name in curves["run"].values}
+    parts = {run: curves for run, curves in parts.items() if curves.data_vars}
+    index = pd.Index(list(parts), name="run", dtype=object)
+    return xr.concat(list(parts.values()), index, join="outer") if parts else xr.Dataset()
+
+
+def _controls(
+    runs: tuple[Run, ...], results: Path, file_of: Callable[[Path, Run], Path] = controls_file
+) -> dict[tuple[str, str], Path]:
     """The file of the controls of each data set and number of latents, by the data set and what tells it apart."""
-    files = {(run.dataset.name, run.network.latents): controls_file(results, run) for run in runs}
+    files = {(run.dataset.name, run.network.latents): file_of(results, run) for run in runs}
     datasets, sizes = ({key[i] for key in files} for i in (0, 1))
     return {
         (name, (f"-{name}" if len(datasets) > 1 else "") + (f"-{size}-latents" if len(sizes) > 1 else "")): file
@@ -154,8 +194,21 @@ def _gathered(folders: dict[str, Path], file: str, variables: list[str] | None) 
             chosen = dataset if variables is None else dataset[[name for name in variables if name in dataset]]
             if chosen.data_vars:
                 parts[run] = _by_position(chosen).load().drop_attrs()
+    return _joined(parts)
+
+
+def _joined(parts: dict[str, xr.Dataset]) -> xr.Dataset:
     index = pd.Index(list(parts), name="run", dtype=object)  # strings of pandas do not join in xarray
     return xr.concat(list(parts.values()), index, join="outer") if parts else xr.Dataset()
+
+
+def _spreads(runs: tuple[Run, ...], folders: dict[str, Path]) -> xr.Dataset:
+    """What each latent of every run holds, and how it is spread beside its prior."""
+    parts = {}
+    for run in runs:
+        with xr.open_dataset(folders[run.id] / CODES) as codes:
+            parts[run.id] = _by_position(codes_spread(run, codes)).load()
+    return _joined(parts)
 
 
 def _by_position(dataset: xr.Dataset) -> xr.Dataset:

@@ -45,16 +45,18 @@ def contrasts(
         for other, metric in itertools.product(others, contrasted()):
             one, two = (group[(group["coverage"] == c) & (group["metric"] == metric)] for c in (other, largest))
             if len(paired := one.merge(two, on="seed", suffixes=("_one", "_two"))):
-                bounds = _over_seeds(paired) if len(paired) > 1 else _over_images(paired.iloc[0], metric, images)
+                bounds = over_seeds(paired) if len(paired) > 1 else _over_images(paired.iloc[0], metric, images)
                 rows.append((f"{dataset} {method}{variant}: {other} - {largest}", metric, *bounds))
     table = pd.DataFrame(rows, columns=["pair", "metric", "mean", "low", "high"]).set_index(["pair", "metric"])
     return xr.Dataset({"contrast": table.to_xarray().to_dataarray("bound")}) if rows else xr.Dataset()
 
 
-def _over_seeds(paired: pd.DataFrame) -> Difference:
+def over_seeds(paired: pd.DataFrame) -> Difference:
     """Mean difference over the seeds, and its 95 % interval."""
     differences = (paired["value_one"] - paired["value_two"]).to_numpy()
     mean, n = float(np.mean(differences)), len(differences)
+    if n < 2:
+        return mean, np.nan, np.nan
     half = student(n - 1) * float(np.std(differences, ddof=1)) / np.sqrt(n)
     return mean, mean - half, mean + half
 

@@ -67,7 +67,7 @@ def differences(
         for metric in dict.fromkeys((*contrasted(), *compared())):
             paired = _paired(values[values["metric"] == metric], one, two)
             if len(paired):
-                rows.append((f"{title}{one.words} - {two.words}", metric, *_statistics(paired)))
+                rows.append((f"{title}{one.words} - {two.words}", metric, *statistics(paired)))
     if not rows:
         return xr.Dataset()
     table = pd.DataFrame(rows, columns=["comparison", "score", *(s for s in STATISTICS if s != "p_holm")])
@@ -102,7 +102,7 @@ def _paired(values: pd.DataFrame, one: _Label, two: _Label) -> Float[ndarray, " 
     return (by_dataset.mean() if len(by_dataset) > 1 else paired["difference"]).to_numpy(dtype=np.float64)
 
 
-def _statistics(d: Float[ndarray, " n"]) -> tuple[float, ...]:
+def statistics(d: Float[ndarray, " n"]) -> tuple[float, ...]:
     """Mean, low, high, effect, p and number of paired differences."""
     mean, n = float(d.mean()), len(d)
     spread = float(d.std(ddof=1)) if n > 1 else np.nan

@@ -8,6 +8,7 @@ lds ...            auxvae.metrics.alignment: lds and lds_corrected over the auxi
                    factor
 prior_...          auxvae.metrics.prior_match: posterior samples of the residual latents, unless their prior is learned
 images             auxvae.analysis.reconstructions
+few_labels ...     auxvae.analysis.downstream, where the study asks for it
 others             auxvae.metrics.suite, of posterior means or samples as the table of metrics says
 """
 
@@ -27,6 +28,7 @@ from auxvae.analysis.leakage import leakage
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.origins import STORE_VERSIONS
 from auxvae.analysis.reconstructions import image_scores
+from auxvae.analysis.spread import PRIOR, prior_spread
 from auxvae.analysis.swap import swap
 from auxvae.analysis.validation import kl_scores
 from auxvae.config.labels import latent_names
@@ -44,12 +46,23 @@ Array = NDArray[np.float64]
 Codes = NDArray[np.float32]
 
 
-def evaluate(run: Run, store: Store, model: TrainedModel, train: TrainedModel, folder: Path, resamples: int) -> None:
-    """Write scores.json and codes.nc of a run, from its model beside the test rows and beside training rows."""
+def evaluate(
+    run: Run,
+    store: Store,
+    model: TrainedModel,
+    train: TrainedModel,
+    folder: Path,
+    resamples: int,
+    downstream: dict[str, Score],
+) -> None:
+    """Write scores.json and codes.nc of a run, from its model beside the test rows and beside training rows.
+
+    downstream: scores of the downstream analysis, which are kept beside the others.
+    """
     mean, log_variance = model.encode()
     scores = image_scores(store, model, mean) if model.can_decode else {}
     scores |= bound_scores(model) | code_scores(run, model, mean, log_variance, resamples)
-    scores |= leakage(train, model, resamples) | swap(model, store.holds_galaxies)
+    scores |= leakage(train, model, resamples) | swap(model, store.holds_galaxies) | downstream
     with atomic_write(folder / CODES) as part:
         origin = {STORE_VERSIONS: json.dumps(store.dataset.attrs.get("versions", {}))}
         coded = codes_dataset(run, model, mean, log_variance).assign(_by_image(scores))
@@ -68,6 +81,13 @@ def code_scores(run: Run, model: TrainedModel, mean: Codes, log_variance: Codes,
     return {**kl_scores(model, mean, log_variance), **scores}
 
 
+def beside_factors(run: Run, model: TrainedModel) -> dict[str, xr.DataArray]:
+    """Those auxiliary variables of the run that are no factors, (galaxy, added); nothing where there are none."""
+    names = [name for name in run.aux if name not in run.dataset.factors]
+    values = [model.rows.variables[name] for name in names]
+    return {"beside": xr.DataArray(np.stack(values, 1), {"added": names}, ["galaxy", "added"])} if names else {}
+
+
 def _by_image(scores: dict[str, Score]) -> dict[str, tuple[str, Array]]:
     """The value of every test image of those contrasted scores that are means over images, for paired differences."""
     matrices = {name: scores[name].matrix for name in contrasted() if name in scores}
@@ -76,7 +96,7 @@ def _by_image(scores: dict[str, Score]) -> dict[str, tuple[str, Array]]:
 
 
 def codes_dataset(run: Run, model: TrainedModel, mean: Codes, log_variance: Codes) -> xr.Dataset:
-    """Codes and factors of the test rows, and the correlation matrix of samples of the codes with the factors."""
+    """Codes and factors of the test rows, correlations of samples of the codes with the factors, and their prior."""
     factors, kinds = model.rows.factors, run.dataset.kinds
     table = xr.DataArray(np.stack(list(factors.values()), 1), {"factor": list(factors)}, ["galaxy", "factor"])
     sampled = posterior_samples(run, mean, log_variance)
@@ -86,6 +106,8 @@ def codes_dataset(run: Run, model: TrainedModel, mean: Codes, log_variance: Code
             "log_variance": (("galaxy", "latent"), log_variance),
             "factors": table,
             "rho": (("latent", "factor"), correlation_matrix(sampled, table, kinds)),
+            **beside_factors(run, model),
+            PRIOR: (("latent", "quantile"), prior_spread(model)),
             **{name: ("factor", each) for name, each in flags_of(kinds, factors).items()},
         },
         coords={"latent": latent_names(run)},

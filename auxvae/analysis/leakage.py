@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from auxvae.analysis.model import TrainedModel
+from auxvae.config.kinds import variables_of
 from auxvae.config.run import Run
-from auxvae.data.encoding import encoded
 from auxvae.data.randomness import normal
 from auxvae.metrics.calibration import calibration_scores
 from auxvae.metrics.leakage import Codes, Factor, leakage_alone, leakage_scores
@@ -46,12 +46,13 @@ def _has_blocks(run: Run) -> bool:
 def _both(train: TrainedModel, test: TrainedModel) -> tuple[Codes, dict[str, Factor]]:
     """Codes and auxiliary variables of the rows that trees learn from and of those that they are tested on."""
     codes = Codes(_samples(train, "leakage training"), _samples(test, "leakage test"))
-    return codes, {name: Factor(*(_variables(each, name) for each in (train, test))) for name in test.rows.factors}
+    names = dict.fromkeys((*test.rows.factors, *test.run.aux))
+    return codes, {name: Factor(*(_variables(each, name) for each in (train, test))) for name in names}
 
 
 def _variables(model: TrainedModel, name: str) -> np.ndarray:
-    """The auxiliary variables of one factor of the rows, (N, V)."""
-    return np.stack([*encoded({name: model.rows.factors[name]}, model.run.dataset.kinds).values()], 1)
+    """The auxiliary variables of one factor of the rows, or one that is no factor, (N, V)."""
+    return np.stack([model.rows.variables[each] for each in variables_of([name], model.run.dataset.kinds)], 1)
 
 
 def _samples(model: TrainedModel, purpose: str) -> np.ndarray:

@@ -54,17 +54,19 @@ def fidelity_scores(model: TrainedModel, mean: NDArray[np.float32]) -> dict[str,
     images, decoded = _double(rows.images), _double(model.decode_counts(mean))
     asinh = _asinh_ssim(images if rows.truth is None else _double(rows.truth), scaling)
     nats = mean_score(model.nats(model.decode(mean)))
-    return {"nats": nats} | _fidelity(images, decoded, scaling, _published_ssim(images, scaling), asinh)
+    published = _published_ssim(images, scaling)
+    return {"nats": nats} | _fidelity(images, decoded, asinh_scale(decoded), scaling, published, asinh)
 
 
 def _fidelity(
-    images: Array, decoded: Array, scaling: Scaling, published: Similarity, asinh: Similarity
+    images: Array, decoded: Array, softened: NDArray[Any], scaling: Scaling, published: Similarity, asinh: Similarity
 ) -> dict[str, Score]:
+    """MSE and SSIM of reconstructions in photons, which are `softened` on the asinh scale."""
     low, span = scaling.count_low, scaling.count_high - scaling.count_low
     return {
         "mse": mean_score(mse(decoded / span, images / span)),
         "ssim": mean_score(published((decoded - low) / span)),
-        "ssim_asinh": mean_score(asinh(asinh_scale(decoded))),
+        "ssim_asinh": mean_score(asinh(softened)),
     }
 
 
@@ -91,18 +93,20 @@ def similarities(
 ) -> dict[str, Score]:
     """MSE, PSNR, set distance and SSIM of reconstructions (N, C, H, W), images, truth and mean image in photons."""
     low, span = scaling.count_low, scaling.count_high - scaling.count_low
+    average_softened = np.broadcast_to(asinh_scale(average), images.shape)
     average = np.broadcast_to(average, images.shape)
     published, noisy = _published_ssim(images, scaling), _asinh_ssim(images, scaling)
     asinh = noisy if truth is None else _asinh_ssim(truth, scaling)
-    scores = _fidelity(images, decoded, scaling, published, asinh) | {
+    softened = asinh_scale(decoded)
+    scores = _fidelity(images, decoded, softened, scaling, published, asinh) | {
         "psnr": mean_score(psnr(decoded / span, images / span, 1.0)),
         "set_distance": _set_distance(decoded / span, images / span),
         "ssim_mean_image": mean_score(published((average - low) / span)),
-        "ssim_asinh_noisy": mean_score(noisy(asinh_scale(decoded))),
+        "ssim_asinh_noisy": mean_score(noisy(softened)),
     }
     if truth is not None:
         scores["ssim_asinh_noisy_ceiling"] = mean_score(noisy(asinh_scale(truth)))
-    return scores | {"ssim_asinh_mean_image": mean_score(asinh(asinh_scale(average)))}
+    return scores | {"ssim_asinh_mean_image": mean_score(asinh(average_softened))}
 
 
 def _set_distance(decoded: Array, images: Array) -> Score:

@@ -79,7 +79,7 @@ class Perturbations:
 
     def __init__(self, run: Run, codes: Codes, log_variance: Codes, wanted: Sensitivity) -> None:
         """Codes and their covariance, which is that of all rows."""
-        latents, is_aux = codes.shape[1], np.arange(codes.shape[1]) < len(run.variables)
+        latents, is_aux = codes.shape[1], np.arange(codes.shape[1]) < run.aux_latents
         self.covariance = np.cov(codes.T.astype(np.float64)).reshape(latents, latents) + np.diag(
             np.exp(log_variance, dtype=np.float64).mean(0)
         )

@@ -17,7 +17,7 @@ GALAXIES = 1024  # at most: moments take a third of a millisecond each
 
 def swap(model: TrainedModel, is_galaxy: bool) -> dict[str, Score]:
     """The scores of auxvae.metrics.swap; none where there are no two blocks, no decoder, or no galaxies to measure."""
-    count, latents = len(model.run.variables), model.run.network.latents
+    count, latents = model.run.aux_latents, model.run.network.latents
     if not (is_galaxy and model.can_decode and 0 < count < latents):
         return {}
     codes, others = _pairs(model)

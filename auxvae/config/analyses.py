@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic.dataclasses import dataclass
 
 from foundation.faults import Fault, Words
-from foundation.fields import SECTION, Many, Number, Range, Section, Whole
+from foundation.fields import SECTION, Many, Name, Number, Range, Section, Text, Whole
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -45,6 +45,38 @@ class Traversal(Section):
     """number of test images to start from"""
 
 
+MOST_LABELS = 16_384  # training rows that an evaluation reads of one run
+
+
+@dataclass(frozen=True, config=SECTION)
+class Downstream(Section):
+    """Each factor from a few labelled codes, beside raw pixels and a supervised network; shear calibration."""
+
+    labels: Many[Annotated[Whole, Range(8, MOST_LABELS)]] = (16, 64, 256, 1024, 4096)
+    """numbers of labelled training rows, no more than there are"""
+
+    draws: Annotated[Whole, Range(2, 100)] = 5
+    """sets of labelled rows of each number, which the intervals of a single run are over"""
+
+    def faults(self) -> Iterator[Fault]:
+        """An empty list of numbers, or one of them twice."""
+        if not self.labels:
+            yield Fault(".labels", Words("an empty list"), "a number of labelled rows is needed", "write [64]")
+        for number in dict.fromkeys(each for each in self.labels if self.labels.count(each) > 1):
+            yield Fault(".labels", number, "a number stands once", "keep it once")
+
+    @property
+    def rows(self) -> int:
+        """Labelled rows of all numbers and draws together, to which the time is about proportional."""
+        return self.draws * sum(self.labels)
+
+    def too_many(self, where: str, name: str, train: int) -> Iterator[Fault]:
+        """Numbers of labelled rows beyond the training rows of a data set."""
+        for number in (each for each in self.labels if each > train):
+            text = f"{name} has {train} training rows"
+            yield Fault(f"{where}.labels", number, text, "lower it, or give more training rows")
+
+
 @dataclass(frozen=True, config=SECTION)
 class Analyses(Section):
     """What is computed from every trained run, beside its scores."""
@@ -55,5 +87,18 @@ class Analyses(Section):
     traversal: Traversal = field(default_factory=Traversal)
     """images decoded along each latent"""
 
+    candidates: dict[Name, Many[Text]] = field(default_factory=dict)
+    """by the name of a coverage, coverages that have one variable more: does that variable say anything new?
+    [how](candidates.md)"""
+
+    downstream: Downstream | None = None
+    """how few labelled codes tell each factor, beside raw pixels and a supervised network, and how biased is the shear
+    ([how to read it](downstream.md)); `{}` for the defaults, `null`: not computed"""
+
     bootstrap: Annotated[Whole, Range(20, 100_000)] = 200
     """resamples behind the intervals of the metrics"""
+
+    @property
+    def labelled(self) -> int:
+        """Labelled rows of the downstream analysis of a run; 0 without one."""
+        return self.downstream.rows if self.downstream else 0

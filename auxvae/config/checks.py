@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from auxvae.config.auxiliaries import auxiliary_faults, candidate_faults
 from auxvae.config.choices import choice_faults
+from auxvae.config.fresh import fresh_faults
 from auxvae.config.idle import case_faults, idle_faults
 from auxvae.config.imperfect import imperfect_faults
 from auxvae.config.kinds import Kind, kinds_of, variables_of
@@ -37,6 +39,8 @@ def study_faults(
     for name, factors in config.coverages.items():
         places = _places(written["coverages"][name], f"coverages.{name}")
         yield from _coverage(config, name, dict(zip(places, factors, strict=True)), facts)
+    yield from auxiliary_faults(config.auxiliaries, config.coverages, facts)
+    yield from candidate_faults(config.analyses.candidates, config.coverages, groups.values())
     for where, group in groups.items():
         yield from _group(config, group, where, facts, written)
 
@@ -54,8 +58,8 @@ def _coverage(config: Config, name: str, coverage: Mapping[str, str], facts: Fac
         if factor in earlier:
             yield Fault(where, factor, "a factor stands once in a coverage", "take the second away")
         earlier.add(factor)
-        for dataset in sorted(users):
-            factors = facts[dataset]["factors"]
+        for dataset in sorted(users if factor not in config.auxiliaries else ()):
+            factors = [*facts[dataset]["factors"], *config.auxiliaries]
             if factor not in factors:
                 text, several = f"the factors of {dataset} are {listed(factors)}", re.split(r"[\s,;]+", factor)
                 remedy = f"write {', '.join(several)}, each as an item" if {*several} <= {*factors} else ""
@@ -83,6 +87,7 @@ def _group(config: Config, group: Group, where: str, facts: Facts, written: Mapp
     yield from _latents(group, where)
     yield from imperfect_faults(group, where, config.coverages, dataset)
     yield from choice_faults(config, group, where, dataset)
+    yield from fresh_faults(group, where)
     yield from idle_faults(config, group, where, dataset)
 
 
@@ -148,6 +153,34 @@ def _fit(
     """What the data set and the models ask of each other."""
     name = dataset["name"]
     yield from _images_fit(group.network or config.network, _place(written, where, "network", "components"), dataset)
+    yield from _likelihood_fits(group, where, dataset)
+    network = (group.network or config.network).name
+    if group.likelihood == "log10" and BACKBONES[network].on_components:
+        text = "log10 is of pixels near 0, whose logarithms the components of the pixels do not span"
+        yield Fault(_place(written, where, "network", "name"), network, text, "take conv4, residual or mlp")
+    yield from _rows_suffice(config, dataset)
+    training = group.training or config.training
+    if (group.mmd.block or 0) > training.batch:
+        text = f"a batch has {training.batch} images"
+        yield Fault(f"{where}.mmd.block", group.mmd.block, text, "lower it, or raise training.batch")
+    if training.batch > dataset["train"]:
+        text, place = f"{name} has {dataset['train']} training rows", _place(written, where, "training", "batch")
+        yield Fault(place, training.batch, text, "lower it or give more images")
+    if training.augment and not dataset.get("symmetries"):
+        text, place = f"{name} declares no symmetries", _place(written, where, "training", "augment")
+        yield Fault(place, True, text, "take it away")
+    if training.augment and config.auxiliaries:
+        text = f"no symmetry says what it does to {listed(config.auxiliaries)}"
+        yield Fault(_place(written, where, "training", "augment"), True, text, "take it away")
+    variables = variables_of(dataset["factors"], kinds_of(dataset))
+    for twice in sorted({each for each in variables if variables.count(each) > 1}):
+        text = f"{name} has a factor of that name, and one whose class, cosine or sine has it too"
+        yield Fault(f"datasets.{name}", twice, text, "make the store again with another name for a factor")
+
+
+def _likelihood_fits(group: Group, where: str, dataset: Mapping[str, Any]) -> Iterator[Fault]:
+    """What the noise of the images and the likelihood ask of each other."""
+    name = dataset["name"]
     if group.likelihood == "noise" and dataset["noise"] == "none":
         text = f"{name} has no noise, so no likelihood follows from it"
         yield Fault(f"{where}.likelihood", "noise", text, "write gaussian with a sigma, bernoulli, or log10")
@@ -162,20 +195,11 @@ def _fit(
         reason = f"a sky of {sky:g} photons was subtracted" if sky else "it has gaussian noise"
         text = f"pixels of {name} lie below 0, since {reason}, and poisson takes counts over no sky"
         yield Fault(f"{where}.likelihood", "poisson", text, "write counts or noise" if sky else "write noise")
-    training = group.training or config.training
-    if (group.mmd.block or 0) > training.batch:
-        text = f"a batch has {training.batch} images"
-        yield Fault(f"{where}.mmd.block", group.mmd.block, text, "lower it, or raise training.batch")
-    if training.batch > dataset["train"]:
-        text, place = f"{name} has {dataset['train']} training rows", _place(written, where, "training", "batch")
-        yield Fault(place, training.batch, text, "lower it or give more images")
-    if training.augment and not dataset.get("symmetries"):
-        text, place = f"{name} declares no symmetries", _place(written, where, "training", "augment")
-        yield Fault(place, True, text, "take it away")
-    variables = variables_of(dataset["factors"], kinds_of(dataset))
-    for twice in sorted({each for each in variables if variables.count(each) > 1}):
-        text = f"{name} has a factor of that name, and one whose class, cosine or sine has it too"
-        yield Fault(f"datasets.{name}", twice, text, "make the store again with another name for a factor")
+
+
+def _rows_suffice(config: Config, dataset: Mapping[str, Any]) -> Iterator[Fault]:
+    """Rows to choose by, to score on, and to label."""
+    name = dataset["name"]
     validation = dataset["galaxies"] - dataset["train"] - dataset["test"]
     if validation < 2:
         text = "losses and choices compare images, two at least"
@@ -186,6 +210,8 @@ def _fit(
     elif (images := config.analyses.sensitivity.rows(dataset["test"])) > dataset["test"]:
         text = f"{name} has {dataset['test']} test rows"
         yield Fault("analyses.sensitivity.images", images, text, "lower it or give more test rows")
+    if config.analyses.downstream is not None:
+        yield from config.analyses.downstream.too_many("analyses.downstream", name, dataset["train"])
 
 
 def _images_fit(network: Network, components: str, dataset: Mapping[str, Any]) -> Iterator[Fault]:

@@ -25,12 +25,17 @@ OTHER = "take another rule"
 class Choice:
     """One setting to be chosen: by a rule, among candidates that are the runs of one setting, one for each seed.
 
-    where: the group's place in the config.
+    where: the group's place in the config. fresh_seeds: those with which the chosen setting is trained again.
     """
 
     where: str
     rule: str
     candidates: tuple[tuple[Run, ...], ...]
+    fresh_seeds: tuple[int, ...] = ()
+
+    def fresh(self, i: int) -> tuple[Run, ...]:
+        """The runs of candidate i with the fresh seeds, which are trained if it is chosen (config.fresh)."""
+        return tuple(replace(self.candidates[i][0], seed=seed) for seed in self.fresh_seeds)
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -47,7 +52,8 @@ def choices_of(where: str, group: Group, runs: Iterable[Run]) -> Iterator[Choice
         setting = digest_of(asdict(replace(run, seed=0)))
         by_coverage.setdefault(run.coverage, {}).setdefault(setting, []).append(run)
     for settings in by_coverage.values():
-        yield Choice(where, group.select.rule, tuple(tuple(seeds) for seeds in settings.values()))
+        candidates = tuple(tuple(seeds) for seeds in settings.values())
+        yield Choice(where, group.select.rule, candidates, group.select.fresh_seeds)
 
 
 def candidate_ids(choices: Iterable[Choice]) -> frozenset[str]:

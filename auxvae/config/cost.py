@@ -20,11 +20,13 @@ BASE, PROCESS = 800, 900  # MB of the program that starts the others, and of one
 HELD = 3  # times the training images that a training holds: as read, scaled, and one more while either is made
 SCORED = 25  # times the test images that an evaluation holds: reconstructions, SSIM, moments
 EVALUATION_SECONDS = 15  # a run, on one core: its pictures, sensitivities and the suite of metrics
+LABEL_SECONDS = 1.5e-3  # of each labelled row of the downstream analysis: 2 ms of few, 0.8 of 4,096, on ten latents
+BASELINES = 4  # of the downstream analysis, once for a data set
 MINUTES = 10  # that any job may take: start of Python on a slow disk, reading, writing
 
 
-def core_hours(runs: Sequence[Run]) -> float:
-    """Time of training and evaluation of these runs on one CPU core, in hours."""
+def core_hours(runs: Sequence[Run], labelled: int = 0) -> float:
+    """Time of training and evaluation of these runs on one CPU core, in hours; labelled: rows of `downstream`."""
     seconds = sum(
         run.dataset.train
         * run.training.epochs
@@ -33,7 +35,7 @@ def core_hours(runs: Sequence[Run]) -> float:
         / BACKBONES[run.network.name].pixels_per_second
         for run in runs
     )
-    return (seconds + EVALUATION_SECONDS * len(runs)) / 3600
+    return (seconds + (EVALUATION_SECONDS + LABEL_SECONDS * labelled) * len(runs)) / 3600
 
 
 def cores(runs: int, device: str = "cpu") -> int:
@@ -68,6 +70,10 @@ def training_minutes(runs: Sequence[Run], processes: int, attempt: int = 1) -> i
     return attempt * (MINUTES + math.ceil(3 * 60 * core_hours(runs) / processes))
 
 
-def evaluation_minutes(runs: int, test: int, processes: int, attempt: int = 1) -> int:
-    """Minutes of a job that evaluates so many runs: one a run, and more where there are more than 2,048 test images."""
-    return attempt * (MINUTES + math.ceil(max(1.0, test / 2048) * runs / processes))
+def evaluation_minutes(runs: int, test: int, processes: int, attempt: int = 1, labelled: int = 0) -> int:
+    """Minutes of a job that evaluates so many runs: one a run, more of more than 2,048 test images; labelled: as above.
+
+    The first job of a data set measures the baselines of labelled rows as well, which take as long as those of runs.
+    """
+    downstream = 3 * LABEL_SECONDS * labelled / 60 * (runs + BASELINES)
+    return attempt * (MINUTES + math.ceil((max(1.0, test / 2048) * runs + downstream) / processes))

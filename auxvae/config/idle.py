@@ -28,7 +28,8 @@ def idle_faults(config: Config, group: Group, where: str, dataset: Mapping[str, 
 
 def _repeated(group: Group, where: str) -> Iterator[Fault]:
     weights = {f"weights.{name}": values for name, values in group.weights.items()}
-    for key, values in {"coverages": group.coverages, "seeds": group.seeds, **weights}.items():
+    fresh = {"select.fresh_seeds": group.select.fresh_seeds} if group.select else {}
+    for key, values in {"coverages": group.coverages, "seeds": group.seeds, **fresh, **weights}.items():
         for value, count in Counter(values).items():
             if count > 1:
                 text = f"every run stands once, and this is here {count} times"

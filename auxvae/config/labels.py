@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 from auxvae.config.identity import plain
+from auxvae.config.networks import Network
 from auxvae.config.run import Run
+from auxvae.config.settings import Settings
+from auxvae.config.training import Training
 
 
 def labels(chosen: tuple[Run, ...]) -> dict[str, str]:
@@ -30,8 +34,18 @@ def variants(chosen: tuple[Run, ...]) -> dict[str, str]:
 
 def _settings(run: Run) -> dict[str, str]:
     """Every setting of a run that its label could name, by its whole name, section.key, as text."""
-    sections = {"network": asdict(run.network), "training": asdict(run.training), "weights": run.weights}
-    return _flat({**sections, **asdict(run.settings), "imperfect": plain(run.settings.imperfect)})
+    return {**_of_sections(run.network, run.training), **_flat(run.weights, "weights."), **_of_settings(run.settings)}
+
+
+@lru_cache(64)
+def _of_sections(network: Network, training: Training) -> dict[str, str]:
+    """Shared by the runs of a group, and flattened once for all of them."""
+    return _flat({"network": asdict(network), "training": asdict(training)})
+
+
+@lru_cache(64)
+def _of_settings(settings: Settings) -> dict[str, str]:
+    return _flat({**asdict(settings), "imperfect": plain(settings.imperfect)})
 
 
 def _named(run: Run) -> tuple[str, ...]:
@@ -57,9 +71,9 @@ def _without_seed(spec: Any) -> Any:
 
 
 def latent_names(run: Run) -> list[str]:
-    """z1, z2, ...; an auxiliary latent carries the name of its auxiliary variable."""
-    auxiliary = [f"z{j + 1} ({name})" for j, name in enumerate(run.variables)]
-    return auxiliary + [f"z{j + 1}" for j in range(len(auxiliary), run.network.latents)]
+    """z1, z2, ... with the name of the auxiliary variable, or of the factor whose distribution is the prior."""
+    meant = (*run.variables[: run.aux_latents], *run.prior_factors[run.aux_latents :])
+    return [f"z{j + 1} ({name})" if name else f"z{j + 1}" for j, name in enumerate(meant)]
 
 
 def _words(run: Run, datasets: set[str]) -> str:

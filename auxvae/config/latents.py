@@ -7,7 +7,7 @@ auxvae.config.priors.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import GetJsonSchemaHandler, model_validator
@@ -123,6 +123,22 @@ class PriorSpec(Section):
     def is_a_program(self) -> bool:
         """Whether a user's file is needed to make it."""
         return any("path" in PRIORS[kind].settings for kind in self.kinds())
+
+    def parts(self, latents: int) -> list[tuple[PriorSpec, int]]:
+        """Each part of it with its number of latents; the marginals of a product in turn, one latent each."""
+        if self.kind == "product":
+            return [(self.of[j % len(self.of)], 1) for j in range(latents)]
+        return [(part, part.latents or 0) for part in self.of]
+
+    def made_of(self, latents: int, columns: Callable[[tuple[str, ...]], tuple[str, ...]]) -> tuple[str, ...]:
+        """The factor whose distribution is the prior of each latent, '' for none.
+
+        columns: names of the columns of some factors; of those that are no auxiliary variables, where none is named.
+        """
+        if self.kind == "empirical":
+            return columns(self.factors)
+        names = tuple(name for part, size in self.parts(latents) for name in part.made_of(size, columns))
+        return names or ("",) * latents
 
     def words(self) -> str:
         """The prior in a word."""

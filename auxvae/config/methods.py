@@ -106,6 +106,18 @@ METHODS = {
         companion="critics",
         dependence="mine",
     ),
+    "aux_infonce": Method(
+        {**_BASE, "explicitness": 2000, "intra": 20, "inter_infonce": 1000, "infonce_critic": 1},
+        "arXiv:2507.00298 with van den Oord et al., arXiv:1807.03748, eq. 4",
+        "gaussian",
+        companion="embeddings",
+    ),
+    "aux_discriminator": Method(
+        {**_BASE, "explicitness": 2000, "intra": 20, "inter_odds": 1000, "inter_discriminator": 1},
+        "arXiv:2507.00298 with Kim & Mnih, arXiv:1802.05983, eq. 2",
+        "gaussian",
+        companion="discriminator",
+    ),
     "aux_mmd": Method(
         {
             "reconstruction": 1,

@@ -46,6 +46,7 @@ BACKBONES = {
 COMPANIONS = {
     "discriminator": "auxvae.models.critics:Discriminator",
     "critics": "auxvae.models.critics:Critics",
+    "embeddings": "auxvae.models.critics:Embeddings",
     "learned_prior": "auxvae.models.critics:LearnedPrior",
     "factor_vae_of_u": "auxvae.models.critics:FactorVae",
 }
@@ -72,7 +73,7 @@ class Network(Section):
     or more, and for 64 where no noise is known"""
 
     second: Annotated[Whole, Range(1, 4096)] = 256
-    """units per layer of a second network (discriminator, critics, learned prior)"""
+    """units per layer of a second network (discriminator, critics, embeddings, learned prior)"""
 
     def faults(self) -> Iterator[Fault]:
         """A number of components for a network that has none."""

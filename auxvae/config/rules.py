@@ -18,7 +18,7 @@ from typing import Annotated, Any
 from pydantic import GetJsonSchemaHandler, model_validator
 from pydantic.dataclasses import dataclass
 
-from foundation.fields import SECTION, Flag, OneOf, Section, Text
+from foundation.fields import SECTION, Flag, Many, OneOf, Section, Seed, Text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +69,10 @@ class Select(Section):
 
     interval: Flag = False
     """`true`: every setting must have a 95 % interval over its seeds, and so two seeds at least"""
+
+    fresh_seeds: Many[Seed] = ()
+    """a number or a list: the chosen setting is trained again with these, and these runs alone are scored on test rows;
+    without them, the runs that were chosen are"""
 
     @model_validator(mode="before")
     @classmethod

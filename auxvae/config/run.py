@@ -3,7 +3,8 @@
 The identity of a run holds its data set's digest, the factors of its coverage, the seed, the entry of its method in the
 table (fields at the defaults of Method left out), the weights, and those settings, network and training keys that the
 method reads and that differ from the declared defaults (config.identity); of augmented runs also the symmetries of the
-data set. A fleet is the runs of equal shape on the same data; they may differ in method, coverage, weights and seed.
+data set; where auxiliary variables are no factors, how they are computed. A fleet is the runs of equal shape on the
+same data; they may differ in method, coverage, weights and seed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Any, Literal
 from pydantic.dataclasses import dataclass
 
 from auxvae.config import identity
+from auxvae.config.auxiliaries import Added
+from auxvae.config.contexts import DataContext
 from auxvae.config.kinds import Kind, variables_of
 from auxvae.config.latents import Mmd, PriorSpec
 from auxvae.config.methods import METHODS, Method
@@ -52,6 +55,8 @@ class Source:
     train: int
     symmetries: tuple[Symmetry, ...] = ()
     kinds: tuple[Kind, ...] = ()
+    auxiliaries: tuple[Added, ...] = ()
+    contexts: tuple[DataContext, ...] = ()
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -81,8 +86,10 @@ class Run:
         method, defaults = self.composition, identity.defaults_read(self.composition, self.dataset.train)
         values = identity.values_read(method, self.settings, self.network, self.training)
         augmented = {"symmetries": identity.plain(self.dataset.symmetries)} if self.training.augment else {}
+        beside = [identity.plain(each) for each in self.dataset.auxiliaries if each.name in self.aux]
         return {
             **augmented,
+            **({"auxiliaries": beside} if beside else {}),
             "dataset": self.dataset.digest,
             "aux": list(self.aux),
             "seed": self.seed,
@@ -94,12 +101,17 @@ class Run:
     @property
     def title(self) -> str:
         """The run in a table's words."""
-        return " ".join(filter(None, (self.method, self.coverage, f"seed {self.seed}")))
+        return " ".join(filter(None, (self.method, self.coverage, self.label, f"seed {self.seed}")))
 
     @property
     def variables(self) -> tuple[str, ...]:
         """Names of the auxiliary variables: those of the factors `aux` of its coverage, a latent for each."""
         return variables_of(self.aux, self.dataset.kinds)
+
+    @property
+    def aux_latents(self) -> int:
+        """How many latents, the first ones, are reserved for auxiliary variables; 0 where the method reserves none."""
+        return len(self.variables) if self.composition.has_aux_latents else 0
 
     @property
     def composition(self) -> Method:
@@ -120,6 +132,15 @@ class Run:
     def prior(self) -> PriorSpec:
         """The prior of the residual latents."""
         return self.settings.prior or PriorSpec(self.composition.prior)
+
+    @property
+    def prior_factors(self) -> tuple[str, ...]:
+        """Per latent the factor whose distribution is its prior (kind `empirical`), '' for none."""
+        others = tuple(name for name in self.dataset.factors if name not in self.aux)
+        reserved = ("",) * self.aux_latents
+        return reserved + self.prior.made_of(
+            self.network.latents - len(reserved), lambda names: variables_of(names or others, self.dataset.kinds)
+        )
 
     @property
     def encoder(self) -> str:
@@ -168,13 +189,19 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Fleet:
-    """Runs of equal shape that one process trains together on one data set."""
+    """Runs of equal shape that one process trains together on one data set.
+
+    name: the id of a fleet of fresh seeds, which is that of its stand-ins (config.fresh); empty for any other.
+    """
 
     runs: tuple[Run, ...]
+    name: str = ""
 
     @cached_property
     def id(self) -> str:
         """Data set, network, and a hash of the runs."""
+        if self.name:
+            return self.name
         first = self.runs[0]
         name = f"{first.dataset.name}-{first.network.name}-{first.network.latents}"
         return f"{name}-{digest_of([run.id for run in self.runs])[:8]}"
@@ -185,8 +212,12 @@ class Fleet:
         return tuple(sorted({module for run in self.runs for module in run.modules}))
 
     def to_json(self) -> dict[str, Any]:
-        """The fleet as plain JSON."""
-        return asdict(self)
+        """The fleet as plain JSON; what its runs share is converted once."""
+        parts = [part for run in self.runs for part in (run.dataset, run.network, run.training, run.settings)]
+        plain = {key: asdict(part) for key, part in {id(part): part for part in parts}.items()}
+        named = [{each.name: getattr(run, each.name) for each in dataclasses.fields(run)} for run in self.runs]
+        runs = tuple({name: plain.get(id(value), value) for name, value in run.items()} for run in named)
+        return {"runs": runs, **({"name": self.name} if self.name else {})}
 
 
 def fleets(runs: tuple[Run, ...], most: int) -> tuple[Fleet, ...]:

@@ -15,6 +15,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from auxvae.config.analyses import Analyses, Sensitivity, Traversal
+from auxvae.config.auxiliaries import Auxiliary
 from auxvae.config.methods import METHODS, default_weights
 from auxvae.config.networks import Network
 from auxvae.config.rules import Select
@@ -86,10 +87,14 @@ class Group(Settings):
     """keys that differ from those of the study"""
 
     def weightings(self, pixels: int) -> Iterator[dict[str, float]]:
-        """Every combination of the weights in the config, over the method's defaults for so many pixels."""
+        """Every combination of the weights in the config, over the method's defaults for so many pixels.
+
+        In the order of the method's terms, not of the config's keys: JSON that a job reads may have them in another.
+        """
         defaults = default_weights(self.method, self.preset, pixels)
-        for values in itertools.product(*self.weights.values()):
-            yield {**defaults, **dict(zip(self.weights, values, strict=True))}
+        terms = [name for name in defaults if name in self.weights]
+        for values in itertools.product(*(self.weights[name] for name in terms)):
+            yield {**defaults, **dict(zip(terms, values, strict=True))}
 
     def settings(self) -> Settings:
         """The settings alone."""
@@ -114,10 +119,17 @@ class Config(Section):
     runs: tuple[Group, ...]
     """list of groups of runs, [below](#a-group-of-runs)"""
 
+    question: Text = ""
+    """what the study asks, for the top of its report"""
+
     coverages: Annotated[dict[Name, Many[Text]], Field(json_schema_extra=_or_all)] = field(default_factory=dict)
     """by name, the factors that are a model's auxiliary variables, or `all`, every subset of the factors; latents 1,
     2, ... stand for them in this order, two for a circular factor and one for each class of a categorical one
     ([how](own_images.md#angles-and-classes))"""
+
+    auxiliaries: dict[Name, Auxiliary] = field(default_factory=dict)
+    """by name, auxiliary variables beside the factors, which coverages may name ([how](candidates.md)): noise, or a
+    function of factors"""
 
     network: Network = field(default_factory=Network)
     """[below](#the-networks)"""

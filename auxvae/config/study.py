@@ -12,9 +12,12 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from auxvae.config import idle
+from auxvae.config.auxiliaries import added
 from auxvae.config.checks import Facts, dataset_of, study_faults
 from auxvae.config.choices import Choice, candidate_ids, choices_of
+from auxvae.config.contexts import contexts_of
 from auxvae.config.cost import core_hours
+from auxvae.config.fresh import fresh_fleets, fresh_twice
 from auxvae.config.kinds import kinds_of
 from auxvae.config.methods import METHODS, PRESETS
 from auxvae.config.run import Fleet, Run, Source, fleets
@@ -50,6 +53,16 @@ class Study:
         """The ids of the runs that are chosen among."""
         return candidate_ids(self.choices)
 
+    @cached_property
+    def retrained(self) -> frozenset[str]:
+        """The ids of those whose setting, if it is chosen, is trained again: none of them is scored on test rows."""
+        return candidate_ids(choice for choice in self.choices if choice.fresh_seeds)
+
+    @property
+    def scored_fleets(self) -> tuple[Fleet, ...]:
+        """The fleets that have runs which may be scored on test rows."""
+        return tuple(fleet for fleet in self.fleets if any(run.id not in self.retrained for run in fleet.runs))
+
     def fleet(self, identity: str) -> Fleet:
         """The fleet of that id; the first, if none is named."""
         return self.fleets[0] if not identity else _named(identity, {f.id: f for f in self.fleets}, "--fleet")
@@ -66,7 +79,7 @@ class Study:
 
     def core_hours(self) -> float:
         """Time of training and evaluation on one CPU core, in hours."""
-        return core_hours(self.runs)
+        return core_hours([run for fleet in self.fleets for run in fleet.runs], self.config.analyses.labelled)
 
     def drawing_hours(self) -> float:
         """Time of the simulations on one CPU core, in hours, as they estimate it."""
@@ -74,7 +87,8 @@ class Study:
 
     def estimate(self) -> str:
         """Size and cost in a line."""
-        counts = f"{_counted(len(self.runs), 'run')} in {_counted(len(self.fleets), 'fleet')}"
+        runs = sum(len(fleet.runs) for fleet in self.fleets)
+        counts = f"{_counted(runs, 'run')} in {_counted(len(self.fleets), 'fleet')}"
         drawing = f" drawn in {self.drawing_hours():.2g} core hours" if self.drawing_hours() else ""
         images = f"{self.store_bytes() / 1e9:.2g} GB of images{drawing}, " if self.store_bytes() else ""
         return f"{counts}, {images}{self.core_hours():.2g} core hours of training and evaluation without a GPU"
@@ -123,7 +137,10 @@ def read_study(config: Mapping[str, Any], facts: Facts, faults: list[Fault], tri
     if faults := list(_twice(unfolded)):
         raise Refused(faults)
     choices = tuple(each for where, group in groups.items() for each in choices_of(where, group, unfolded[where]))
-    return Study(whole, facts, runs, fleets(runs, whole.runs_per_fleet), choices)
+    if faults := list(fresh_twice(choices, runs)):
+        raise Refused(faults)
+    most = whole.runs_per_fleet
+    return Study(whole, facts, runs, (*fleets(runs, most), *fresh_fleets(choices, most)), choices)
 
 
 def _places(faults: Iterable[Fault]) -> list[str]:
@@ -133,12 +150,16 @@ def _places(faults: Iterable[Fault]) -> list[str]:
 def _too_many(groups: Mapping[str, Group]) -> Iterator[Fault]:
     """More runs than a workflow can hold, counted before they are unfolded."""
     number = sum(
-        max(1, len(group.coverages)) * len(group.seeds) * math.prod(map(len, group.weights.values()))
+        max(1, len(group.coverages)) * (len(group.seeds) * math.prod(map(len, group.weights.values())) + _fresh(group))
         for group in groups.values()
     )
     if number > MOST_RUNS:
         text, remedy = f"a study has {MOST_RUNS:,} at most", "shorten the lists of weights and seeds"
         yield Fault("runs", Words(f"{number:,} runs"), text, remedy)
+
+
+def _fresh(group: Group) -> int:
+    return len(group.select.fresh_seeds) if group.select else 0
 
 
 def _written_groups(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,7 +199,7 @@ def _merged(config: Mapping[str, Any], group: Any) -> Any:
 
 
 def _unfold(config: Config, group: Group, facts: Facts) -> Iterator[Run]:
-    source = _source(facts[dataset_of(config, group)])
+    source = _source(facts[dataset_of(config, group)], config)
     settings = resolved(group.settings(), METHODS[group.method], source.train)
     for coverage in group.coverages or ("",):
         for weights in group.weightings(source.channels * source.stamp**2):
@@ -197,10 +218,11 @@ def _unfold(config: Config, group: Group, facts: Facts) -> Iterator[Run]:
                 )
 
 
-def _source(facts: Mapping[str, Any]) -> Source:
+def _source(facts: Mapping[str, Any], config: Config) -> Source:
     names = ("name", "digest", "stamp", "channels", "train")
     several = {"factors": tuple(facts["factors"]), "symmetries": facts.get("symmetries", ()), "kinds": kinds_of(facts)}
-    return Source(**{name: facts[name] for name in names}, **several)
+    several["contexts"] = contexts_of(facts)
+    return Source(**{name: facts[name] for name in names}, **several, auxiliaries=added(config.auxiliaries))
 
 
 def _twice(unfolded: Mapping[str, tuple[Run, ...]]) -> Iterator[Fault]:

@@ -29,13 +29,29 @@ def with_subsets(
         return dict(config)
     config = {**config, "coverages": every}
     runs = config.get("runs")
-    return {**config, "runs": [_named(group, every) for group in runs]} if isinstance(runs, list) else config
+    if not isinstance(runs, list) or not every or ALL in every:
+        return config
+    names = _in_order(every, _factors(facts))
+    return {**config, "runs": [_named(group, names) for group in runs]}
 
 
-def _named(group: Any, coverages: Mapping[Any, Any]) -> Any:
-    """A group of runs at every coverage, if it says `all` and no coverage is called that."""
-    if isinstance(group, Mapping) and group.get("coverages") == ALL and coverages and ALL not in coverages:
-        return {**group, "coverages": [*coverages]}
+def _in_order(coverages: Mapping[Any, Any], factors: tuple[str, ...]) -> list[Any]:
+    """The names of coverages, the largest first, then in the order of their factors: that of the keys of a config is
+    lost where the workflow hands it to its jobs.
+    """
+    places = {factor: place for place, factor in enumerate(factors)}
+
+    def key(name: Any) -> tuple[int, list[int], str]:
+        factors = coverages[name] if isinstance(coverages[name], (list, tuple)) else [coverages[name]]
+        return -len(factors), [places.get(str(factor), len(places)) for factor in factors], str(name)
+
+    return sorted(coverages, key=key)
+
+
+def _named(group: Any, names: list[Any]) -> Any:
+    """A group of runs at every coverage, if it says `all`."""
+    if isinstance(group, Mapping) and group.get("coverages") == ALL:
+        return {**group, "coverages": names}
     return group
 
 

@@ -38,10 +38,14 @@ class Cubic(NamedTuple):
     def __call__(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Values at x, or at the nearer end of the range."""
         place = (x.clamp(self.first, self.last) - self.first) * (len(self.coefficients) / (self.last - self.first))
-        left = place.long().clamp(max=len(self.coefficients) - 1)
-        c = self.coefficients.to(x.dtype)[left]
-        t = place - left
-        return c[..., 0] + t * (c[..., 1] + t * (c[..., 2] + t * c[..., 3]))
+        left = place.long().clamp_(max=len(self.coefficients) - 1)
+        t = place.sub_(left)
+        # A power at a time: four neighbours for each x are read in twice the time.
+        lowest, *powers = self.coefficients.to(x.dtype).T.contiguous()
+        value = torch.zeros_like(t)
+        for power in reversed(powers):
+            value = value.add_(power.take(left)).mul_(t)
+        return value.add_(lowest.take(left))
 
 
 def anscombe(counts: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

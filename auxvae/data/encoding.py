@@ -39,14 +39,11 @@ def _of_kind(kind: Kind, values: NDArray[np.float64]) -> Columns:
     return dict(zip(kind.variables, columns, strict=True))
 
 
-def limits(
-    factors: Mapping[str, NDArray[np.float64]], kinds: Collection[Kind]
-) -> tuple[dict[str, float], dict[str, float]]:
-    """The least and the greatest value of each auxiliary variable of factors (N,).
+def limits(variables: Columns, kinds: Collection[Kind]) -> tuple[dict[str, float], dict[str, float]]:
+    """The least and the greatest value of each auxiliary variable (N,).
 
     Cosine and sine have those of the circle; a variable that does not vary over the rows has the same twice.
     """
-    variables = encoded(factors, kinds)
     low = {name: float(values.min()) for name, values in variables.items()}
     high = {name: float(values.max()) for name, values in variables.items()}
     for name in (name for kind in kinds if not kind.classes for name in kind.variables):

@@ -17,7 +17,7 @@ from torch import Tensor
 from auxvae.config.run import Run
 from auxvae.data.augmentation import Augmentation
 from auxvae.data.likelihoods import Likelihood
-from auxvae.data.randomness import order
+from auxvae.data.randomness import batch_order, order
 from auxvae.data.store import Rows, Scaling
 
 
@@ -26,7 +26,7 @@ class Batch(NamedTuple):
 
     images (B, C, H, W): on the likelihood's scale. aux (B, a): auxiliary variables, min-max scaled to [0, 1] by the
     training rows. observed (B, a): 1 where an auxiliary variable is known for that row. context (B,): number of the
-    context (intervention) that the row was drawn in, 0 in observational data. rows (B,): row numbers in the store.
+    context (interventions) that the row was drawn in, 0 where a store has none. rows (B,): row numbers in the store.
     precision (B,): inverse variance of the noise of an image on the scale, relative to that of the likelihood: 1 unless
     each image has a noise of its own (data.likelihoods).
     """
@@ -58,17 +58,21 @@ def batch_of(
     rows: Int[Tensor, " B"],
     precision: Float[Tensor, " B"] | None = None,
     observed: Float[Tensor, "B a"] | None = None,
+    context: Int[Tensor, " B"] | None = None,
 ) -> Batch:
-    """A batch of observational data; precision is 1, and every auxiliary variable known, where nothing is said."""
-    context, ones = torch.zeros(len(aux), dtype=torch.long), torch.ones(len(aux))
+    """A batch; precision is 1, every auxiliary variable known and the context 0 where nothing is said."""
+    none, ones = torch.zeros(len(aux), dtype=torch.long), torch.ones(len(aux))
     every = torch.ones_like(aux) if observed is None else observed
-    return Batch(images, aux, every, context, rows, ones if precision is None else precision)
+    return Batch(
+        images, aux, every, none if context is None else context, rows, ones if precision is None else precision
+    )
 
 
 def whole_split(run: Run, rows: Rows, scaling: Scaling, likelihood: Likelihood) -> Batch:
     """All rows of a split as one batch on the CPU, with their images on the scale of their likelihood."""
     images, aux = likelihood.to_scale(rows.images), rows.aux(run.variables, scaling)
-    return batch_of(images, aux, torch.from_numpy(rows.numbers), likelihood.precision)
+    numbers, context = torch.from_numpy(rows.numbers), torch.from_numpy(rows.context)
+    return batch_of(images, aux, numbers, likelihood.precision, context=context)
 
 
 class Batches(ABC):
@@ -101,17 +105,26 @@ class Batches(ABC):
 
 
 class Loader(Batches):
-    """Batches of rows that stay on the device."""
+    """Batches of rows that stay on the device; `apart`: each of the rows of one context alone."""
 
-    def __init__(self, data: Batch, size: int, augmentation: Augmentation | None = None) -> None:
-        """Batches of `size` rows, or of all rows where there are fewer."""
-        super().__init__(len(data.images), size, augmentation)
-        self.data = data
+    def __init__(self, data: Batch, size: int, augmentation: Augmentation | None = None, apart: bool = False) -> None:
+        """Batches of `size` rows, or of all rows, or of all of the smallest context, where there are fewer."""
+        counts = [n for n in data.context.cpu().bincount().tolist() if n] if apart else [len(data.images)]
+        super().__init__(len(data.images), min(size, *counts), augmentation)
+        self.data, self.apart, self.steps = data, apart, sum(count // self.size for count in counts)
 
     def plan(self, seed: int, epoch: int) -> Int[Tensor, "steps B"]:
         """Positions of the rows of each batch of an epoch, by (seed, epoch)."""
-        shuffled = order(seed, epoch, len(self.data.images))[: self.steps * self.size]
-        return shuffled.view(self.steps, self.size).to(self.data.images.device)
+        shuffled, device = order(seed, epoch, len(self.data.images)), self.data.images.device
+        if not self.apart:
+            return self._cut(shuffled).to(device)
+        context = self.data.context.cpu()[shuffled]
+        batches = torch.cat([self._cut(shuffled[context == each]) for each in context.unique()])
+        return batches[batch_order(seed, epoch, self.steps)].to(device)
+
+    def _cut(self, positions: Int[Tensor, " n"]) -> Int[Tensor, "m B"]:
+        """Positions as whole batches; the last, incomplete one is left out."""
+        return positions[: len(positions) // self.size * self.size].view(-1, self.size)
 
     def plans(self, seed: int, epoch: int) -> tuple[Int[Tensor, "steps B"], ...]:
         """The plan of an epoch, and of augmented batches the element of each row."""

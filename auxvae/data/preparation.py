@@ -19,8 +19,9 @@ from torch import Tensor
 from auxvae.config.networks import BACKBONES
 from auxvae.config.run import Run
 from auxvae.data.augmentation import augmentation_of
+from auxvae.data.auxiliaries import variables_of_rows
 from auxvae.data.components import principal_components
-from auxvae.data.encoding import encoded, limits
+from auxvae.data.encoding import limits
 from auxvae.data.imperfect import Auxiliaries, imperfect
 from auxvae.data.likelihoods import Likelihood, likelihood
 from auxvae.data.loader import Batches, Loader, batch_of
@@ -29,22 +30,23 @@ from auxvae.data.read_ahead import read_ahead
 from auxvae.data.store import Rows, Scaling, Store, refuse_beyond_memory, scaled_factors
 from auxvae.data.stored_images import BLOCK, StoredImages, cut
 from auxvae.data.stream import Stream
-from foundation.faults import Fault, Refused
+from foundation.faults import Fault, Refused, Words
 
 HELD = 300e6  # bytes of validation images up to which they stay in memory
 
 
 class Prepared(NamedTuple):
-    """The rows of a split: numbers (N,), factors (N,) by name, likelihood, and images (N, C, H, W) on its scale."""
+    """The rows of a split: numbers, contexts, factors (N,), likelihood, and images (N, C, H, W) on its scale."""
 
     numbers: NDArray[np.intp]
+    context: NDArray[np.intp]
     factors: dict[str, NDArray[np.float64]]
     likelihood: Likelihood
     images: Tensor | StoredImages
 
     def aux(self, run: Run, scaling: Scaling) -> Auxiliaries:
         """The auxiliary variables that a run is trained on, min-max scaled to [0, 1] by the training rows, (N, a)."""
-        columns = encoded(self.factors, run.dataset.kinds)
+        columns = variables_of_rows(run.dataset, self.factors, self.numbers)
         return imperfect(run, scaled_factors(columns, len(self.numbers), run.variables, scaling), self.numbers)
 
     def batches(self, run: Run, scaling: Scaling, device: torch.device) -> Batches:
@@ -53,7 +55,8 @@ class Prepared(NamedTuple):
         augmentation = augmentation_of(run, scaling, self.images.shape[-1], int(self.numbers[-1]) + 1, device)
         if isinstance(self.images, StoredImages):
             return Stream(self.images, aux, size, device, augmentation)
-        batch = batch_of(self.images, aux.values, torch.from_numpy(self.numbers), precision, aux.observed)
+        rows, context = torch.from_numpy(self.numbers), torch.from_numpy(self.context)
+        batch = batch_of(self.images, aux.values, rows, precision, aux.observed, context)
         return Loader(batch.to(device), size, augmentation)
 
 
@@ -78,7 +81,7 @@ def prepare(run: Run, store: Store) -> tuple[Scaling, Prepared, Prepared]:
     components = run.network.components if on_components else None
     view = View(run.settings.likelihood, run.settings.sigma, on_components, components, run.training.order)
     prepared = _prepare(store, view)
-    _refuse_constants(run, prepared[0])
+    refuse_constants(run, prepared[0])
     return prepared
 
 
@@ -95,11 +98,11 @@ def _whole(store: Store, view: View) -> tuple[Scaling, Prepared, Prepared]:
     splits = []
     for name, rows in (("train", train), ("validation", validation)):
         kind = view.likelihood_of(store, name, extremes)
-        splits.append(Prepared(rows.numbers, rows.factors, kind, kind.to_scale(rows.images)))
+        splits.append(Prepared(rows.numbers, rows.context, rows.factors, kind, kind.to_scale(rows.images)))
     scaled, bounded = splits[0].images, splits[0].likelihood.bounded
     assert isinstance(scaled, Tensor)
     mean, std = (0.0, 1.0) if bounded else (float(scaled.mean()), float(scaled.std()))
-    low, high = limits(train.factors, store.source.kinds)
+    low, high = limits(train.variables, store.source.kinds)
     components = None
     if view.on_components:
         average = scaled.flatten(1).mean(0)
@@ -118,10 +121,12 @@ def _streamed(store: Store, view: View) -> tuple[Scaling, Prepared, Prepared]:
         average = train.likelihood.to_scale(counts.mean_image) if bounded else scaled.mean_image
         components = principal_components(train, average.flatten(), bounded, view.components, store.source.name)
     mean, std = (0.0, 1.0) if bounded else (scaled.mean, scaled.std)
-    low_high = limits(factors, store.source.kinds)
+    low_high = limits(store.variables("train"), store.source.kinds)
     scaling = Scaling(*counts.extremes, mean, std, *low_high, counts.mean_image, components)
-    held = Prepared(validation.numbers, store.factors("validation"), validation.likelihood, _held(validation))
-    return scaling, Prepared(train.numbers, factors, train.likelihood, train), held
+    held = Prepared(
+        validation.numbers, validation.context, store.factors("validation"), validation.likelihood, _held(validation)
+    )
+    return scaling, Prepared(train.numbers, train.context, factors, train.likelihood, train), held
 
 
 def _moments(store: Store, view: View) -> tuple[Moments, Moments]:
@@ -159,10 +164,13 @@ def _refuse_too_many(store: Store) -> None:
     refuse_beyond_memory(str(store.path), needed, "write 'training: {order: shards}', which reads them in passing")
 
 
-def _refuse_constants(run: Run, scaling: Scaling) -> None:
+def refuse_constants(run: Run, scaling: Scaling) -> None:
     """Refuse an auxiliary variable that does not vary over the training rows."""
     for name in run.variables:
         low = scaling.factor_low[name]
+        if not math.isfinite(scaling.factor_high[name] - low):
+            value, text = Words("values that are not finite"), "it is a power below 0 of a factor that is 0 somewhere"
+            raise Refused(Fault(f"auxiliaries.{name}", value, text, "take that factor out of it"))
         if not low < scaling.factor_high[name]:
             text = "an auxiliary variable must vary over the training rows"
             raise Refused(Fault(f"{run.dataset.name}.{name}", low, text, "take it out of the coverage"))

@@ -36,6 +36,11 @@ def order(seed: int, epoch: int, rows: int) -> Tensor:
     return torch.randperm(rows, generator=generator(seed, "order", epoch))
 
 
+def batch_order(seed: int, epoch: int, batches: int) -> Tensor:
+    """The order in which an epoch visits batches of one context each, shape (batches,)."""
+    return torch.randperm(batches, generator=generator(seed, "batches", epoch))
+
+
 def shard_order(seed: int, epoch: int, shards: int) -> Tensor:
     """The order in which an epoch visits the shards of a store, shape (shards,)."""
     return torch.randperm(shards, generator=generator(seed, "shards", epoch))

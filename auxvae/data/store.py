@@ -22,10 +22,10 @@ import zarr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auxvae.config.kinds import Kind
 from auxvae.config.run import Source
+from auxvae.data.auxiliaries import variables_of_rows
 from auxvae.data.components import Components
-from auxvae.data.encoding import Columns, encoded
+from auxvae.data.encoding import Columns
 from auxvae.data.read_ahead import read_ahead
 from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file, read_json
@@ -58,19 +58,20 @@ class Scaling:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Some rows of a store: images (N, C, H, W) in photons, factors (N,) in their units, row numbers (N,)."""
+    """Some rows of a store: images (N, C, H, W) in photons; factors in their units, row numbers and contexts (N,)."""
 
     numbers: NDArray[np.intp]
     images: Tensor
     factors: dict[str, NDArray[np.float64]]
     truth: Tensor | None
     noise_std: Tensor | None
-    kinds: tuple[Kind, ...] = ()
+    context: NDArray[np.intp]
+    source: Source
 
     @cached_property
     def variables(self) -> Columns:
-        """The auxiliary variables of the factors, (N,) each."""
-        return encoded(self.factors, self.kinds)
+        """The auxiliary variables, (N,) each."""
+        return variables_of_rows(self.source, self.factors, self.numbers)
 
     def aux(self, names: tuple[str, ...], scaling: Scaling) -> Tensor:
         """Auxiliary variables by name, min-max scaled to [0, 1] by the training rows, shape (N, names)."""
@@ -147,7 +148,8 @@ class Store:
                 factors={name: values[rows] for name, values in columns.items()},
                 truth=without_noise,
                 noise_std=self._noise_std(rows),
-                kinds=self.source.kinds,
+                context=self._context(rows),
+                source=self.source,
             )
             for name, rows, image, without_noise in zip(names, splits, images, true, strict=True)
         ]
@@ -171,6 +173,15 @@ class Store:
         rows = self.numbers(name)
         return {factor: self._values(factor)[rows] for factor in self.source.factors}
 
+    def context(self, name: str) -> NDArray[np.intp]:
+        """The context of each training, validation or test row, (N,): 0 in a store without contexts."""
+        return self._context(self.numbers(name))
+
+    def _context(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        if not self.source.contexts:
+            return np.zeros(len(rows), dtype=np.intp)
+        return np.asarray(self._values("context")[rows], dtype=np.intp)
+
     def noise_std(self, name: str) -> Tensor | None:
         """Standard deviation of the noise of each training, validation or test row, (N,), where the store has it."""
         return self._noise_std(self.numbers(name))
@@ -182,14 +193,15 @@ class Store:
 
     def aux(self, name: str, names: tuple[str, ...], scaling: Scaling) -> Tensor:
         """Auxiliary variables of training, validation or test rows, scaled to [0, 1], (N, names); no image is read."""
-        return scaled_factors(self._variables(name), len(self.numbers(name)), names, scaling)
+        return scaled_factors(self.variables(name), len(self.numbers(name)), names, scaling)
 
     def columns(self, name: str) -> dict[str, Tensor]:
         """The auxiliary variables of training, validation or test rows in double, unscaled; no image is read."""
-        return {n: torch.tensor(values, dtype=torch.float64) for n, values in self._variables(name).items()}
+        return {n: torch.tensor(values, dtype=torch.float64) for n, values in self.variables(name).items()}
 
-    def _variables(self, name: str) -> Columns:
-        return encoded(self.factors(name), self.source.kinds)
+    def variables(self, name: str) -> Columns:
+        """The auxiliary variables of training, validation or test rows, (N,) each, unscaled; no image is read."""
+        return variables_of_rows(self.source, self.factors(name), self.numbers(name))
 
     def _array(self, variable: str) -> Any:
         return zarr.open_array(self.path / variable, mode="r")

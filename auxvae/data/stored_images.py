@@ -23,6 +23,7 @@ class StoredImages:
     def __init__(self, store: Store, name: str, likelihood: Likelihood) -> None:
         """The training, validation or test images of a store, and the likelihood of their rows."""
         self.store, self.numbers, self.likelihood = store, store.numbers(name), likelihood
+        self.context = store.context(name)
 
     @property
     def shape(self) -> torch.Size:

@@ -75,10 +75,12 @@ class Stream(Batches):
 
     def _read(self, window: Window) -> Batch:
         """The rows of a window on the device."""
-        numbers = torch.from_numpy(self.images.numbers)
-        every = (*self.aux, numbers, self.precision)
-        aux, observed, rows, precision = (torch.cat([each[positions] for positions in window]) for each in every)
-        return batch_of(self.images.read(window), aux, rows, precision, observed).to(self.device)
+        numbers, contexts = torch.from_numpy(self.images.numbers), torch.from_numpy(self.images.context)
+        every = (*self.aux, numbers, self.precision, contexts)
+        aux, observed, rows, precision, context = (
+            torch.cat([each[positions] for positions in window]) for each in every
+        )
+        return batch_of(self.images.read(window), aux, rows, precision, observed, context).to(self.device)
 
 
 def _rows(window: Window) -> int:

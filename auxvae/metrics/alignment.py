@@ -16,6 +16,7 @@ With c_jk = |rho(z_j, u_k)| over N rows, d_Z latents and d factors:
     lds_all_live = LDS corrected over all factors, of the informative latents only (auxvae.metrics.posterior): rho does
                    not know the scale, so that an inactive latent would count as much as an informative one.
                    latents_live is their number.
+    own_latent   = c_jk of the latent j whose prior is the distribution of factor k; chance is sqrt(2 / (pi N))
     explicitness = mean_k max_j 1/K sum_p |rho(z_j^p, u_k^p)|, p = 1..K  range [0, 1], 1 is good: 1 - R_1^K of the loss
                                                                          for the best latent of each factor
     dependence   = 1/K^2 sum_pq |rho(z_j^p, u_k^q)|                      a matrix: the heat map of degree K
@@ -184,6 +185,19 @@ def alignment_scores(
     }
     scores = {name: interval(samples, rows) for name, samples in measured.items()}
     return scores | {"lds_ceiling": exact(lds_ceiling(rows, latents, wanted), rows)}
+
+
+def own_latent_scores(
+    codes: Array, factors: dict[str, Array], made_of: Sequence[str], resamples: int, kinds: Sequence[Kind] = ()
+) -> dict[str, Score]:
+    """|rho| of each factor with the latent whose prior was made of it; made_of: per latent its factor, or ''."""
+    pairs = [(j, name) for j, name in enumerate(made_of) if name in factors]
+    if not pairs:
+        return {}
+    c, order = rho(codes, named_targets(factors, kinds), resamples).abs(), list(factors)
+    chance = exact(math.sqrt(2 / (math.pi * len(codes))), len(codes))
+    scores = {f"own_latent_{name}": interval(c[:, j, order.index(name)], len(codes)) for j, name in pairs}
+    return {**scores, "own_latent_chance": chance}
 
 
 def informative_scores(

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
-from auxvae.metrics.metric import EACH_FACTOR, UNIT, Column, Metric
+from auxvae.metrics.metric import EACH_FACTOR, NOISE, UNIT, Column, Metric
 
-AUX, MOMENTS = "arXiv:2507.00298", "Hirata & Seljak, MNRAS 2003"
+AUX, MOMENTS, WEAK_LENSING = "arXiv:2507.00298", "Hirata & Seljak, MNRAS 2003", "Heymans et al., MNRAS 2006"
 NONE, IN_LEAKAGE = Column("0"), Column("", "leakage")
 LEAKAGE = Column("0", "leakage", "leakage_chance", chance="leakage_chance", range=UNIT)
+
+
+def _shear(of: str) -> dict[str, Column]:
+    """Multiplicative and additive bias of a component, as measured and as corrected."""
+    names = (f"{kind}_{bias}_{EACH_FACTOR}" for kind in (of, f"{of}_corrected") for bias in ("m", "c"))
+    return {name: Column("0", "shear") for name in names}
 
 
 def _perfect_swap(block: str, name: str) -> str:
@@ -48,6 +55,22 @@ OF_BLOCKS: dict[str, Metric] = {
         "do the posteriors of the auxiliary latents cover their factors? Shares of the rows within one and 1.96 of "
         "their standard deviations; error and mean standard deviation, in shares of the factor's range",
         "what one number for all rows hides",
+    ),
+    "few_labels": Metric(
+        {
+            f"few_labels_{EACH_FACTOR}": Column("1", "downstream", chance=NOISE, range=(-math.inf, 1.0)),
+            f"many_labels_{EACH_FACTOR}": Column("1", "downstream", chance=NOISE, range=(-math.inf, 1.0)),
+        },
+        "means", "labels", "",
+        "how well is each factor told by the fewest and the most labelled codes of the study? R2 on test rows, or the "
+        "accuracy of a categorical factor; docs/downstream.md",
+        "axes: a rotation scores nearly the same; whether a latent is active: means are read",
+    ),
+    "shear": Metric(
+        {**_shear("shear"), **_shear("labels_shear")}, "means", "labels", WEAK_LENSING,
+        "multiplicative and additive bias of g1 and g2 from the auxiliary latents, and from the most labelled codes; "
+        "`corrected` by training or labelled rows: a posterior mean is shrunk, so that m < 0 before it",
+        "a bias that training galaxies share",
     ),
     "swap": Metric(
         {

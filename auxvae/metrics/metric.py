@@ -25,6 +25,7 @@ Needs = Literal[
     "codes of training rows",
     "seeds",
     "images",
+    "labels",
 ]
 NEEDS: dict[Needs, str] = {
     "codes": "codes",
@@ -38,8 +39,11 @@ NEEDS: dict[Needs, str] = {
     "codes of training rows": "samples of the posterior of training and test rows, of a model with auxiliary latents",
     "seeds": "two seeds or more of one method",
     "images": "images and their reconstructions",
+    "labels": "codes of training and test rows, and `analyses.downstream`",
 }
-ReportTable = Literal["alignment", "leakage", "swap", "calibration", "factors", "images", "suite", "aggregate"]
+ReportTable = Literal[
+    "alignment", "leakage", "swap", "calibration", "factors", "images", "suite", "aggregate", "downstream", "shear"
+]  # fmt: skip
 NOISE = "noise"  # chance of a score: what the control of noise has on the same rows
 UNIT, POSITIVE = (0.0, 1.0), (0.0, math.inf)  # ranges
 EACH_FACTOR = "FACTOR"  # in the name of a score: one score for every factor, of that name

@@ -21,6 +21,10 @@ def divergence(mean: Float[ndarray, "N D"], log_variance: Float[ndarray, "N D"])
 
 
 def informative_latents(mean: Float[ndarray, "N D"], log_variance: Float[ndarray, "N D"]) -> NDArray[np.bool_]:
-    """Which latents hold more than 0.3 nat, 1/2 log(1 + var(m_j) / E s_j^2), (D,)."""
-    nats = 0.5 * np.log1p(mean.var(0) / np.exp(log_variance).mean(0))
-    return np.asarray(nats > INFORMATIVE)
+    """Which latents hold more than 0.3 nat, (D,)."""
+    return np.asarray(held_nats(mean, log_variance) > INFORMATIVE)
+
+
+def held_nats(mean: Float[ndarray, "N D"], log_variance: Float[ndarray, "N D"]) -> Float[ndarray, " D"]:
+    """What each latent holds if all is Gaussian, 1/2 log(1 + var(m_j) / E s_j^2), nats, (D,)."""
+    return np.asarray(0.5 * np.log1p(mean.var(0) / np.exp(log_variance).mean(0)), dtype=np.float64)

@@ -54,16 +54,19 @@ def shapes(images: Float[ndarray, "N H W"]) -> Shapes:
 def _shapes(images: Float[ndarray, "N H W"]) -> Shapes:
     counts = images.astype(np.float64)
     state = np.tile([(counts.shape[2] - 1) / 2, (counts.shape[1] - 1) / 2, START**2, 0.0, START**2], (len(counts), 1))
-    flux, unconverged = np.full(len(counts), np.nan), np.arange(len(counts))
+    flux, unconverged, waiting = np.full(len(counts), np.nan), np.arange(len(counts)), counts
     with np.errstate(all="ignore"):
         for _ in range(STEPS):
             before = state[unconverged]
-            after, flux[unconverged] = _weighted(counts[unconverged], before)
+            after, flux[unconverged] = _weighted(waiting, before)
             state[unconverged] = after
             step = np.abs(after - before) / np.sqrt(np.abs(before[:, 2:3] + before[:, 4:5]))
-            unconverged = unconverged[~(step.max(1) < TOLERANCE) & _valid(after, counts.shape[1:])]
+            again = ~(step.max(1) < TOLERANCE) & _valid(after, counts.shape[1:])
+            unconverged = unconverged[again]
             if not len(unconverged):
                 break
+            if not again.all():  # a copy of all images costs a third of a step
+                waiting = waiting[again]
         state[unconverged] = np.nan
         state[~_valid(state, counts.shape[1:]) | ~(flux > 0)] = np.nan
     _, _, xx, xy, yy = state.T
@@ -85,7 +88,9 @@ def _weighted(images: Float[ndarray, "N H W"], state: Float[ndarray, "N 5"]) -> 
     a, b, c = (each / (xx * yy - xy * xy) for each in (yy, xy, xx))  # of the inverse matrix (a, -b; -b, c)
     constant = a * x0 * x0 - 2 * b * x0 * y0 + c * y0 * y0
     form = np.stack([constant, 2 * (b * y0 - a * x0), 2 * (b * x0 - c * y0), a, -2 * b, c], 1)
-    weighted = images.reshape(len(images), -1) * np.exp(-0.5 * (form @ powers))
+    weighted = (-0.5 * form) @ powers
+    np.exp(weighted, out=weighted)  # in place: new arrays of this size cost as much as the arithmetic
+    weighted *= images.reshape(len(images), -1)
     total, x, y, *moments = (weighted @ powers.T).T
     x, y = x / total, y / total
     second = [2 * (raw / total - shift) for raw, shift in zip(moments, (x * x, x * y, y * y), strict=True)]

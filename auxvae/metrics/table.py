@@ -90,6 +90,15 @@ METRICS: dict[str, Metric] = {
         {f"rho_{EACH_FACTOR}": Column("1", "factors", chance=NOISE, range=UNIT)}, "means", "factors", "",
         "the largest correlation of the factor with any latent", LINE,
     ),
+    "own_latent": Metric(
+        {
+            f"own_latent_{EACH_FACTOR}": Column("1", "factors", chance="own_latent_chance", range=UNIT),
+            "own_latent_chance": Column("", "factors"),
+        },
+        "means", "factors", "",
+        "the correlation of the factor with the latent whose prior is the factor's distribution (`prior: empirical`)",
+        LINE,
+    ),
     **OF_BLOCKS,
     "nats": Metric(
         {

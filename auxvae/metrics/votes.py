@@ -53,6 +53,7 @@ class Batches(NamedTuple):
 
 ALL, FEW, SPLITS = Batches(10_000, 5_000), Batches(2_000, 1_000), 10
 PRUNED = 0.05  # standard deviation
+NEWTON = 200  # coefficients, up to which Newton's method, whose cost is their cube, is the faster one
 
 
 def beta_vae(codes: Table, classes: Table, resamples: int = RESAMPLES, seed: int = 0) -> Score:
@@ -81,7 +82,9 @@ def beta_vae_of(
     resamples: int = RESAMPLES,
 ) -> Score:
     """BetaVAE score from mean distances (M, D) and the constant factors (M,) of training and test batches."""
-    predicted = LogisticRegression(max_iter=1000).fit(points, factor).predict(points_test)
+    coefficients = points.shape[1] * len(np.unique(factor))
+    solver = "newton-cholesky" if coefficients <= NEWTON else "lbfgs"
+    predicted = LogisticRegression(solver=solver, max_iter=1000).fit(points, factor).predict(points_test)
     return _share(predicted == factor_test, resamples)
 
 

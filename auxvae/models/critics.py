@@ -1,14 +1,17 @@
 r"""Companion networks: trained together with the model, from codes or factors, never from images.
 
     discriminator    D(z): log odds that z came from q(z) and not from prod_j q(z_j)     FactorVAE, arXiv 1802.05983
+                     or that residual latents and factors are those of one image         losses.adversarial
     critics          T_jk(z_j, u_k), one small network per pair                          MINE, arXiv 1801.04062
+    embeddings       f(z) . g(u), of every code with every row's factors                 InfoNCE, arXiv 1807.03748
     learned_prior    u -> N(m(u), s(u)^2)                                                 iVAE, arXiv 1907.04809
     factor_vae_of_u  a VAE of the factors alone, whose encoder is the prior of z         IDVAE, arXiv 2007.00830
 
 An adversary of the model is trained by a term of its own on codes without gradient, and the model's term uses it
 `frozen`, with constant weights, so that one backward pass serves both. Deviations: six hidden layers as published for
-the discriminator, three for the others, of `network.second` units (256; published 1000), leaky ReLU 0.2; log variances
-are clamped to [-20, 10]. The prior of the iVAE is a Gaussian whose mean and variance are networks of u.
+the discriminator, two for critics and embeddings, three for the others, of `network.second` units (256; published 1000;
+critics have a sixteenth), leaky ReLU 0.2; log variances are clamped to [-20, 10]. The prior of the iVAE is a Gaussian
+whose mean and variance are networks of u.
 """
 
 from __future__ import annotations
@@ -68,6 +71,21 @@ class Critics(nn.Module):
         both = torch.stack([z[:, :, None].expand(shape), u[:, None, : self.aux].expand(shape)], -1)
         values: Tensor = self.critics(both.flatten(1, 2).transpose(0, 1))
         return values[..., 0].T.reshape(shape)
+
+
+class Embeddings(nn.Module):
+    """Value of every code with the auxiliary variables of every row: the inner product of an embedding of each."""
+
+    def __init__(self, latents: int, aux: int, width: int) -> None:
+        """Two hidden layers each, and width / 4 dimensions, at least 8."""
+        super().__init__()
+        sizes = (latents, width, width, max(8, width // 4))
+        self.of_codes, self.of_variables = layers(sizes), layers(sizes)
+
+    def forward(self, z: Codes, u: Codes) -> Float[Tensor, "B B"]:
+        """Values (B, B), codes by row and auxiliary variables by column, of z and u, each (B, d_Z)."""
+        values: Tensor = self.of_codes(z) @ self.of_variables(u).T
+        return values
 
 
 class LearnedPrior(nn.Module):

@@ -35,16 +35,9 @@ def build(spec: PriorSpec, dimensions: int, table: Table, aux: int) -> Prior:
     if spec.kind == "empirical":
         return Empirical(table(spec.factors))
     if spec.of:
-        return Blocks([build(part, size, table, aux) for part, size in _blocks(spec, dimensions)])
+        return Blocks([build(part, size, table, aux) for part, size in spec.parts(dimensions)])
     maker: Callable[..., Prior] = resolve_name(PRIORS[spec.kind].maker)
     return maker(dimensions, **spec.values())
-
-
-def _blocks(spec: PriorSpec, dimensions: int) -> list[tuple[PriorSpec, int]]:
-    """Each part of a prior with its number of latents; the marginals of a product in turn, one latent each."""
-    if spec.kind == "product":
-        return [(spec.of[j % len(spec.of)], 1) for j in range(dimensions)]
-    return [(part, part.latents or 0) for part in spec.of]
 
 
 def trial_samples(prior: Prior, aux: int) -> Any:

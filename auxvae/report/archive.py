@@ -24,10 +24,11 @@ from typing import Any
 import pandas as pd
 
 from auxvae.analysis.files import CODES, PICTURES, RECORD, SCORES, SELECTION, SENSITIVITY, VALIDATION
-from auxvae.analysis.selection import shown_runs
+from auxvae.analysis.selection import shown_runs, trained_runs
 from auxvae.config.study import Study
 from auxvae.data.failures import FOLDER as FAILED
 from auxvae.data.failures import failures
+from auxvae.report.origin import FILE as PROVENANCE
 from foundation.console import log
 from foundation.faults import Fault, Refused, Words
 from foundation.files import atomic_write, digest_file, digest_of, read_json
@@ -79,21 +80,27 @@ def _files(study: Study, results: Path, weights: bool) -> Files:
     names = [*WHOLE, *([SELECTION] if study.choices else [])]
     for run in shown_runs(study, results):
         names += [f"runs/{run.id}/{name}" for name in (*OF_RUN, *(WEIGHTS if weights else ()))]
-    failed = failures(study.runs, results)
+    failed = failures(trained_runs(study, results), results)
     candidates = sorted(study.chosen_among - failed.keys())
     names += [f"runs/{run}/{name}" for run in candidates for name in ("spec.json", VALIDATION)]
     names += [f"{FAILED}/{run}.json" for run in failed]
     names += sorted(_drawn(study, results))
+    names += [PROVENANCE] if (results / PROVENANCE).is_file() else []
     sealed = {f"seals/{name}.json": _store(study, results, name) / "seal.json" for name in study.facts}
     about = {name: ROOT / name for name in ("CITATION.cff", "LICENSE") if (ROOT / name).is_file()}
     return {**{name: results / name for name in names}, **sealed, **about}
 
 
 def _drawn(study: Study, results: Path) -> Iterator[str]:
-    """Tables, figures and controls; no traversal of a run that this study does not show."""
-    drawn = {run.id for run in shown_runs(study, results)} | failures(study.runs, results).keys()
+    """Tables, figures, controls and what the jobs cost; no traversal of a run that this study does not show."""
+    drawn = {run.id for run in shown_runs(study, results)} | failures(trained_runs(study, results), results).keys()
     shown = {f"traversal-{run}" for run in drawn}
-    for folder, suffixes in (("tables", (".csv", ".tex")), ("figures", (".pdf", ".png")), ("controls", (".json",))):
+    for folder, suffixes in (
+        ("tables", (".csv", ".tex")),
+        ("figures", (".pdf", ".png")),
+        ("controls", (".json",)),
+        ("benchmarks", (".tsv",)),
+    ):
         for file in (results / folder).glob("*"):
             stale = file.stem.startswith("traversal-") and file.stem not in shown
             if file.suffix in suffixes and not stale and not file.stem.endswith(".part"):
@@ -128,8 +135,9 @@ def _ungathered(study: Study, results: Path) -> Iterator[Fault]:
 
 def _about(study: Study, results: Path) -> dict[str, Any]:
     """What the manifest says of the study: hashes that are the same on every machine, and the versions."""
-    failed = failures(study.runs, results)
-    whole = [run.id for run in study.runs if run.id not in failed]
+    trained = trained_runs(study, results)
+    failed = failures(trained, results)
+    whole = [run.id for run in trained if run.id not in failed]
     specs = {run: read_json(results / "runs" / run / "spec.json", "a run's spec") for run in whole}
     datasets = {}
     for name in study.facts:

@@ -2,7 +2,8 @@
 
 Left, a row for every method and coverage: R^2 of each factor from samples of the residual latents (`recon_tells`). It
 should be high where the factor was not given, since the model found it, and 0 where it was given (framed): more is
-leakage. Right, scores against the number of factors given, with 95 % intervals over the seeds.
+leakage. Right, where coverages of several sizes are compared, scores against the number of factors given, with 95 %
+intervals over the seeds.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from auxvae.config.run import Run
-from auxvae.report.figures import STYLE, empty_figure
+from auxvae.report.figures import SERIES, STYLE, empty_figure
 from auxvae.report.tables import cells
 
 TELLS = "recon_tells_"
@@ -30,7 +31,6 @@ CURVES = {
     "nats": "nats per image",
     "kl_recon": "nats in residual latents",
 }
-SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe & Ito
 
 
 def coverage_figure(scores: pd.DataFrame, runs: tuple[Run, ...], labels: Mapping[str, str]) -> Figure:
@@ -42,19 +42,18 @@ def coverage_figure(scores: pd.DataFrame, runs: tuple[Run, ...], labels: Mapping
     means = values["mean"].unstack() if len(values) else pd.DataFrame()
     with plt.rc_context(STYLE):
         factors = list(dict.fromkeys(factor for run in shown.values() for factor in run.dataset.factors))
-        height = max(4.0, 0.17 * len(shown) + 1.6)
-        figure, axes = plt.subplot_mosaic(
-            [["matrix", *list(CURVES)[:2]], ["matrix", *list(CURVES)[2:]]],
-            figsize=(7.1, height),
-            width_ratios=[1.6, 1, 1],
-            layout="constrained",
-        )
+        curves = CURVES if len({len(run.aux) for run in shown.values()}) > 1 else {}
+        panels: list[Any] = [["matrix", *list(curves)[:2]], ["matrix", *list(curves)[2:]]]
+        size = (7.1 if curves else 4.2, max(4.0, 0.17 * len(shown) + 1.6))
+        ratios = [1.6, 1, 1] if curves else [1]
+        figure = plt.figure(figsize=size, layout="constrained")
+        axes = figure.subplot_mosaic(panels, width_ratios=ratios)
         colours = _matrix(axes["matrix"], means, shown, factors)
         figure.colorbar(colours, ax=axes["matrix"], label="R² from the residual latents", shrink=0.6, location="bottom")
-        for metric, words in CURVES.items():
+        for metric, words in curves.items():
             _curve(axes[metric], values, shown, metric)
             axes[metric].set_title(words)
-        handles = axes["nats"].get_legend_handles_labels()
+        handles = axes["nats"].get_legend_handles_labels() if curves else ([], [])
         if len(handles[0]) > 1:
             figure.legend(*handles, loc="outside lower right", ncols=2, frameon=False)
     return figure
@@ -70,7 +69,7 @@ def _matrix(ax: Axes, means: pd.DataFrame, shown: Mapping[str, Run], factors: li
         if np.isfinite(value):
             ax.text(column, row, f"{max(value, 0):.2f}", ha="center", va="center", size=5, color=_ink(value))
     for row, run in enumerate(shown.values()):
-        for column in (factors.index(factor) for factor in run.aux):
+        for column in (factors.index(factor) for factor in run.aux if factor in factors):
             ax.add_patch(Rectangle((column - 0.46, row - 0.42), 0.92, 0.84, fill=False, lw=0.9, ec=SERIES[1]))
     return colours
 
@@ -86,7 +85,7 @@ def _curve(ax: Axes, values: pd.DataFrame, shown: Mapping[str, Run], metric: str
         if (label, metric) in values.index:
             series.setdefault(_without_coverage(label, run), []).append((len(run.aux), values.loc[(label, metric)]))
     for place, (name, points) in enumerate(series.items()):
-        colour, shift = SERIES[place % len(SERIES)], 0.12 * (place - (len(series) - 1) / 2)
+        colour, shift = SERIES[place % len(SERIES)], 0.5 * ((place + 0.5) / len(series) - 0.5)
         sizes = np.array([size for size, _ in points]) + shift
         mean, low, high = (np.array([cell[end] for _, cell in points]) for end in ("mean", "low", "high"))
         ax.errorbar(sizes, mean, [mean - low, high - mean], fmt="o", ms=2.5, lw=0.7, color=colour, alpha=0.6)

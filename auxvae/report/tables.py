@@ -11,15 +11,17 @@ Controls stand in a row each, in words (CONTROLS): the perfect code and chance b
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
+from auxvae.analysis.fresh import place_of
 from auxvae.metrics.columns import column
-from auxvae.metrics.metric import Column
 from auxvae.metrics.score import student
 from foundation.files import write_text
 
@@ -28,6 +30,10 @@ CONTROLS = {
     "noise": "chance",
     "duplicated": "every factor twice",
     "rotated": "factors rotated",
+    "pixels": "raw pixels",
+    "pca": "principal components",
+    "network": "supervised network",
+    "moments": "adaptive moments",
 }
 ROUNDING = 1e-9  # half widths below it count as 0
 DROPS = [f"{name}_{bound}" for name in ("drop", "drop_per_latent") for bound in ("mean", "low", "high")]
@@ -40,28 +46,40 @@ def test_scores(results: Path) -> pd.DataFrame:
 
 
 def cells(scores: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
-    """Mean, low and high (columns) of every label and metric (rows), over the runs of a label."""
-    labelled = scores.assign(label=scores["run"].map(labels))
-    grouped = labelled.dropna(subset=["label"]).groupby(["label", "metric"], sort=False)
-    by_cell = {key: _cell(group, column(str(key[1]))) for key, group in grouped}
-    return pd.DataFrame(by_cell, index=["mean", "low", "high"]).T
+    """Mean, low and high (columns) of every label and metric (rows), over the runs of a label.
+
+    All at once, since a study of hundreds of runs has ten thousand cells.
+    """
+    labelled = scores.assign(label=scores["run"].map(labels)).dropna(subset=["label"])
+    grouped = labelled.groupby(["label", "metric"], sort=False)
+    whole = grouped.agg(
+        mean=("value", "mean"),
+        numbers=("value", "count"),
+        std=("value", "std"),
+        n=("value", "size"),
+        low=("low", "first"),
+        high=("high", "first"),
+        se=("se", "first"),
+    )
+    entries = {name: column(str(name)) for name in whole.index.unique("metric")}
+    of_cells = [entries[name] for name in whole.index.get_level_values("metric")]
+    shared = np.array([entry is not None and entry.shared for entry in of_cells], dtype=bool)
+    return _intervals(whole, shared, [entry.range if entry else (-np.inf, np.inf) for entry in of_cells])
 
 
-def _cell(group: pd.DataFrame, entry: Column | None) -> tuple[float, float, float]:
-    mean, low, high = _interval(group, entry is not None and entry.shared)
-    least, most = entry.range if entry else (-np.inf, np.inf)
-    return mean, float(np.clip(low, min(least, mean), None)), float(np.clip(high, None, max(most, mean)))
+def _intervals(whole: pd.DataFrame, shared: NDArray[np.bool_], ranges: list[tuple[float, float]]) -> pd.DataFrame:
+    """95 % intervals of the seeds of each label, or of its single run, within the range of the metric.
 
-
-def _interval(group: pd.DataFrame, shared: bool) -> tuple[float, float, float]:
-    """Mean and 95 % interval of the seeds of one label, whatever the range of the metric."""
-    values = group["value"].to_numpy()
-    mean, count = float(values.mean()), len(values)
-    if count < 2:
-        return mean, float(group["low"].iloc[0]), float(group["high"].iloc[0])
-    error = float(group["se"].iloc[0]) if shared else float(values.std(ddof=1) / np.sqrt(count))
-    half = student(count - 1) * error
-    return mean, mean - half, mean + half
+    shared: the error of the mean is the one that every run carries.
+    """
+    n, (least, most) = whole["n"], np.array(ranges).reshape(-1, 2).T
+    mean = whole["mean"].where(whole["numbers"] == n)  # of a value that is no number there is no mean
+    error = np.where(shared, whole["se"], whole["std"] / np.sqrt(n))
+    half = n.map({count: student(count - 1) for count in n.unique().tolist() if count > 1}) * error
+    low, high = (side.where(n > 1, whole[name]) for name, side in (("low", mean - half), ("high", mean + half)))
+    return pd.DataFrame(
+        {"mean": mean, "low": low.clip(lower=np.minimum(least, mean)), "high": high.clip(upper=np.maximum(most, mean))}
+    ).rename_axis([None, None])
 
 
 def wide(scores: pd.DataFrame, labels: dict[str, str], metrics: tuple[str, ...]) -> pd.DataFrame:
@@ -69,8 +87,13 @@ def wide(scores: pd.DataFrame, labels: dict[str, str], metrics: tuple[str, ...])
     of_metrics = cells(scores[scores["metric"].isin(metrics)], labels)
     if of_metrics.empty:
         return pd.DataFrame()
-    text = of_metrics.apply(lambda cell: text_of(*cell[["mean", "low", "high"]]), axis=1)
-    table = text.unstack().reindex(index=list(dict.fromkeys(labels.values()))).dropna(how="all")
+    texts = [text_of(*cell) for cell in of_metrics[["mean", "low", "high"]].itertuples(index=False)]
+    table = (
+        pd.Series(texts, of_metrics.index)
+        .unstack()
+        .reindex(index=list(dict.fromkeys(labels.values())))
+        .dropna(how="all")
+    )
     return table[[metric for metric in metrics if metric in table]].fillna("")
 
 
@@ -88,10 +111,29 @@ def text_of(mean: float, low: float, high: float) -> str:
     return f"{mean:.6f} ± {half:.1g}" if abs(mean) > 1e-3 else f"{mean:.3g} ± {half:.1g}"
 
 
-def write(table: pd.DataFrame, path: Path) -> None:
-    """The table as path.csv and path.tex."""
+def marks(results: Path) -> dict[str, set[str]]:
+    """The labels that are best in a score, one for each data set that has one (auxvae.analysis.best)."""
+    with xr.open_dataset(results / "analysis.nc") as analysis:
+        if "best" not in analysis:
+            return {}
+        table = analysis["best"].to_series()
+    return {str(score): {each for each in group if each} for score, group in table.groupby(level="marked")}
+
+
+def runs_behind(scores: pd.DataFrame, labels: dict[str, str], metrics: tuple[str, ...]) -> pd.DataFrame:
+    """The runs behind every cell of a table: columns row, column and runs, their ids in order of the seeds."""
+    of_table = scores[scores["metric"].isin(metrics)].assign(row=scores["run"].map(labels)).dropna(subset=["row"])
+    grouped = of_table.groupby(["row", "metric"], sort=False)["run"].agg(" ".join)
+    return grouped.rename("runs").rename_axis(["row", "column"]).reset_index()
+
+
+def write(table: pd.DataFrame, path: Path, best: Mapping[str, set[str]] | None = None) -> None:
+    """The table as path.csv and path.tex; best: by column, the labels whose cells are bold in LaTeX."""
     write_text(path.with_suffix(".csv"), table.to_csv())
-    latex = table.rename(columns=_escape, index=_escape).map(lambda cell: _escape(cell).replace("±", r"$\pm$"))
+    marked = pd.DataFrame({name: [label in (best or {}).get(str(name), ()) for label in table.index] for name in table})
+    plain = table.map(lambda cell: _escape(cell).replace("±", r"$\pm$"))
+    bold = plain.map(lambda cell: rf"\textbf{{{cell}}}")
+    latex = plain.where(~marked.set_axis(table.index), bold).rename(columns=_escape, index=_escape)
     write_text(path.with_suffix(".tex"), latex.style.to_latex(hrules=True))
 
 
@@ -148,8 +190,11 @@ def _tidy(drops: dict[str, xr.DataArray]) -> pd.DataFrame:
     return pd.concat(columns, axis=1).dropna().reset_index()
 
 
-def selection_table(choices: list[dict[str, Any]], labels: dict[str, str]) -> pd.DataFrame:
-    """Every candidate of every choice, as text: its value on validation rows, its interval, whether it was chosen."""
+def selection_table(choices: list[dict[str, Any]], labels: dict[str, str], analysis: xr.Dataset) -> pd.DataFrame:
+    """Every candidate of every choice, as text: its value on validation rows, its interval, whether it was chosen.
+
+    Beside a chosen one that was trained again, the value of its fresh seeds on the same rows.
+    """
     rows = {
         labels[candidate["runs"][0]]: {
             "rule": choice["rule"],
@@ -157,11 +202,29 @@ def selection_table(choices: list[dict[str, Any]], labels: dict[str, str]) -> pd
             "interval over seeds": _ends(candidate),
             "seeds": str(len(candidate["seeds"])),
             "chosen": "yes" if candidate["chosen"] else "",
+            **(_fresh(choice, candidate, analysis) if "fresh" in analysis else {}),
         }
         for choice in choices
         for candidate in choice["candidates"]
     }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _fresh(choice: dict[str, Any], candidate: dict[str, Any], analysis: xr.Dataset) -> dict[str, str]:
+    """The value of a chosen setting's fresh seeds, and its interval; empty for other settings."""
+    place = place_of(choice["where"], choice["coverage"])
+    if not candidate["chosen"] or place not in analysis["choice"]:
+        return {"with fresh seeds": "", "interval over fresh seeds": ""}
+    mean, low, high = (_or_none(analysis["fresh"].sel(choice=place, bound=b)) for b in ("mean", "low", "high"))
+    seeds = range(int(analysis["fresh_seeds"].sel(choice=place)))
+    return {
+        "with fresh seeds": _number(mean),
+        "interval over fresh seeds": _ends({"seeds": seeds, "low": low, "high": high}),
+    }
+
+
+def _or_none(value: xr.DataArray) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _number(value: float | None) -> str:

@@ -24,7 +24,7 @@ from auxvae.data.store import Store
 from auxvae.models.prior_checks import prior_faults
 from auxvae.training.loop import Observer, follow_nothing, train_run
 from auxvae.training.stack import composition, train_stack
-from foundation.console import log
+from foundation.console import at, bar, log
 from foundation.faults import Fault, Refused
 from foundation.files import write_json
 from foundation.workers import run_all
@@ -75,11 +75,13 @@ def train(
     set_precision(device, fleet.runs[0].training.gpu_precision)
     task = partial(train_group, store=store, results=results, device=device, observer=observer, memory=memory)
     faults: list[Fault] = []
-    for group, refused in run_all(groups(unfinished, workers, device), task, workers):
-        faults += refused.faults if refused else ()
-        for run in group:
-            finished = is_finished(results / "runs" / run.id, run)
-            log.info(f"{run.title}: finished" if finished else f"{run.title}: stopped")
+    with bar(fleet.id, sum(run.training.epochs for run in unfinished), "epochs"):
+        for group, refused in run_all(groups(unfinished, workers, device), task, workers):
+            faults += refused.faults if refused else ()
+            for run in group:
+                finished = is_finished(results / "runs" / run.id, run)
+                ended = f"{run.title}: {'finished' if finished else 'stopped'}"
+                log.info(ended, extra=at(run.id, run.training.epochs))
     if faults:
         raise Refused(faults)
 

@@ -31,7 +31,7 @@ from auxvae.models.model import Model, TrainingData, draws_at, make_model
 from auxvae.training.checkpoint import resume, save_checkpoint
 from auxvae.training.optimiser import adam, rate, set_rate
 from auxvae.training.state import State, weights
-from foundation.console import log, span
+from foundation.console import at, log, span
 from foundation.faults import Fault, Refused, Words
 
 CHECKPOINT_SECONDS = 15.0
@@ -106,13 +106,17 @@ class Trainer:
         first = self.state.step
         while not self.ended():
             self._epoch()
-            log.info(self.line(time.monotonic() - start, self.state.step - first))
+            log.info(self.line(time.monotonic() - start, self.state.step - first), extra=self.at())
 
     def ended(self) -> bool:
         """Whether the last epoch is done, or patience has ended the training before it."""
         training, epoch = self.run.training, self.state.epoch
         impatient = training.patience is not None and epoch - self.state.best_epoch >= training.patience
         return epoch >= training.epochs or impatient
+
+    def at(self) -> dict[str, Any]:
+        """How far the run is, for the progress bar of its fleet."""
+        return at(self.run.id, self.state.epoch)
 
     def line(self, seconds: float, steps: int) -> str:
         """A message on the last epoch; so many steps took so many seconds."""

@@ -217,7 +217,9 @@ class Stack:
 
     def _close_run(self, trainer: Trainer, validated: tuple[Tensor, Tensor] | None) -> None:
         trainer.close_epoch(validated)
-        log.info(trainer.line(time.monotonic() - self.started, trainer.state.step - self.first_step))
+        log.info(
+            trainer.line(time.monotonic() - self.started, trainer.state.step - self.first_step), extra=trainer.at()
+        )
 
     def _validated(self) -> Callable[[int], tuple[Tensor, Tensor] | None]:
         """By run: terms and means of the validation rows, or on a CPU None, where each run's plain loop has them."""

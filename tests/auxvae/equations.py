@@ -36,6 +36,8 @@ def exact(name, fixed, inputs):
             "calibration": cooled * (is_aux * (-100 * log_q - every)).sum(1).mean(),
             "capacity": abs(every.sum(1).mean() - float(inputs.scalars.capacity) * min(1, 3 * done)),
         }[name]
+    if name in ("inter_infonce", "infonce_critic", "inter_odds", "inter_discriminator"):
+        return reference_adversarial(name, inputs, u, is_aux, z)
     if name in ("density_ratio", "discriminator", "critics", "vae_of_u"):
         return reference_companion(name, inputs, u, z)
     if name == "regression":
@@ -97,6 +99,23 @@ def reference_companion(name, inputs, u, z):
         return log_odds(z).mean()
     apart = np.stack([z[shuffle[:, j], j] for j in range(z.shape[1])], 1)
     right, wrong = (1 / (1 + np.exp(-log_odds(codes))) for codes in (z, apart))  # probability of being joint
+    return -0.5 * (np.log(right).mean() + np.log(1 - wrong).mean())
+
+
+def reference_adversarial(name, inputs, u, is_aux, z):
+    """InfoNCE row by row, and log odds and cross entropy of a discriminator of codes with their own or another's u."""
+    (mean, std), network = double(inputs.factor_moments.mean[0], inputs.factor_moments.std[0]), inputs.companion
+    u, z = np.where(is_aux > 0, (u - mean) / std, 0), np.where(is_aux > 0, 0, z)
+    if "infonce" in name:
+        f, g = (perceptron(parameters(network, part), x) for part, x in (("of_codes", z), ("of_variables", u)))
+        pairs = [
+            math.log(math.exp(a @ b) / np.mean([math.exp(a @ other) for other in g])) for a, b in zip(f, g, strict=True)
+        ]
+        return np.mean(pairs) if name == "inter_infonce" else -np.mean(pairs)
+    odds = lambda rows: perceptron(parameters(network, "odds"), np.where(is_aux > 0, rows, z))[:, 0]  # noqa: E731
+    if name == "inter_odds":
+        return odds(u).mean()
+    right, wrong = (1 / (1 + np.exp(-odds(rows))) for rows in (u, u[inputs.shuffle.cpu().numpy()[:, 0]]))
     return -0.5 * (np.log(right).mean() + np.log(1 - wrong).mean())
 
 

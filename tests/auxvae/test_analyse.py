@@ -20,8 +20,9 @@ from auxvae.analysis.controls import are_scored, write_controls
 from auxvae.analysis.files import controls_file
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.sensitivity import Perturbations, sensitivity
+from auxvae.analysis.spread import QUANTILES
 from auxvae.config.analyses import Sensitivity
-from auxvae.config.labels import first_of_label, labels
+from auxvae.config.labels import first_of_label, labels, latent_names
 from auxvae.data.likelihoods import Gaussian as GaussianLikelihood
 from auxvae.data.randomness import normal
 from auxvae.data.store import Store
@@ -100,6 +101,20 @@ def test_controls_are_scored_again_only_for_other_data_or_settings(tiny, tiny_st
     assert not are_scored(run, tmp_path, tiny.config.analyses.bootstrap)
     write_controls(run, Store(tiny_store, run.dataset).read("test").factors, tmp_path, tiny.config.analyses.bootstrap)
     assert file.read_bytes() == before
+
+
+def test_residuals_of_traversals_are_in_sigma_and_their_prior_is_that_of_the_run(tiny, results, model):
+    """Anscombe's root has a noise of 1: residuals differ by that of the images, whatever they all start from."""
+    run, trained = model
+    with xr.open_dataset(results / "runs" / run.id / "pictures.nc") as pictures:
+        root = 2 * np.sqrt(np.maximum(pictures["image"] + trained.likelihood.sky, 0) + 0.375)
+        offset = (pictures["residual"] - root).transpose("start", "y", "x", ...).values
+    assert np.abs(offset - offset[..., :1, :1]).max() < 1e-3 and float(abs(root - root.mean("step")).max()) > 0.01
+    with xr.open_dataset(results / "runs" / run.id / "codes.nc") as codes:
+        prior, u = codes["prior_spread"].values, trained.rows.aux(run.variables, trained.scaling).numpy()
+    rows, count = len(u), u.shape[1]
+    assert np.abs(prior[:count] - np.quantile(u, QUANTILES, axis=0).T).max() < 6 * run.prior_variance**0.5
+    assert np.abs(prior[count:, 1:4] - Normal(0, 1).icdf(torch.tensor(QUANTILES[1:4])).numpy()).max() < 6 / rows**0.5
 
 
 def test_every_score_has_its_number_of_rows(tiny, results):
@@ -269,12 +284,14 @@ def test_the_report_is_one_file_that_asks_nothing_of_a_network(tiny, results):
     draw(tiny, results)
     page(tiny, results)
     text = (results / "report.html").read_text()
-    assert "http://" not in text and "https://" not in text and "<script" not in text
-    single = {"comparison", "correlations", "coverage", "history", "reconstructions", "samples"}
+    assert "http://" not in text and "https://" not in text and 'src="' not in text.replace('src="data:image/png;', "")
+    assert not [way for way in ("<link", "@import", "url(", "fetch(", "XMLHttpRequest", "import(") if way in text]
+    single = {"comparison", "correlations", "coverage", "history", "leakage", "reconstructions", "samples", "spread"}
     single |= {"sensitivity_ssim", "sensitivity_ssim_asinh", "sensitivity_nats"}
+    sentences = {"downstream", "imperfect"}  # of which there is nothing to draw
     traversals = {f"traversal-{run}" for run in first_of_label(tiny.runs)}
-    assert {path.stem for path in (results / "figures").iterdir()} == single | traversals
-    assert text.count("data:image/png;base64,") == len(single | traversals) == 9 + len(tiny.runs)
+    assert {path.stem for path in (results / "figures").iterdir()} == single | sentences | traversals
+    assert text.count("data:image/png;base64,") == len(single | traversals) == 11 + len(tiny.runs)
     assert "\\pm" in (results / "tables" / "alignment.tex").read_text()
     assert {p.suffix for p in (results / "figures").iterdir()} == {".png", ".pdf"}
 
@@ -337,6 +354,26 @@ def test_a_deterministic_encoder_has_no_informative_latents(config, method, expe
     assert ("lds_all_live" in scores) is expected
     assert ("latents_live" in scores) is expected
     assert "lds_all_corrected" in scores
+
+
+def test_a_factor_is_held_against_the_latent_whose_prior_was_made_of_it(config):
+    """Swapped latents have the largest correlation still, but not on their own axes; the normal ones have none."""
+    made = {"kind": "blocks", "of": [{"kind": "empirical", "factors": ["flux", "g1"], "latents": 2},
+                                     {"kind": "normal", "latents": 1}]}  # fmt: skip
+    config["runs"] = [{"method": "ae_mmd", "prior": made, "network": {"name": "mlp", "latents": 3}}]
+    run = study_of(config)[1].runs[0]
+    assert run.prior_factors == ("flux", "g1", "")
+    assert latent_names(run) == ["z1 (flux)", "z2 (g1)", "z3"]
+    u = np.random.default_rng(0).standard_normal((2000, 3))
+    factors, narrow = dict(zip(("flux", "g1", "g2"), u.T, strict=True)), np.full(u.shape, -20, np.float32)
+    for order, own in (((0, 1, 2), 1), ((1, 0, 2), 0)):
+        scores = aligned_scores(run, factors, u[:, order].astype(np.float32), narrow, 2)
+        for name in ("flux", "g1"):
+            assert scores[f"rho_{name}"].value == pytest.approx(1)
+            assert scores[f"own_latent_{name}"].value == pytest.approx(own, abs=3.5 / 2000**0.5)
+        assert "own_latent_g2" not in scores
+    assert scores["own_latent_chance"].value == pytest.approx(np.mean(np.abs(np.random.default_rng(1).normal(
+        0, 1 / 2000**0.5, 100_000))), rel=0.02)  # fmt: skip
 
 
 def test_a_contrast_over_seeds_is_a_paired_t_interval():

@@ -140,6 +140,10 @@ BAD = {
         spoil(("runs", 0), {"method": "ae_mmd", "mmd": {"block": 8, "queue": 64}}),
         "take one of the two",
     ),
+    "logarithms by components": (
+        spoil(("runs", 0), {"method": "beta_vae", "preset": "paper", "network": {"name": "components"}}),
+        "runs[0].network.name: found 'components', but log10 is of pixels near 0",
+    ),
     "an unknown prior": (spoil(("runs", 0), {"method": "ae_mmd", "prior": "unifrom"}), "did you mean 'uniform'?"),
     "a setting of another prior": (
         spoil(("runs", 0), {"method": "ae_mmd", "prior": {"kind": "grid", "components": 3}}),

@@ -24,6 +24,7 @@ def test_a_killed_job_comes_back_with_more(tiny):
         lambda n: cost.evaluation_memory(run.dataset, 100, 2, n),
         lambda n: cost.training_minutes([run] * 100, 2, n),
         lambda n: cost.evaluation_minutes(8, 100, 2, n),
+        lambda n: cost.evaluation_minutes(8, 100, 2, n, 27_280),
     ):
         assert asked(3) == 3 * asked(1) and asked(2) == 2 * asked(1)
 
@@ -46,3 +47,4 @@ def test_time_falls_with_processes_and_grows_with_test_images(tiny):
     assert hours > 16 and hours == pytest.approx(160 * cost.core_hours(runs[:1]))
     assert cost.training_minutes(runs, 16) == 10 + math.ceil(180 * hours / 16)
     assert cost.evaluation_minutes(32, 2048, 16) == 12 and cost.evaluation_minutes(32, 20480, 16) == 30
+    assert cost.evaluation_minutes(32, 2048, 16, labelled=20_000) == 10 + math.ceil((32 + 1.5 * 36) / 16)

@@ -56,7 +56,7 @@ def test_classes_are_one_hot_and_numbers_stay_what_they_are():
     assert all((COLUMNS[f"type_{c}"] == (c == TYPE)).all() for c in range(3))
     assert COLUMNS["mass"] is MASS
     assert variables_of(FACTORS, KINDS) == tuple(COLUMNS)
-    low, high = limits(COLUMNS, KINDS)
+    low, high = limits(encoded(COLUMNS, KINDS), KINDS)
     assert (low["angle_cos"], high["angle_cos"], low["type_1"], high["type_1"]) == (-1, 1, 0, 1)
     assert low["mass"] == MASS.min()
 

@@ -69,4 +69,5 @@ def test_numbers_of_any_size(mean, low, high, text):
 def test_ranges_are_those_of_the_scores_of_a_factor_too():
     assert column("rho_flux").range == (0, 1) == column("lds_corrected").range
     assert column("nats").range == (-np.inf, np.inf) and column("prior_mmd").range[0] == -np.inf
-    assert set(CONTROLS) == {"identity", "duplicated", "rotated", "noise"}
+    of_codes, of_few_labels = {"identity", "duplicated", "rotated", "noise"}, {"pixels", "pca", "network", "moments"}
+    assert set(CONTROLS) == of_codes | of_few_labels

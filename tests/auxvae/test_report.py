@@ -26,6 +26,8 @@ FIGURES = (
     "sensitivity_nats",
     "history",
     "comparison",
+    "leakage",
+    "spread",
     "reconstructions",
 )
 
@@ -108,15 +110,19 @@ def test_runs_that_do_not_decode_are_absent_and_every_file_is_there(tiny, tmp_pa
         assert every | standards <= set(read(tmp_path / "tables" / f"{name}.csv").index), name
     assert set(pd.read_csv(tmp_path / "tables" / "sensitivity.csv")["run"]) == decodes
     assert text.count("does not decode") == 0  # said in the pictures
-    assert ("No run of this study has such scores." in text) is (not decodes)
+    assert ('id="images"' in text) is bool(decodes)
+    assert ("No run of this study decodes." in text) is (not decodes)
     names = [*FIGURES, *(f"traversal-{run}" for run in first_of_label(tiny.runs))]
     assert all((tmp_path / "figures" / f"{name}.{kind}").stat().st_size for name in names for kind in ("png", "pdf"))
     assert all((tmp_path / "tables" / f"{name}.{kind}").exists() for name in TABLES for kind in ("csv", "tex"))
+    cells = pd.read_csv(tmp_path / "tables" / "cells.csv")
+    behind = cells[(cells["table"] == "alignment") & (cells["column"] == "lds")].set_index("row")["runs"]
+    assert all(label in behind.index and run in behind[label].split() for run, label in labels(tiny.runs).items())
 
 
 def test_panels_are_those_of_runs_that_decode(tiny, tmp_path):
     """The figure of sensitivity has one column for the run that decodes, and a sentence where there is none."""
-    from auxvae.report.figures import history_figure, sensitivity_figure
+    from auxvae.report.figures import sensitivity_figure
     from auxvae.report.pictures import reconstruction_figure, traversal_figure
 
     report_of(tiny, tmp_path, {"aux_vae full"})
@@ -125,7 +131,7 @@ def test_panels_are_those_of_runs_that_decode(tiny, tmp_path):
         one = sensitivity_figure(analysis, titles, "ssim")
         none = sensitivity_figure(analysis.drop_vars("drop"), titles, "ssim")
     assert [ax.get_title() for ax in one.axes] == ["aux_vae full", ""]
-    for figure in (none, traversal_figure(xr.Dataset(), "m"), reconstruction_figure({}), history_figure({})):
+    for figure in (none, traversal_figure(xr.Dataset(), "m"), reconstruction_figure({})):
         assert "decode" in figure.axes[0].texts[0].get_text()
 
 
@@ -144,4 +150,4 @@ def test_captions_name_the_papers_of_what_is_shown(tiny, tmp_path):
     assert "beta_vae: Higgins et al., ICLR 2017, eq. 4; aux_vae: arXiv:2507.00298, eq. 3 to 9" in text
     assert "mig: Chen et al., arXiv:1802.04942" in text
     assert "ssim, ssim_asinh: Wang et al., IEEE TIP 2004" in text
-    assert "http://" not in text and "https://" not in text and "<script" not in text
+    assert "http://" not in text and "https://" not in text and 'src="http' not in text and "<script src" not in text

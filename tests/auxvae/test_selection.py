@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import xarray as xr
 from scipy import stats
 from torch.distributions import Normal, kl_divergence
 
@@ -101,7 +102,8 @@ def test_intervals_are_those_of_student_over_the_seeds(tmp_path):
 
 def test_the_table_says_why_there_is_no_interval(tmp_path):
     choice = one_choice(tmp_path, [[1.0], [2.0]])
-    table = selection_table([choice], {each["runs"][0]: f"vae {i}" for i, each in enumerate(choice["candidates"])})
+    names = {each["runs"][0]: f"vae {i}" for i, each in enumerate(choice["candidates"])}
+    table = selection_table([choice], names, xr.Dataset())
     assert list(table["interval over seeds"]) == ["none: one seed"] * 2
     assert list(table["chosen"]) == ["yes", ""]
 
@@ -207,8 +209,6 @@ def test_tables_show_test_rows(study, results):
 
 def test_coverages_are_contrasted_whatever_weights_were_chosen(study, results, tmp_path):
     import shutil
-
-    import xarray as xr
 
     copied = shutil.copytree(results, tmp_path / "r")
     [_, full, two] = study.choices

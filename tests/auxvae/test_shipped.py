@@ -36,6 +36,13 @@ def test_every_config_that_ships_is_sound(path, stores):
     assert study_of(config)[1].runs
 
 
+def test_the_contexts_of_the_docs_are_sound(tmp_path):
+    [block] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "contexts.md").read_text(), re.DOTALL)
+    (tmp_path / "mine.yaml").write_text(block)
+    facts = study_of(load_yaml(tmp_path / "mine.yaml"))[1].facts["galaxies"]
+    assert [each["train"] > 0 for each in facts["contexts"]] == [True, True, True, True, False]
+
+
 def test_the_example_of_the_docs_is_sound(tmp_path):
     blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "own_factors.md").read_text(), re.DOTALL)
     path = tmp_path / "mine.yaml"

@@ -12,6 +12,7 @@ import xarray as xr
 
 from auxvae.analysis.analyse import analyse
 from auxvae.analysis.scoring import read_codes
+from auxvae.config.kinds import variables_of
 from auxvae.data import run_folder
 from auxvae.data.preparation import prepare
 from auxvae.data.store import Store
@@ -126,7 +127,9 @@ def test_an_empirical_prior_has_a_latent_for_each_variable(tmp_path):
     group = {"method": "ae_mmd", "prior": {"kind": "empirical", "factors": ["type", "angle"]}}
     with pytest.raises(Refused, match="a prior of 5 dimensions"):
         study_of(config_of(store, runs=[group]))
-    assert study_of(config_of(store, runs=[group], network={"name": "components", "latents": 5}))[1].runs
+    run = study_of(config_of(store, runs=[group], network={"name": "components", "latents": 5}))[1].runs[0]
+    assert len(run.prior_factors) == 5
+    assert set(run.prior_factors) == set(variables_of(("type", "angle"), run.dataset.kinds))
 
 
 REFUSED = {

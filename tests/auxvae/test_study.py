@@ -1,6 +1,8 @@
 """A config unfolds to runs and fleets: products of lists, presets, identities, choices, costs."""
 
 import copy
+import json
+from dataclasses import asdict
 
 import pytest
 
@@ -51,6 +53,15 @@ def test_a_choice_has_the_products_of_its_weights_at_each_coverage(config):
     assert study.candidates(study.fleets[0]) == [run.id for run in study.runs[1:]]
 
 
+def test_the_order_of_keys_decides_nothing(config):
+    """The workflow's study.json has them sorted, and its jobs name fleets by their ids."""
+    config["runs"] = [{"method": "aux_vae", "coverages": ["two"], "weights": {"kl": [1, 2], "explicitness": [3, 4]}}]
+    study = study_of(config)[1]
+    sorted_keys = json.loads(json.dumps(config, sort_keys=True))
+    assert study_of(sorted_keys)[1].fleets[0].id == study.fleets[0].id
+    assert [(run.weights["kl"], run.weights["explicitness"]) for run in study.runs] == [(1, 3), (1, 4), (2, 3), (2, 4)]
+
+
 def test_a_choice_changes_no_id_and_no_fleet(config):
     config["runs"] = [{"method": "beta_vae", "weights": {"kl": [1, 4]}}]
     plain = study_of(copy.deepcopy(config))[1]
@@ -77,9 +88,8 @@ def test_a_method_that_does_not_decode_is_not_chosen_by_its_images(config):
 
 
 def test_runs_come_back_from_json(tiny):
-    import json
-
     for fleet in tiny.fleets:
+        assert fleet.to_json()["runs"] == asdict(fleet)["runs"]
         value = json.loads(json.dumps(fleet.to_json(), sort_keys=True))
         assert Fleet(tuple(read_run(run) for run in value["runs"])) == fleet
 

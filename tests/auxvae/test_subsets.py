@@ -56,3 +56,15 @@ def test_factors_whose_names_cannot_be_joined_are_refused(names):
     faults = []
     with_subsets({"coverages": "all"}, facts, faults)
     assert [fault.where for fault in faults] == ["coverages"] and "joins the names" in str(faults[0])
+
+
+def test_every_named_coverage_stands_in_an_order_that_the_keys_of_a_config_do_not_decide():
+    """Jobs read the config with its keys sorted, and find the workflow's fleets in it."""
+    facts = {"galaxies": {"factors": ["radius", "g1", "g2"]}}
+    named = {"two": ["g1", "g2"], "size": ["radius"], "other": ["radius", "g1"], "full": ["radius", "g1", "g2"]}
+    runs = [{"method": "aux_vae", "coverages": "all"}]
+    orders = [
+        with_subsets({"coverages": {key: named[key] for key in keys}, "runs": runs}, facts, [])["runs"][0]["coverages"]
+        for keys in (named, sorted(named))
+    ]
+    assert orders == [["full", "other", "two", "size"]] * 2

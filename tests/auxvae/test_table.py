@@ -46,7 +46,7 @@ def test_every_score_that_is_computed_of_codes_is_in_the_table():
 
 def test_the_report_shows_the_columns_that_it_always_has():
     assert shown_in("alignment", U)[:3] == ("lds", "lds_ceiling", "lds_corrected")
-    assert shown_in("factors", U) == ("rho_a", "rho_b")
+    assert shown_in("factors", U) == ("rho_a", "rho_b", "own_latent_a", "own_latent_b", "own_latent_chance")
     assert shown_in("aggregate", U)[4:7] == ("prior_mmd", "prior_ks", "prior_ks_floor")
     assert shown_in("images", U)[0] == "nats" and shown_in("images", U)[-1] == "moments_converged"
     assert compared() == (
@@ -93,7 +93,7 @@ def test_one_entry_is_all_that_a_new_metric_needs(spread):
 def test_a_new_metric_is_in_tables_and_contrasts(spread):
     rows = [
         {"run": c, "dataset": "d", "method": "m", "coverage": c, "seed": 0, "metric": "spread",
-         "value": v, "low": v - 1, "high": v + 1, "n": 9} for c, v in (("full", 1.0), ("two", 4.0))
+         "value": v, "low": v - 1, "high": v + 1, "se": 0.5, "n": 9} for c, v in (("full", 1.0), ("two", 4.0))
     ]  # fmt: skip
     table = wide(pd.DataFrame(rows), {"full": "m full", "two": "m two"}, shown_in("suite", U))
     assert table.loc["m two", "spread"] == "4.0 ± 1.0"

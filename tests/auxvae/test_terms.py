@@ -46,6 +46,10 @@ COMPANION = {
     "density_ratio": "discriminator",
     "discriminator": "discriminator",
     "critics": "critics",
+    "inter_infonce": "embeddings",
+    "infonce_critic": "embeddings",
+    "inter_odds": "discriminator",
+    "inter_discriminator": "discriminator",
     "vae_of_u": "factor_vae_of_u",
 }
 FUNCTIONS = {name: pkgutil.resolve_name(term.function) for name, term in TERMS.items()}
@@ -221,7 +225,8 @@ def test_adversaries_move_their_own_weights_only(name):
     z = inputs.posterior.sample.requires_grad_()
     FUNCTIONS[name](inputs._replace(posterior=inputs.posterior._replace(sample=z)), FIXED["default"]).backward()
     moved = {p.grad is not None for p in network.parameters()}
-    assert (z.grad is not None, moved) == ((True, {False}) if name == "density_ratio" else (False, {True}))
+    of_model = name in ("density_ratio", "inter_infonce", "inter_odds")
+    assert (z.grad is not None, moved) == ((True, {False}) if of_model else (False, {True}))
 
 
 def test_the_floor_of_a_known_noise_is_half_a_nat_per_pixel():

@@ -7,6 +7,7 @@ import xarray as xr
 import zarr
 from astropy.io import fits
 
+from auxvae.data.store import Store
 from foundation.faults import Refused
 from simulations.check import check
 from simulations.convert import convert
@@ -66,6 +67,17 @@ def test_every_file_format_becomes_the_same_store(tmp_path, name):
     check(tmp_path / "s.zarr")
     facts = read_declared({"datasets": {"mine": {"store": str(tmp_path / "s.zarr")}}}, []).facts["mine"]
     assert (set(facts.factors), facts.stamp, facts.channels, facts.train) == ({"mass", "age"}, 28, 1, 30)
+
+
+def test_a_factor_may_be_called_as_a_column_of_simulated_stores(tmp_path):
+    """A factor of the name `context` is a number like any other, not the number of a context."""
+    write_npz(tmp_path / "x.npz", context=300 * MASS - 0.5)
+    run(tmp_path / "x.npz", tmp_path / "s.zarr")
+    np.testing.assert_array_equal(xr.open_zarr(tmp_path / "s.zarr")["context"], 300 * MASS - 0.5)
+    config = {"study": "s", "datasets": {"d": {"store": str(tmp_path / "s.zarr")}}, "runs": [{"method": "vae"}]}
+    config["runs"][0] |= {"likelihood": "gaussian", "sigma": 1, "training": {"batch": 8}}
+    source = study_of(config)[1].runs[0].dataset
+    assert (Store(tmp_path / "s.zarr", source).context("train") == 0).all()
 
 
 def test_channels_and_the_split_of_the_file_are_kept(tmp_path):

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from foundation.declare import read
 from simulations.distributions import Factor
-from simulations.factors import draw_factors, draw_split, quantile, unit_cube
+from simulations.factors import draw_factors, draw_split, quantile, unit_cube, with_correlations
 from simulations.facts import read_dataset
+from simulations.spec import to_json
+from simulations.symmetries import symmetries_of
 
 DESIGNS = ("latin_hypercube", "sobol", "random", "grid")
 FACTORS = {
@@ -107,3 +109,60 @@ def test_a_split_has_exact_counts_and_follows_the_row():
     split = draw_split(declared, 0, 1000)
     assert np.bincount(split).tolist() == [750, 125, 125]
     assert np.array_equal(draw_split(declared, 300, 400), split[300:400])
+
+
+COUPLED = [{"of": ["flux", "radius"], "rho": 0.7}, {"of": ["g1", "flux"], "rho": -0.5}]
+
+
+@pytest.mark.parametrize("design", ["latin_hypercube", "sobol", "random"])
+def test_correlated_factors_have_their_correlations_and_their_own_distributions(design):
+    declared, alone = (dataset(design, galaxies=8192, seed=4, **more) for more in ({"correlations": COUPLED}, {}))
+    cube, independent = with_correlations(declared, unit_cube(declared, 0, 8192)), unit_cube(alone, 0, 8192)
+    rho = np.corrcoef(special.ndtri(np.clip(cube, 1e-9, None)).T)
+    assert rho[0, 1] == pytest.approx(0.7, abs=0.02) and rho[0, 2] == pytest.approx(-0.5, abs=0.02)
+    assert rho[1, 2] == pytest.approx(0, abs=0.04)
+    assert np.corrcoef(cube.T)[0, 1] == pytest.approx(6 / np.pi * np.arcsin(0.35), abs=0.02)
+    assert all(stats.kstest(column, "uniform").pvalue > 1e-3 for column in cube.T)
+    assert np.array_equal(cube[:, 3], independent[:, 3])  # offset_x is not named
+    parts = [draw_factors(declared, a, b)["radius"] for a, b in ((0, 5), (5, 4099), (4099, 8192))]
+    assert np.array_equal(np.concatenate(parts), draw_factors(declared, 0, 8192)["radius"])
+
+
+def test_independent_factors_are_what_they_were():
+    plain, none = dataset(), dataset(correlations=[])
+    assert plain.digest == none.digest and "correlations" not in to_json(plain)
+    assert plain.digest != dataset(correlations=COUPLED).digest
+    assert read_dataset(to_json(dataset(correlations=COUPLED)), "d", []) == dataset(correlations=COUPLED)
+
+
+def test_a_correlated_shear_has_the_symmetries_alone_that_keep_its_sign():
+    both = {"g2": FACTORS["g1"], "g1": FACTORS["g1"], "flux": FACTORS["flux"]}
+    scene = {"constants": {"psf_fwhm": 0.3, "radius": 0.5}}
+    declared = [
+        dataset(factors=both, scene=scene, correlations=[{"of": of, "rho": 0.5}])
+        for of in (["g1", "flux"], ["g1", "g2"])
+    ]
+    names = [{each.operation for each in symmetries_of(each)} for each in declared]
+    assert names[0] == {"mirror_x", "mirror_y", "half_turn"}
+    assert names[1] == {"half_turn", "quarter_turn", "three_quarter_turn"}
+
+
+@pytest.mark.parametrize(
+    ("correlations", "design", "sentence"),
+    [
+        ([{"of": ["flux", "radus"], "rho": 0.5}], "random", "did you mean 'radius'?"),
+        ([{"of": ["flux", "flux"], "rho": 0.5}], "random", "it takes two factors"),
+        ([{"of": ["flux", "radius"], "rho": 1}], "random", "a function of the other"),
+        ([{"of": ["flux", "radius"], "rho": 1.5}], "random", "at most 1"),
+        ([*COUPLED, {"of": ["radius", "flux"], "rho": 0.1}], "random", "have one correlation"),
+        ([*COUPLED, {"of": ["radius", "g1"], "rho": 0.9}], "random", "must be a correlation matrix"),
+        (COUPLED, "grid", "every combination of its levels"),
+    ],
+)
+def test_what_is_no_correlation_is_refused(correlations, design, sentence):
+    faults = []
+    levels = {} if design == "grid" else {"levels": None}
+    factors = {name: {**factor, **levels} for name, factor in FACTORS.items()}
+    value = {"factors": factors, "galaxies": 256, "design": design, "correlations": correlations}
+    assert read_dataset({**value, "scene": {"constants": {"psf_fwhm": 0.3}}}, "d", faults) is None
+    assert any(sentence in str(fault) for fault in faults), [str(fault) for fault in faults]

@@ -98,8 +98,11 @@ class Cluster:
         wait_for(lambda: said("sinfo", "-h", "-o", "%T") in ("idle", "mixed", "allocated"), 30, self.logs)
 
     def stop(self):
-        """End all jobs and programs, and take the links away."""
+        """End all jobs and programs, and take the links away; a job that outlives its Slurm would run for ever."""
         subprocess.run(["scancel", "--user", "root"], check=False, capture_output=True)
+        until = time.monotonic() + 20
+        while said("squeue", "-h") and time.monotonic() < until:
+            time.sleep(0.5)
         for file in ("slurmd.pid", "slurmctld.pid", "munge/pid"):
             path = self.folder / file
             if path.exists():

@@ -19,7 +19,7 @@ PROFILE = ROOT / "workflow" / "profiles" / "slurm"
 # The test cluster has few CPUs, keeps no accounts, and answers at once.
 QUICK = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "5",
          "--slurm-no-account", "--max-threads", str(os.cpu_count())]  # fmt: skip
-EPOCHS = 200  # more than 15 s of training, after which there is a checkpoint
+EPOCHS = 100  # some 30 s of training: more than the 15 s after which there is a checkpoint
 SMALL = {
     "study": "small",
     "datasets": {"galaxies": {"preset": "paper", "galaxies": 320, "image_true": True}},
@@ -147,5 +147,9 @@ def test_a_training_that_ran_out_of_time_goes_on(cluster, tmp_path):
         wait_for(lambda: "resumes at step" in "".join(log.read_text() for log in logs.glob("train-*.log")), 90)
     finally:
         started.send_signal(signal.SIGINT)
-        started.wait(timeout=60)
+        said("scancel", "--user", "root")  # an interrupted Snakemake may wait for its job, which has no end
+        try:
+            started.wait(timeout=60)
+        finally:
+            started.kill()
     assert not (config.parent / "results" / "long" / "runs").exists()

@@ -73,7 +73,7 @@ def test_a_changed_setting_reruns_what_reads_it_and_no_more(smoke, tmp_path, cha
     path.write_text(yaml.safe_dump(config))
     ended = snakemake(smoke, "-n", "--cores", "2", "--quiet", "rules", "--configfile", str(path))
     assert ended.returncode == 0, ended.stderr
-    assert {"evaluate", "report"} <= jobs(ended)
+    assert {"evaluate", "report"} <= jobs(ended).keys()
     assert ("train" in jobs(ended)) == (changed == "training")
     assert "simulate" not in jobs(ended)
 
@@ -90,7 +90,7 @@ def test_a_changed_setting_reruns_what_reads_it_and_no_more(smoke, tmp_path, cha
     ],
 )
 def test_edited_code_reruns_what_uses_it_and_no_more(smoke, tmp_path, edited, rerun):
-    assert dry_run(smoke, SMOKE, snakefile=edited_copy(tmp_path, edited)) == rerun
+    assert dry_run(smoke, SMOKE, snakefile=edited_copy(tmp_path, edited)).keys() == rerun
 
 
 def edited_copy(folder, edited, lines="# another comment\n"):
@@ -119,66 +119,115 @@ def files_of(folder):
 
 
 def jobs(ended):
-    """Names of the rules that a dry run would run."""
+    """How many jobs of each rule a dry run would run."""
     lines = (line.split() for line in (ended.stdout + ended.stderr).splitlines())
-    return {words[0] for words in lines if len(words) == 2 and words[1].isdigit()} - {"total"}
+    counts = {words[0]: int(words[1]) for words in lines if len(words) == 2 and words[1].isdigit()}
+    return {rule: count for rule, count in counts.items() if rule not in ("total", "all")}
 
 
 @pytest.fixture(scope="module")
-def selecting(smoke):
-    """The config of a study that chooses, of runs as small as can be, run beside the smoke study on its store."""
+def choosing(smoke):
+    """The config of a study of small runs beside the smoke study, stopped after its choices and restarted.
+
+    One choice is shown as it is, the others are trained again with fresh seeds.
+    """
     config = yaml.safe_load((SMOKE).read_text())
-    config |= {"study": "selecting", "datasets": {"galaxies": {"store": "results/smoke/data/galaxies.zarr"}}}
+    config |= {"study": "choosing", "datasets": {"galaxies": {"store": "results/smoke/data/galaxies.zarr"}}}
     config |= {"network": {"name": "mlp", "width": 4}, "training": {"epochs": 1, "batch": 64}}
     config |= {"analyses": {"sensitivity": {"images": 8}, "traversal": {"steps": 2}, "bootstrap": 20}}
-    config["runs"] = [{"method": "beta_vae", "weights": {"kl": [1, 4]}, "select": "bound"}]
-    path = smoke / "selecting.yaml"
+    weights, select = {"kl": [1, 4], "explicitness": [10, 20]}, {"rule": "mse_lds", "fresh_seeds": [10, 11]}
+    config["runs"] = [
+        {"method": "beta_vae", "weights": {"kl": [1, 4]}, "select": "bound"},
+        {"method": "aux_vae", "coverages": ["two", "three"], "weights": weights, "select": select},
+    ]
+    path = smoke / "choosing.yaml"
     path.write_text(yaml.safe_dump(config))
-    ended = snakemake(smoke, "--cores", "all", "--configfile", "selecting.yaml", "--quiet", "rules", cwd=smoke)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    for target in (["results/choosing/selection.json"], []):
+        arguments = ("--cores", "all", "--configfile", "choosing.yaml", "--quiet", "rules")
+        ended = snakemake(smoke, *target, *arguments, cwd=smoke)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert (smoke / "results" / "choosing" / "report.html").exists() is not target
     return path
 
 
-def test_a_study_that_chooses_scores_the_chosen_setting_alone_on_test_rows(smoke, selecting):
-    results = smoke / "results" / "selecting"
-    [choice] = json.loads((results / "selection.json").read_text())["choices"]
+def choices_of(results):
+    """The choice of the group that is shown as it is, and those of the group that is trained again."""
+    shown, *again = json.loads((results / "selection.json").read_text())["choices"]
+    return shown, again
+
+
+def test_a_study_that_chooses_scores_the_chosen_setting_alone_on_test_rows(smoke, choosing):
+    results = smoke / "results" / "choosing"
+    choice, _ = choices_of(results)
     [chosen] = [each["runs"][0] for each in choice["candidates"] if each["chosen"]]
     [other] = [each["runs"][0] for each in choice["candidates"] if not each["chosen"]]
     assert (results / "runs" / other / "validation.json").is_file()
     assert not (results / "runs" / other / "scores.json").exists()
     scores = pd.read_parquet(results / "scores.parquet")
     assert chosen in set(scores["run"]) and other not in set(scores["run"])
-    assert len(pd.read_csv(results / "tables" / "selection.csv")) == 2
+    assert len(pd.read_csv(results / "tables" / "selection.csv")) == 2 + 2 * 4
     assert "Which settings were chosen" in (results / "report.html").read_text()
 
 
-def test_a_study_that_has_chosen_has_nothing_to_do(smoke, selecting):
-    assert dry_run(smoke, selecting) == set()
+def test_the_chosen_setting_is_trained_again_after_the_choice_and_shown_alone(smoke, choosing):
+    results = smoke / "results" / "choosing"
+    shown, choices = choices_of(results)
+    chosen = [each["runs"][0] for choice in choices for each in choice["candidates"] if each["chosen"]]
+    scores = pd.read_parquet(results / "scores.parquet").query("method == 'aux_vae'")
+    assert len(chosen) == 2 and set(scores["seed"]) == {10, 11} and scores["run"].nunique() == 4
+    fresh = {path.name for path in (results / "runs").iterdir()} - {
+        run for choice in (shown, *choices) for each in choice["candidates"] for run in each["runs"]
+    }
+    assert set(scores["run"]) == fresh
+    weights = {run: json.loads((results / "runs" / run / "spec.json").read_text())["run"]["weights"] for run in fresh}
+    for choice in choices:
+        [least] = [each["weights"] for each in choice["candidates"] if each["chosen"]]
+        assert [weights[run] for run in fresh if f"-{choice['coverage']}-" in run] == [least] * 2
+    earlier = (results / "selection.json").stat().st_mtime
+    trained = {run: (results / "runs" / run / "spec.json").stat().st_mtime for run in {*chosen, *fresh}}
+    assert all((when > earlier) is (run in fresh) for run, when in trained.items())
+    assert (results / "figures" / "selection.png").stat().st_size > 0
+    assert pd.read_csv(results / "tables" / "selection.csv")["with fresh seeds"].notna().sum() == 2
+
+
+def test_a_study_that_has_chosen_has_nothing_to_do(smoke, choosing):
+    assert dry_run(smoke, choosing) == {}
+
+
+AFTER_A_CHOICE = {"select": 1, "train": 1, "evaluate": 2, "collect": 1, "report": 1}
 
 
 @pytest.mark.parametrize(
     ("edited", "rerun"),
     [
-        ("auxvae/analysis/selection.py", {"select", "evaluate", "collect", "report"}),
-        ("auxvae/analysis/validation.py", {"validate", "select", "evaluate", "collect", "report"}),
-        ("auxvae/analysis/sensitivity.py", {"evaluate", "collect", "report"}),
+        ("auxvae/report/selection_maps.py", {"report": 1}),
+        ("auxvae/analysis/selection.py", AFTER_A_CHOICE),
+        ("auxvae/analysis/validation.py", {"validate": 1, **AFTER_A_CHOICE}),
+        ("auxvae/analysis/sensitivity.py", {"evaluate": 2, "collect": 1, "report": 1}),
     ],
 )
-def test_an_edited_choice_is_made_again_and_nothing_is_trained(smoke, selecting, tmp_path, edited, rerun):
-    assert dry_run(smoke, selecting, snakefile=edited_copy(tmp_path, edited)) == rerun
+def test_an_edited_choice_makes_the_fresh_runs_due_again_and_no_others(smoke, choosing, tmp_path, edited, rerun):
+    """The one training is that of fresh seeds: no setting that was chosen among is trained again."""
+    assert dry_run(smoke, choosing, snakefile=edited_copy(tmp_path, edited)) == rerun
+
+
+def test_fresh_seeds_ask_for_no_more_than_their_own_jobs(smoke, choosing):
+    """The settings' fleet is trained, scored on validation rows and, as far as chosen, on test rows; then the fresh."""
+    every = {"train": 2, "validate": 1, "select": 1, "evaluate": 2, "collect": 1, "report": 1}
+    assert dry_run(smoke, choosing, "--forceall") == every
 
 
 def test_a_study_without_a_choice_has_no_further_job(smoke):
     config = SMOKE
-    assert dry_run(smoke, config, "--forceall") == {"simulate", "train", "evaluate", "collect", "report"}
+    assert dry_run(smoke, config, "--forceall").keys() == {"simulate", "train", "evaluate", "collect", "report"}
 
 
 def dry_run(folder, config, *arguments, snakefile=ROOT / "workflow" / "Snakefile"):
-    """The rules that a study would run, by this checkout or an edited copy of it."""
+    """How many jobs of each rule a study would run, by this checkout or an edited copy of it."""
     command = [SNAKEMAKE[0], "--snakefile", str(snakefile), "-n", "--quiet", "rules", "--configfile", str(config)]
     ended = subprocess.run([*command, *arguments], capture_output=True, text=True, cwd=folder)
     assert ended.returncode == 0, ended.stderr
-    return jobs(ended) - {"all"}
+    return jobs(ended)
 
 
 def test_a_bad_config_ends_before_the_first_job_with_status_2(tmp_path):

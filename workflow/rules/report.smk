@@ -6,13 +6,17 @@ FIGURES = (
     "comparison",
     "correlations",
     "coverage",
+    "downstream",
     "history",
+    "imperfect",
+    "leakage",
     "reconstructions",
     "samples",
     "sensitivity_nats",
     "sensitivity_ssim",
     "sensitivity_ssim_asinh",
-)
+    "spread",
+) + (("selection",) if SELECTION else ())
 TABLES = (
     "alignment",
     "leakage",
@@ -22,8 +26,16 @@ TABLES = (
     "suite",
     "aggregate",
     "images",
+    "downstream",
+    "shear",
     "differences",
 ) + (("selection",) if SELECTION else ())
+if STUDY.config.analyses.candidates:
+    FIGURES += ("candidates",)
+    TABLES += ("candidates", "candidate_rates")
+JUDGED = len(STUDY.runs) * bool(
+    STUDY.config.analyses.candidates
+)  # whose evidence takes seconds each
 # Traversals whose runs are there whatever is chosen; those of chosen runs are drawn too, and not declared.
 SHOWN = first_of_label(
     tuple(run for run in STUDY.runs if run.id not in STUDY.chosen_among)
@@ -32,7 +44,11 @@ SHOWN = first_of_label(
 
 rule collect:
     input:
-        expand("{results}/fleets/{fleet}-scores.json", results=RESULTS, fleet=FLEETS),
+        expand(
+            "{results}/fleets/{fleet}-scores.json",
+            results=RESULTS,
+            fleet=[fleet.id for fleet in STUDY.scored_fleets],
+        ),
         SELECTION,
     output:
         f"{RESULTS}/scores.parquet",
@@ -45,7 +61,7 @@ rule collect:
         TRAINING
     resources:
         mem_mb=lambda w, attempt: (1000 + 5 * len(STUDY.runs)) * attempt,
-        runtime=lambda w, attempt: 10 * attempt,
+        runtime=lambda w, attempt: (10 + JUDGED) * attempt,
     params:
         spec=digest_of(WHOLE),
         study=STUDY_FILE,
@@ -86,6 +102,7 @@ rule report:
         ),
         expand("{results}/tables/{name}.tex", results=RESULTS, name=TABLES),
         f"{RESULTS}/tables/sensitivity.csv",
+        f"{RESULTS}/tables/cells.csv",
     log:
         f"{RESULTS}/logs/report.log",
     benchmark:

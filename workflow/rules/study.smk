@@ -1,5 +1,6 @@
 """The whole study, checked when the workflow is parsed: every fault at once, exit status 2, nothing written."""
 
+import gc
 import importlib.util
 import os
 import shlex
@@ -8,6 +9,7 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
+gc.freeze()  # Snakemake's modules stay: to search them again and again for garbage takes as long as our own work
 ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT))
 
@@ -20,7 +22,7 @@ from auxvae.metrics.table import measure_modules
 from foundation.yaml_file import load_yaml
 from foundation.faults import Fault, Refused
 from foundation.files import canonical, digest_of, write_json, write_text
-from foundation.provenance import code_hash
+from foundation.provenance import code_hash, commit, machine
 from simulations.facts import read_declared
 from simulations.jobs import (
     cpus_for,
@@ -87,6 +89,8 @@ FLEETS = {fleet.id: fleet for fleet in STUDY.fleets}
 CANDIDATES = {
     fleet.id: ids for fleet in STUDY.fleets if (ids := STUDY.candidates(fleet))
 }
+# Fleets whose runs are known once a setting is chosen: that setting again with fresh seeds.
+FRESH = {fleet.id for fleet in STUDY.fleets if fleet.name}
 SELECTION = [f"{RESULTS}/selection.json"] if CANDIDATES else []
 DEVICE = STUDY.config.device
 GPUS = 1 if DEVICE == "cuda" else 0
@@ -102,7 +106,8 @@ OWN_PYTHON = (
     if USES_CONDA
     else f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
 )
-shell.prefix(f"{OWN_PYTHON}export PYTHONPATH={shlex.quote(str(ROOT))}; ")
+# Jobs share Snakemake's terminal, so that none of them draws a bar in it.
+shell.prefix(f"{OWN_PYTHON}export PYTHONPATH={shlex.quote(str(ROOT))} AUXVAE_BARS=0; ")
 
 SAID = "".join(
     f"{line}\n" for line in (*STUDY.notes, f"{STUDY.config.study}: {STUDY.estimate()}")
@@ -158,11 +163,14 @@ def fleet_digest(fleet, **more):
 
 
 def evaluation_digest(fleet):
-    """The same for scores, which depend on the analyses, and on which runs are chosen among."""
+    """The same for scores, which depend on the analyses, and on which runs are chosen among or trained again."""
+    candidates = CANDIDATES.get(fleet, [])
+    retrained = [run for run in candidates if run in STUDY.retrained]
     return fleet_digest(
         fleet,
         analyses=asdict(STUDY.config.analyses),
-        candidates=CANDIDATES.get(fleet, []),
+        candidates=candidates,
+        **({"retrained": retrained} if retrained else {}),
     )
 
 
@@ -180,6 +188,10 @@ STUDY_FILE = f"{RESULTS}/study.json"
 onstart:
     write_json(Path(STUDY_FILE), WHOLE)
     write_text(Path(f"{RESULTS}/logs/study.log"), SAID)
+    write_json(
+        Path(f"{RESULTS}/provenance.json"),
+        {"commit": commit(), "machine": machine()},
+    )
 
 
 wildcard_constraints:

@@ -3,13 +3,15 @@ Snakemake deletes the declared outputs of a failed job, and finished runs are no
 
 Where groups of runs have a `select`, their fleets are evaluated twice: on validation rows, so that a setting can be
 chosen, then on test rows without the runs that were not. Which they are is known to the programs alone: the jobs are
-the same whatever is chosen.
+the same whatever is chosen. Fleets of fresh seeds are trained after the choice; a fleet of which no run can be scored
+on test rows, as its settings are trained again with fresh seeds, is not evaluated.
 """
 
 
 rule train:
     input:
-        lambda w: seal_of(source_of(w).name),
+        seal=lambda w: seal_of(source_of(w).name),
+        selection=lambda w: SELECTION if w.fleet in FRESH else [],
     output:
         f"{RESULTS}/fleets/{{fleet}}.json",
     log:
@@ -105,7 +107,7 @@ rule evaluate:
     input:
         seal=lambda w: seal_of(source_of(w).name),
         fleet=f"{RESULTS}/fleets/{{fleet}}.json",
-        selection=lambda w: SELECTION if w.fleet in CANDIDATES else [],
+        selection=lambda w: SELECTION if w.fleet in {*CANDIDATES, *FRESH} else [],
     output:
         f"{RESULTS}/fleets/{{fleet}}-scores.json",
     log:
@@ -120,7 +122,11 @@ rule evaluate:
             source_of(w), tested(w), threads, attempt
         ),
         runtime=lambda w, threads, attempt: cost.evaluation_minutes(
-            len(runs_of(w)), tested(w), threads, attempt
+            len(runs_of(w)),
+            tested(w),
+            threads,
+            attempt,
+            STUDY.config.analyses.labelled,
         ),
         gpu=GPUS,
     params:

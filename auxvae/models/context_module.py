@@ -1,0 +1,222 @@
+r"""The context module: concepts in blocks of latents, an intervention on each, between posterior and decoder.
+
+    h   = GELU(W^(S) z + b)       columns of the concepts in S from W_ivn, the others from W_obs; one block a concept
+    eps = stages of               block-diagonal linear, batch norm, GELU
+    c   = A^(S) eps + b           diagonal blocks are identity; c_j also hears eps_i by the block A_ji, in [0, 1]
+    y   = U c + d                 the decoder's input
+
+with m concepts, k_in latents and k units each. A context is its set S of concepts, a row of 0 and 1 for each image:
+
+    A^(S)_ji  from A_ivn for i in S, else from A_obs; for j in S only columns i in S are kept, all others are cut
+
+(arXiv:2507.04754, section 3, and its released code). With `cut: all` a concept in S hears no other one at all. The
+context selects weights and does nothing else: no label enters the loss.
+
+Normalisation is by the batch in training, which holds one context: what an intervention shifts is taken out of z, and
+has to be learned by the weights of S. Batches of several contexts do not learn them. After training it is by
+moments for each block and state (in S or not), so that any S can be asked for, whichever contexts were trained:
+
+    running    of codes of images, averaged over the last batches: reconstructions, and images with z kept
+    prior      of fixed samples of the prior: images of the model's own
+
+Deviations. Batch norm's usual averages over all contexts are no context's. `mask: intervened` leaves W_obs dense where
+S is empty, as the released code does, in which case that context is a state of its own; the default masks it always.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+
+from auxvae.data.randomness import generator
+
+EPSILON = 1e-5  # added to variances
+MOMENTUM = 0.1  # of the running moments
+Source = Literal["batch", "running", "prior"]  # of the moments by which codes are normalised
+PRIOR_ROWS = 2048  # of the samples by which codes are normalised after training
+Latents = Float[Tensor, "B n"]
+Moments = tuple[Tensor, Tensor]  # mean and variance of each unit, (n,) or (B, n)
+Sets = Float[Tensor, "B m"]
+
+
+class Sizes(NamedTuple):
+    """m concepts, k_in latents and k units of each, stages of the expressive layer and all, units of the output."""
+
+    concepts: int
+    latents: int
+    units: int
+    depth: int
+    outputs: int
+
+    @property
+    def widths(self) -> list[int]:
+        """Units of a concept after each stage, from k_in to k."""
+        steps = self.depth - 1
+        return [round(self.latents + (self.units - self.latents) * i / max(1, steps)) for i in range(steps + 1)]
+
+
+class ContextModule(nn.Module):
+    """Latents (B, m k_in) and sets (B, m) of concepts that are intervened on, to the decoder's input (B, outputs)."""
+
+    blocks: Tensor
+    off_diagonal: Tensor
+    prior: Tensor
+
+    def __init__(
+        self, sizes: Sizes, mask: Literal["always", "intervened"] = "always", cut: Literal["others", "all"] = "others"
+    ) -> None:
+        """Weights are left to `reset`, which draws them from a generator."""
+        super().__init__()
+        self.sizes, self.dense_obs, self.cut_all = sizes, mask == "intervened", cut == "all"
+        m, width = sizes.concepts, sizes.concepts * sizes.latents
+        self.observed, self.intervened = (nn.Parameter(torch.zeros(width, width)) for _ in range(2))
+        self.bias = nn.Parameter(torch.zeros(width))
+        pairs = list(zip(sizes.widths, sizes.widths[1:], strict=False))
+        self.stages = nn.ParameterList(nn.Parameter(torch.zeros(m, out, into)) for into, out in pairs)
+        self.scales = nn.ParameterList(nn.Parameter(torch.ones(m * out)) for _, out in pairs)
+        self.shifts = nn.ParameterList(nn.Parameter(torch.zeros(m * out)) for _, out in pairs)
+        codes = m * sizes.widths[-1]
+        self.effects_observed, self.effects_intervened = (nn.Parameter(torch.zeros(codes, codes)) for _ in range(2))
+        self.effects_bias = nn.Parameter(torch.zeros(codes))
+        self.unpool = nn.Linear(codes, sizes.outputs)
+        states = 3 if self.dense_obs else 2
+        for i, (_, out) in enumerate(pairs):
+            self.register_buffer(f"mean_{i}", torch.zeros(states, m * out))
+            self.register_buffer(f"variance_{i}", torch.ones(states, m * out))
+        self.register_buffer("blocks", blocks(m, sizes.latents), persistent=False)
+        self.register_buffer("off_diagonal", 1 - blocks(m, sizes.widths[-1]), persistent=False)
+        prior = torch.randn(PRIOR_ROWS, width, generator=generator(0, "prior of the context module"))
+        self.register_buffer("prior", prior, persistent=False)
+
+    @torch.no_grad()
+    def reset(self, source: torch.Generator) -> None:
+        """Initial weights: uniform within 1 / sqrt(fan-in of a block), effects within 1 / sqrt((m - 1) k)."""
+        sizes = self.sizes
+        for weight in (self.observed, self.intervened):
+            _uniform(weight, sizes.latents**-0.5, source)
+        for stage in self.stages:
+            _uniform(stage, stage.shape[-1] ** -0.5, source)
+        for effects in (self.effects_observed, self.effects_intervened):
+            _uniform(effects, max(1, (sizes.concepts - 1) * sizes.widths[-1]) ** -0.5, source)
+        for tensor in (self.unpool.weight, self.unpool.bias):
+            _uniform(tensor, self.unpool.weight.shape[1] ** -0.5, source)
+        self.clamp()
+
+    @torch.no_grad()
+    def clamp(self) -> None:
+        """The projection after each step: effects within [0, 1], none of a concept on itself beside its identity."""
+        for effects in (self.effects_observed, self.effects_intervened):
+            effects.copy_(effects.clamp(0, 1) * self.off_diagonal)  # vmap has no clamp in place
+
+    @torch.no_grad()
+    def follow(self, z: Latents, sets: Sets) -> None:
+        """Take the moments of a batch of one context into the running ones, for the state of each block."""
+        h = self._noise(z, sets)
+        for i, stage in enumerate(self.stages):
+            h = _blockwise(stage, h)
+            moments = _moments(h)
+            state = self._states(sets[:1], stage.shape[1])[:, 0]
+            for running, now in zip(self._running(i), moments, strict=True):
+                running.copy_(running + MOMENTUM * state * (now - running))
+            h = self._normalised(i, h, moments)
+
+    def forward(self, z: Latents, sets: Sets, by: Source = "running") -> Float[Tensor, "B outputs"]:
+        """The decoder's input; by the moments of a batch, all rows are of one context."""
+        outputs: Tensor = self.unpool(self.concepts(z, sets, by))
+        return outputs
+
+    def concepts(self, z: Latents, sets: Sets, by: Source = "running") -> Float[Tensor, "B c"]:
+        """The concepts c of latents in contexts, (B, m k)."""
+        eps = self.exogenous(z, sets, by)
+        chosen = sets.repeat_interleave(self.sizes.widths[-1], 1)
+        heard = (eps * (1 - chosen)) @ (self.effects_observed * self.off_diagonal).T
+        among = (eps * chosen) @ (self.effects_intervened * self.off_diagonal).T
+        kept = among * (1 - chosen) if self.cut_all else among
+        return eps + heard * (1 - chosen) + kept + self.effects_bias
+
+    def exogenous(self, z: Latents, sets: Sets, by: Source = "running") -> Float[Tensor, "B c"]:
+        """The exogenous variables eps, (B, m k): each a function of the latents of its own concept."""
+        h, references = self._noise(z, sets), self._of_prior() if by == "prior" else []
+        for i, stage in enumerate(self.stages):
+            h, references = _blockwise(stage, h), [_blockwise(stage, each) for each in references]
+            of_references = [_moments(each) for each in references]
+            of_prior = [torch.stack(each) for each in zip(*of_references, strict=True)]
+            by_state = self._running(i) if by == "running" else of_prior
+            moments = _moments(h) if by == "batch" else self._chosen(by_state, sets, stage.shape[1])
+            h = self._normalised(i, h, moments)
+            references = [self._normalised(i, *each) for each in zip(references, of_references, strict=True)]
+        return h
+
+    def _normalised(self, i: int, h: Latents, moments: Moments) -> Latents:
+        mean, variance = moments
+        return gelu((h - mean) * (variance + EPSILON).rsqrt() * self.scales[i] + self.shifts[i])
+
+    def _running(self, i: int) -> list[Float[Tensor, "s n"]]:
+        """Mean and variance of a stage for each state."""
+        return [self.get_buffer(f"mean_{i}"), self.get_buffer(f"variance_{i}")]
+
+    def _noise(self, z: Latents, sets: Sets) -> Latents:
+        """The intervenable noise layer."""
+        chosen = sets.repeat_interleave(self.sizes.latents, 1)
+        outputs = (z * (1 - chosen)) @ (self.observed * self.blocks).T + (z * chosen) @ (
+            self.intervened * self.blocks
+        ).T
+        if self.dense_obs:
+            is_empty = sets.amax(1, keepdim=True) == 0
+            outputs = torch.where(is_empty, z @ self.observed.T, outputs)
+        return gelu(outputs + self.bias)
+
+    def _of_prior(self) -> list[Latents]:
+        """The noise layer of samples of the prior: no concept in S, every concept in S, and where S is empty."""
+        rows = self.prior.new_zeros(len(self.prior), self.sizes.concepts)
+        none = self._noise(self.prior, rows)
+        if not self.dense_obs:
+            return [none, self._noise(self.prior, rows + 1)]
+        masked = gelu(self.prior @ (self.observed * self.blocks).T + self.bias)
+        return [masked, self._noise(self.prior, rows + 1), none]
+
+    def _states(self, sets: Sets, units: int) -> Float[Tensor, "s B n"]:
+        """Which state each unit is in, as 0 and 1: its concept not in S, in S, and where S is empty, if that is one."""
+        chosen = sets.repeat_interleave(units, 1)
+        if not self.dense_obs:
+            return torch.stack([1 - chosen, chosen])
+        is_empty = (sets.amax(1, keepdim=True) == 0).to(sets) + torch.zeros_like(chosen)
+        return torch.stack([(1 - chosen) * (1 - is_empty), chosen, is_empty])
+
+    def _chosen(self, by_state: list[Float[Tensor, "s n"]], sets: Sets, units: int) -> Moments:
+        """Mean and variance for each row and unit, by the state of its concept."""
+        states = self._states(sets, units)
+        mean, variance = ((states * each[:, None]).sum(0) for each in by_state)
+        return mean, variance
+
+
+def blocks(count: int, size: int) -> Float[Tensor, "n n"]:
+    """1 within the diagonal blocks of a matrix, 0 elsewhere."""
+    mask: Tensor = torch.block_diag(*[torch.ones(size, size)] * count)  # type: ignore[no-untyped-call]
+    return mask
+
+
+def pooled(effects: Float[Tensor, "c c"], concepts: int) -> Float[Tensor, "m m"]:
+    """How strongly each concept (column) acts on each (row): the Euclidean norm of every block, (m, m)."""
+    size = len(effects) // concepts
+    norms: Tensor = effects.reshape(concepts, size, concepts, size).square().sum((1, 3)).sqrt()
+    return norms
+
+
+def _moments(values: Latents) -> Moments:
+    return values.mean(0), values.var(0, correction=0)
+
+
+def _blockwise(stage: Float[Tensor, "m o i"], h: Float[Tensor, "B mi"]) -> Float[Tensor, "B mo"]:
+    """Every block of a row by the linear map of its concept."""
+    parts = h.unflatten(1, (stage.shape[0], stage.shape[2]))
+    outputs: Tensor = torch.einsum("bmi,moi->bmo", parts, stage)
+    return outputs.flatten(1)
+
+
+def _uniform(tensor: Tensor, bound: float, source: torch.Generator) -> None:
+    tensor.copy_((torch.rand(tensor.shape, generator=source) * 2 - 1) * bound)

@@ -1,0 +1,171 @@
+"""The laws of the context module: blocks, clamping, cuts, and sets in any order."""
+
+import numpy as np
+import pytest
+import torch
+
+from auxvae.data.randomness import generator
+from auxvae.models.context_module import ContextModule, Sizes, pooled
+
+M, IN, K = 3, 4, 2
+VARIANTS = [(mask, cut) for mask in ("always", "intervened") for cut in ("others", "all")]
+
+
+def module_of(mask="always", cut="others", depth=3):
+    module = ContextModule(Sizes(M, IN, K, depth, 5), mask, cut)
+    module.reset(generator(1, "module"))
+    with torch.no_grad():  # effects that clearly act
+        for effects in (module.effects_observed, module.effects_intervened):
+            effects.copy_(0.2 + 0.6 * torch.rand(effects.shape, generator=generator(2, "effects")))
+        module.clamp()
+    return module
+
+
+def latents(rows=64):
+    return torch.randn(rows, M * IN, generator=generator(3, "z"))
+
+
+def sets(*chosen, rows=64):
+    row = torch.zeros(M)
+    row[list(chosen)] = 1
+    return row.expand(rows, M)
+
+
+def block(j):
+    return slice(K * j, K * (j + 1))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 5])
+def test_widths_go_from_latents_to_units(depth):
+    widths = Sizes(M, 32, 8, depth, 5).widths
+    assert len(widths) == depth and widths[0] == 32
+    assert depth == 1 or widths[-1] == 8
+    assert widths == sorted(widths, reverse=True)
+
+
+@pytest.mark.parametrize("by", ["batch", "running", "prior"])
+@pytest.mark.parametrize("chosen", [(), (0,), (1, 2), (0, 1, 2)])
+def test_an_exogenous_variable_is_a_function_of_its_own_latents(chosen, by):
+    module, z = module_of(), latents()
+    other = z.clone()
+    other[:, IN : 2 * IN] *= 1.5
+    same, moved = (module.exogenous(each, sets(*chosen), by) for each in (z, other))
+    assert torch.equal(same[:, block(0)], moved[:, block(0)]) and torch.equal(same[:, block(2)], moved[:, block(2)])
+    assert not torch.allclose(same[:, block(1)], moved[:, block(1)])
+
+
+def test_the_dense_variant_mixes_latents_where_nothing_is_done_alone():
+    module, z = module_of("intervened"), latents()
+    other = z.clone()
+    other[:, IN : 2 * IN] += 1
+    with torch.no_grad():
+        mixed, apart = (
+            torch.allclose(*(module.exogenous(each, sets(*chosen))[:, block(0)] for each in (z, other)))
+            for chosen in ((), (2,))
+        )
+    assert not mixed and apart
+
+
+def test_effects_stay_in_0_to_1_and_the_identity_stays():
+    module = module_of()
+    with torch.no_grad():
+        module.effects_observed += 3 * torch.randn(M * K, M * K, generator=generator(4, "push"))
+        module.clamp()
+    assert module.effects_observed.min() >= 0 and module.effects_observed.max() <= 1
+    assert torch.equal(pooled(module.effects_observed, M).diagonal(), torch.zeros(M))
+    once = module.effects_observed.clone()
+    module.clamp()
+    assert torch.equal(module.effects_observed, once)
+
+
+@torch.no_grad()
+def influence(module, chosen):
+    """Whether c_j changes with eps_i in a context, (m, m): rows are j."""
+    z, heard = latents(), np.zeros((M, M), bool)
+    bare = module.concepts(z, sets(*chosen))
+    for i in range(M):
+        other = z.clone()
+        other[:, IN * i : IN * (i + 1)] += 1
+        moved = module.concepts(other, sets(*chosen))
+        heard[:, i] = [not torch.allclose(bare[:, block(j)], moved[:, block(j)], atol=1e-6) for j in range(M)]
+    return heard
+
+
+@pytest.mark.parametrize("cut", ["others", "all"])
+def test_an_intervention_cuts_incoming_effects_and_no_others(cut):
+    module = module_of(cut=cut)
+    assert influence(module, ()).all()
+    assert (influence(module, (0,)) == [[1, 0, 0], [1, 1, 1], [1, 1, 1]]).all()
+    among = cut == "others"
+    assert (influence(module, (0, 2)) == [[1, 0, among], [1, 1, 1], [among, 0, 1]]).all()
+    assert (influence(module, (0, 1, 2)) == (np.ones((M, M)) if among else np.eye(M))).all()
+
+
+@pytest.mark.parametrize("by", ["running", "prior"])
+@pytest.mark.parametrize(("mask", "cut"), VARIANTS)
+def test_rows_of_several_contexts_are_what_each_is_alone(mask, cut, by):
+    """After training: any set, of any row, in any company."""
+    module, z = module_of(mask, cut), latents(6)
+    for chosen in ((), (0,), (1, 2)):
+        module.follow(2 * latents() + 1, sets(*chosen))
+    rows = torch.stack([sets(*chosen, rows=1)[0] for chosen in ((), (0,), (1,), (0, 2), (2, 0), (0, 1, 2))])
+    together = module(z, rows, by)
+    assert torch.equal(together[3], module(z[[3]], rows[[4]], by)[0])
+    for i in range(6):
+        torch.testing.assert_close(module(z[i : i + 1], rows[i : i + 1], by), together[i : i + 1])
+
+
+@pytest.mark.parametrize("mask", ["always", "intervened"])
+@pytest.mark.parametrize("chosen", [(), (0,), (0, 2)])
+@torch.no_grad()
+def test_all_moments_are_those_of_a_large_batch_of_the_prior(mask, chosen):
+    """A batch of samples of the prior, the running moments of many, and the fixed samples give nearly the same."""
+    module = module_of(mask)
+    z, rows = torch.randn(50_000, M * IN, generator=generator(5, "many")), sets(*chosen, rows=50_000)
+    for _ in range(200):
+        module.follow(z, rows)
+    by_batch, running, prior = (module(z, rows, by) for by in ("batch", "running", "prior"))
+    assert (by_batch - running).abs().max() < 1e-3 * by_batch.std()
+    assert (by_batch - prior).abs().mean() < 0.05 * by_batch.std()
+
+
+@torch.no_grad()
+def test_moments_of_one_state_are_not_those_of_another():
+    module = module_of()
+    for _ in range(100):
+        module.follow(latents() * 3 + 2, sets(0))
+        module.follow(latents(), sets())
+    mean, variance = module.get_buffer("mean_0"), module.get_buffer("variance_0")
+    wide, narrow = variance[1, : mean.shape[1] // M], variance[0, : mean.shape[1] // M]
+    assert (wide > narrow).all()
+    assert torch.equal(mean[1, mean.shape[1] // M :], torch.zeros(2 * mean.shape[1] // M))  # never intervened on
+
+
+def test_without_effects_and_interventions_it_is_a_map_of_each_concept():
+    module = module_of()
+    with torch.no_grad():
+        module.effects_observed.zero_()
+        c = module.concepts(latents(), sets())
+        assert torch.equal(c, module.exogenous(latents(), sets()) + module.effects_bias)
+
+
+def test_a_stack_of_modules_computes_what_each_does():
+    modules = [module_of() for _ in range(2)]
+    modules[1].reset(generator(9, "another"))
+    stacked = {
+        name: torch.stack([dict(module.named_parameters())[name].detach() for module in modules])
+        for name, _ in modules[0].named_parameters()
+    }
+    z = latents()
+    run = torch.func.vmap(lambda weights: torch.func.functional_call(modules[0], weights, (z, sets(1), "batch")))
+    for one, other in zip(run(stacked), modules, strict=True):
+        torch.testing.assert_close(one, other(z, sets(1), "batch"))
+
+
+def test_gradients_reach_every_weight_that_a_context_uses():
+    module = module_of()
+    module(latents(), sets(0), "batch").square().sum().backward()
+    for name, parameter in module.named_parameters():
+        assert parameter.grad is not None and (parameter.grad != 0).any(), name
+    unused = module.observed.grad[:, :IN]  # columns of the concept that is intervened on
+    assert (unused == 0).all() and (module.intervened.grad[:, IN:] == 0).all()
