@@ -10,6 +10,8 @@ loss of FactorVAE, say, falls when its discriminator loses ground, which makes n
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -34,12 +36,21 @@ from auxvae.training.state import State, weights
 from foundation.console import at, log, span
 from foundation.faults import Fault, Refused, Words
 
-CHECKPOINT_SECONDS = 15.0
+CHECKPOINT_SECONDS = 15.0  # between two checkpoints, unless AUXVAE_CHECKPOINT_SECONDS says otherwise
 LARGEST = 1e9  # of a pixel on the likelihood's scale: its square, and the sum of all, leave float32 few digits
 
 Factors = Mapping[str, NDArray[np.float64]]
 Follow = Callable[[Tensor], Mapping[str, float]]  # numbers by name from posterior means (N, d_Z) of validation rows
 Observer = Callable[[Factors, torch.device], Follow]  # made from the factors (N,) of these rows
+
+
+def shortest_pause() -> float:
+    """Seconds of training between two checkpoints at least."""
+    wanted = os.environ.get("AUXVAE_CHECKPOINT_SECONDS", str(CHECKPOINT_SECONDS))
+    if not re.fullmatch(r"\d{1,9}(\.\d*)?", wanted):
+        remedy = f"write a number of seconds, or leave it away for {CHECKPOINT_SECONDS:g}"
+        raise Refused(Fault("AUXVAE_CHECKPOINT_SECONDS", wanted, "it must be a number from 0", remedy))
+    return float(wanted)
 
 
 def follow_nothing(factors: Factors, device: torch.device) -> Follow:
@@ -103,6 +114,7 @@ class Trainer:
     def train(self) -> None:
         """Epoch after epoch, until the last or until patience ends."""
         self.saved = start = time.monotonic()
+        self.pause = shortest_pause()
         first = self.state.step
         while not self.ended():
             self._epoch()
@@ -134,7 +146,7 @@ class Trainer:
         draws, progress = self.draws("latents", epoch, steps, self.loader.size), self.progress(epoch)
         for i, batch in enumerate(self.loader.batches(self.run.seed, epoch, first), first):
             self._step(batch, draws_at(draws, i), progress[i], i)
-            if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+            if time.monotonic() - self.saved > self.pause:
                 self.checkpoint(i)
         self.close_epoch()
 

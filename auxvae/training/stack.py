@@ -185,7 +185,7 @@ class Stack:
         self.validation = ValidationStep(model, trainers) if device.type != "cpu" else None
         self.validate = repeated(self.validation, device) if self.validation else None
         self.started, self.first_step = time.monotonic(), self.first.state.step
-        self.saved, self.pause = self.started, loop.CHECKPOINT_SECONDS
+        self.saved, self.pause = self.started, loop.shortest_pause()
 
     def epoch(self) -> None:
         """Do the steps of an epoch that are not done yet, then close it for each run."""
@@ -204,7 +204,7 @@ class Stack:
         start = time.monotonic()
         self._each(lambda k, trainer: trainer.checkpoint(i))
         self.saved = time.monotonic()
-        self.pause = max(loop.CHECKPOINT_SECONDS, (self.saved - start) / CHECKPOINT_SHARE)
+        self.pause = max(loop.shortest_pause(), (self.saved - start) / CHECKPOINT_SHARE)
 
     def _close(self) -> None:
         """Close the epoch of each run; one that ends is written, and leaves."""

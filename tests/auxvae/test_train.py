@@ -133,6 +133,16 @@ def wait_for(condition, seconds=60):
         time.sleep(0.05)
 
 
+@pytest.mark.parametrize("wanted", ["-1", "soon", "nan", "1e3", ""])
+def test_a_pause_between_checkpoints_that_is_no_number_is_refused(monkeypatch, wanted):
+    assert loop.shortest_pause() == 15
+    monkeypatch.setenv("AUXVAE_CHECKPOINT_SECONDS", "2.5")
+    assert loop.shortest_pause() == 2.5
+    monkeypatch.setenv("AUXVAE_CHECKPOINT_SECONDS", wanted)
+    with pytest.raises(Refused, match="AUXVAE_CHECKPOINT_SECONDS"):
+        loop.shortest_pause()
+
+
 def test_a_run_is_trained_by_one_process_at_a_time(tiny, tiny_store, tmp_path):
     run = tiny.runs[0]
     lock = tmp_path / "work" / run.id / "lock"

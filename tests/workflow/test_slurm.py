@@ -19,7 +19,7 @@ PROFILE = ROOT / "workflow" / "profiles" / "slurm"
 # The test cluster has few CPUs, keeps no accounts, and answers at once.
 QUICK = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "5",
          "--slurm-no-account", "--max-threads", str(os.cpu_count())]  # fmt: skip
-EPOCHS = 100  # some 30 s of training: more than the 15 s after which there is a checkpoint
+EPOCHS = 40  # seconds of training, with checkpoints all the while
 SMALL = {
     "study": "small",
     "datasets": {"galaxies": {"preset": "paper", "galaxies": 320, "image_true": True}},
@@ -63,9 +63,10 @@ def study(folder, name, epochs):
 def start(config, *options, executor=("--workflow-profile", str(PROFILE), *QUICK)):
     """Snakemake on a config, in its folder, its output in a file beside it."""
     command = [str(Path(sys.executable).parent / "snakemake"), "--snakefile", str(ROOT / "workflow" / "Snakefile")]
+    arguments, often = [*command, *executor, "--configfile", config.name, *options], {"AUXVAE_CHECKPOINT_SECONDS": "0"}
     with open(config.with_suffix(".log"), "w") as log:
-        arguments = [*command, *executor, "--configfile", config.name, *options]
-        return subprocess.Popen(arguments, cwd=config.parent, stdout=log, stderr=subprocess.STDOUT)
+        streams = {"stdout": log, "stderr": subprocess.STDOUT}
+        return subprocess.Popen(arguments, cwd=config.parent, env={**os.environ, **often}, **streams)
 
 
 def ends_well(started, config, seconds):
