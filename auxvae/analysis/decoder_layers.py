@@ -68,6 +68,8 @@ def decoder_layers(model: Model, likelihood: Likelihood, where: str) -> tuple[li
     numbers, network = Numbers(), model.network
     if not isinstance(network, Autoencoder):
         raise Refused(_unknown(where, network))
+    if network.module is not None:
+        raise Refused(_unknown(where, network.module))
     layers = [_exported(layer, numbers, where) for layer in network.decoder]
     scale = {"kind": "affine", "a": network.std, "b": network.mean} if network.std else {"kind": "sigmoid"}
     return [*layers, scale, to_photons(likelihood, numbers, where)], numbers.whole()

@@ -79,14 +79,22 @@ class TrainedModel:
         return None if nats is None else np.asarray(nats.cpu().numpy(), dtype=np.float64)
 
     @torch.no_grad()
-    def decode(self, codes: Array) -> Tensor:
-        """Reconstructions (N, C, H, W) on the likelihood's scale."""
-        rows = torch.from_numpy(np.ascontiguousarray(codes, dtype=np.float32)).split(AT_ONCE)
-        return torch.cat([self.model.decode(each.to(self.device)).cpu() for each in rows])
+    def decode(self, codes: Array, rows: NDArray[np.intp] | None = None) -> Tensor:
+        """Reconstructions (N, C, H, W) on the likelihood's scale, each in the context of a row.
 
-    def decode_counts(self, codes: Array) -> Array:
-        """Reconstructions (N, C, H, W) in photons per pixel."""
-        return np.asarray(self.likelihood.to_counts(self.decode(codes)).numpy())
+        rows: the places of these rows, (N,); the first N if left out.
+        """
+        context = self.rows.context[: len(codes)] if rows is None else self.rows.context[rows]
+        several = zip(
+            torch.from_numpy(np.ascontiguousarray(codes, dtype=np.float32)).split(AT_ONCE),
+            torch.from_numpy(context).split(AT_ONCE),
+            strict=True,
+        )
+        return torch.cat([self.model.decode(*(each.to(self.device) for each in both)).cpu() for both in several])
+
+    def decode_counts(self, codes: Array, rows: NDArray[np.intp] | None = None) -> Array:
+        """Reconstructions (N, C, H, W) in photons per pixel, each in the context of a row."""
+        return np.asarray(self.likelihood.to_counts(self.decode(codes, rows)).numpy())
 
     def nats(self, reconstruction: Tensor) -> NDArray[np.float64]:
         """-log p of the first N images, given N reconstructions on the likelihood's scale, (N,)."""
@@ -105,7 +113,7 @@ class TrainedModel:
         return None if samples is None else np.asarray(samples.numpy())
 
     @torch.no_grad()
-    def sample_counts(self, count: int) -> Array:
-        """`count` images (N, C, H, W) sampled from the model, in photons per pixel."""
-        images = self.model.sample(count, generator(self.run.seed, "samples")).cpu()
+    def sample_counts(self, count: int, context: int | None = None) -> Array:
+        """`count` images (N, C, H, W) sampled from the model in a context, in photons per pixel."""
+        images = self.model.sample(count, generator(self.run.seed, "samples", context or 0), context).cpu()
         return np.asarray(self.likelihood.to_counts(images).numpy())

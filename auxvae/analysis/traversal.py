@@ -36,7 +36,7 @@ def traversal(run: Run, model: TrainedModel, codes: Codes, wanted: Traversal) ->
     walked = np.stack([[_walk(model, codes, i, j, along) for j, along in enumerate(values)] for i in starts])
     place = ("start", "latent", "step", "y", "x")
     in_sigma = isinstance(model.likelihood, (Poisson, Gaussian))  # a standard deviation of about 1 on the scale
-    residuals = {"residual": (place, _residuals(model, walked, codes[starts]))} if in_sigma else {}
+    residuals = {"residual": (place, _residuals(model, walked, codes[starts], np.array(starts)))} if in_sigma else {}
     return xr.Dataset(
         {
             "image": (place, walked.sum(3), {"units": "ph"}),
@@ -58,16 +58,18 @@ def typical_rows(variables: dict[str, NDArray[np.float64]], count: int) -> list[
 
 
 def _walk(model: TrainedModel, codes: Codes, image: int, latent: int, values: NDArray[np.float32]) -> Codes:
-    walked = codes[np.full(len(values), image)]
+    rows = np.full(len(values), image)
+    walked = codes[rows]
     walked[:, latent] = values
-    return model.decode_counts(walked)
+    return model.decode_counts(walked, rows)
 
 
-def _residuals(model: TrainedModel, walked: Codes, codes: Codes) -> Codes:
+def _residuals(model: TrainedModel, walked: Codes, codes: Codes, rows: NDArray[np.intp]) -> Codes:
     """Images walked to (start, latent, step, channel, y, x) less the one where all start, in sigma of the noise.
 
     On the likelihood's scale, on which the noise is 1; over the root of their number, summed over channels.
     """
-    scaled, start = (model.likelihood.to_scale(torch.from_numpy(each)) for each in (walked, model.decode_counts(codes)))
+    several = (walked, model.decode_counts(codes, rows))
+    scaled, start = (model.likelihood.to_scale(torch.from_numpy(each)) for each in several)
     difference = (scaled - start[:, None, None]).sum(3) / scaled.shape[3] ** 0.5
     return np.asarray(difference.numpy())

@@ -8,11 +8,13 @@ set        the concepts of a context, as 0 and 1 for each concept: none in obser
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic.dataclasses import dataclass
 
+from auxvae.config.methods import METHODS
+from foundation.faults import Fault, Words, listed, suggest
 from foundation.fields import SECTION
 
 
@@ -42,6 +44,41 @@ def set_of(context: DataContext, concepts: Sequence[DataContext]) -> tuple[int, 
     if {*context.of} != {name for concept in chosen for name in concept.of}:
         return None
     return tuple(int(concept in chosen) for concept in concepts)
+
+
+def context_faults(group: Any, where: str, config: Any, dataset: Mapping[str, Any]) -> Iterator[Fault]:
+    """Contexts that the data set of a group does not have, or has no training rows of; a module without concepts."""
+    name, contexts, module = dataset["name"], contexts_of(dataset), METHODS[group.method].module
+    trained = tuple(each for each in contexts if each.train)
+    for i, wanted in enumerate(group.contexts):
+        if wanted not in {each.name for each in trained}:
+            names = [each.name for each in trained]
+            text = f"{name} has training rows of {listed(names)}" if names else f"{name} has no contexts"
+            remedy = suggest(wanted, names, "name one of them") if names else "take it away"
+            yield Fault(f"{where}.contexts[{i}]", wanted, text, remedy)
+    training = group.training or config.training
+    if training.order == "shards" and (group.contexts or module):
+        place = f"{where}.contexts" if group.contexts else f"{where}.method"
+        text = "batches of chosen contexts are taken from images in memory"
+        yield Fault(place, Words("training.order: shards"), text, "write order: rows")
+    if module:
+        yield from _module_faults(
+            group, where, config, name, [e for e in trained if not group.contexts or e.name in group.contexts]
+        )
+
+
+def _module_faults(group: Any, where: str, config: Any, name: str, chosen: Sequence[DataContext]) -> Iterator[Fault]:
+    """A module without concepts, or with latents that cannot be divided among them."""
+    concepts, latents = len(concepts_of(chosen)), (group.network or config.network).latents
+    if not concepts:
+        text = (
+            f"{group.method} learns a concept from each context that intervenes, and {name} has none with training rows"
+        )
+        remedy = "declare contexts (docs/contexts.md), or take another method"
+        yield Fault(f"{where}.method", group.method, text, remedy)
+    elif latents % concepts:
+        text = f"{group.method} divides the latents among {concepts} concepts"
+        yield Fault(f"{where}.network.latents", latents, text, f"write {latents + concepts - latents % concepts}")
 
 
 def _composed(context: DataContext, others: Iterable[DataContext]) -> bool:

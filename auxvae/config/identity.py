@@ -19,7 +19,7 @@ from auxvae.config.settings import Settings, resolved
 from auxvae.config.terms import TERMS
 from auxvae.config.training import Training
 
-ALWAYS = {"likelihood", "sigma", "encoder", "activation"}  # settings that every method reads
+ALWAYS = {"likelihood", "sigma", "encoder", "activation", "contexts"}  # settings that every method reads
 COMPANION = {"network.second", "training.second_learning_rate"}  # keys that a companion network reads
 POLYNOMIAL = {
     "degree",
@@ -35,6 +35,8 @@ def settings_read(method: Method) -> set[str]:
     read = ALWAYS.union(*(TERMS[name].reads for name in method.weights))
     if method.needs_aux:
         read |= {"imperfect"}
+    if method.module:
+        read |= {"module"}
     if method.conditional == "learned":
         read -= {"prior"}
     if method.conditional != "gaussian":
@@ -89,6 +91,8 @@ def modules(method: Method, network: Network, prior: PriorSpec) -> tuple[str, ..
 
 def _programs(method: Method, network: Network, prior: PriorSpec) -> Iterator[str]:
     yield FAMILIES[method.family]
+    if method.module:
+        yield "auxvae.models.context_module"
     yield BACKBONES[network.name].maker
     if is_stacked(method, network):
         yield "auxvae.training.stack"

@@ -31,8 +31,9 @@ class Method:
 
     conditional: how the auxiliary variables enter, "" where the method takes none. prior: of the residual latents.
     companion: the network trained beside the model. dependence: how explicitness, intra and inter are measured.
-    decoder_apart: the decoder learns from detached codes. mmd: the method's defaults of config.latents.Mmd. family: the
-    family of models (config.networks) that has its loss, encoder and decoder.
+    decoder_apart: the decoder learns from detached codes. module: whether a context module stands before the decoder
+    (config.module), and whether it is told the contexts, or all are pooled. mmd: the method's defaults of
+    config.latents.Mmd. family: the family of models (config.networks) that has its loss, encoder and decoder.
     """
 
     weights: Mapping[str, float]
@@ -43,6 +44,7 @@ class Method:
     companion: str = ""
     dependence: Literal["polynomial", "hsic", "mine"] = "polynomial"
     decoder_apart: bool = False
+    module: Literal["", "contexts", "pooled"] = ""
     mmd: Mapping[str, float] = field(default_factory=dict)
     family: str = "autoencoder"
 
@@ -136,6 +138,8 @@ METHODS = {
     "ivae": Method(_BASE, "Khemakhem et al., arXiv:1907.04809, eq. 9", "learned", companion="learned_prior"),
     "idvae": Method({**_BASE, "vae_of_u": 1}, "Mita et al., arXiv:2007.00830", "learned", companion="factor_vae_of_u"),
     "cvae": Method(_BASE, "Sohn et al., NeurIPS 2015, eq. 4", "copied"),
+    "context": Method(_BASE, "arXiv:2507.04754, section 3", module="contexts"),
+    "context_pooled": Method(_BASE, "arXiv:2507.04754, section 5", module="pooled"),
     "regressor": Method(
         {"regression": 1000, "reconstruction": 1},
         "least squares",

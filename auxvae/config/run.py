@@ -20,7 +20,7 @@ from pydantic.dataclasses import dataclass
 
 from auxvae.config import identity
 from auxvae.config.auxiliaries import Added
-from auxvae.config.contexts import DataContext
+from auxvae.config.contexts import DataContext, concepts_of, set_of
 from auxvae.config.kinds import Kind, variables_of
 from auxvae.config.latents import Mmd, PriorSpec
 from auxvae.config.methods import METHODS, Method
@@ -157,6 +157,24 @@ class Run:
     def mmd(self) -> Mmd:
         """How codes are compared with the prior."""
         return self.settings.mmd
+
+    @cached_property
+    def contexts(self) -> tuple[DataContext, ...]:
+        """The contexts that the run is trained on, in the order of their numbers; none where a store has none."""
+        named = self.settings.contexts
+        return tuple(each for each in self.dataset.contexts if each.train and (not named or each.name in named))
+
+    @cached_property
+    def concepts(self) -> tuple[DataContext, ...]:
+        """The concepts of the run's context module, a block of latents each, whether or not it is told the contexts."""
+        return concepts_of(self.contexts) if self.composition.module else ()
+
+    @cached_property
+    def sets(self) -> tuple[tuple[int, ...], ...]:
+        """For each context of the data set 0 or 1 for each concept; none where contexts are pooled, or unknown."""
+        concepts, told = self.concepts, self.composition.module == "contexts"
+        none = (0,) * len(concepts)
+        return tuple((set_of(each, concepts) or none) if told else none for each in self.dataset.contexts)
 
     @property
     def is_stacked(self) -> bool:

@@ -15,8 +15,9 @@ from pydantic.dataclasses import dataclass
 from auxvae.config.imperfect import Imperfect
 from auxvae.config.latents import Mmd, PriorSpec
 from auxvae.config.methods import Method
+from auxvae.config.module import Module
 from auxvae.config.training import A_GROUP_EACH
-from foundation.fields import SECTION, Flag, NonNegative, Number, Positive, Range, Section, Whole
+from foundation.fields import SECTION, Flag, Many, Name, NonNegative, Number, Positive, Range, Section, Whole
 from foundation.files import digest_file
 
 
@@ -39,6 +40,12 @@ class Settings(Section):
 
     encoder: Literal["gaussian", "deterministic"] | None = None
     """a Gaussian posterior or a point: `ae_mmd` and `wae_mmd` take both; `null` for the method's"""
+
+    contexts: Many[Name] = ()
+    """the contexts of the data set whose training and validation rows are read; all that have any, if none is named"""
+
+    module: Module = field(default_factory=Module)
+    """the context module of `context` and `context_pooled`, [below](#a-context-module)"""
 
     mmd: Mmd = field(default_factory=Mmd)
     """how codes and prior are compared, [below](#an-mmd): `ae_mmd` has a `queue` of 768, `aux_mmd` one of 960 and a

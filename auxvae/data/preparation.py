@@ -7,6 +7,7 @@ HELD bytes. Both are prepared once for all runs of a process that see the same: 
 
 from __future__ import annotations
 
+import copy
 import math
 from functools import lru_cache
 from typing import NamedTuple
@@ -57,7 +58,19 @@ class Prepared(NamedTuple):
             return Stream(self.images, aux, size, device, augmentation)
         rows, context = torch.from_numpy(self.numbers), torch.from_numpy(self.context)
         batch = batch_of(self.images, aux.values, rows, precision, aux.observed, context)
-        return Loader(batch.to(device), size, augmentation)
+        return Loader(batch.to(device), size, augmentation, apart=run.composition.module == "contexts")
+
+    def of(self, run: Run) -> Prepared:
+        """The rows of the contexts that a run is trained on."""
+        numbers = [number for number, each in enumerate(run.dataset.contexts) if each in run.contexts]
+        chosen = np.flatnonzero(np.isin(self.context, numbers))
+        if not run.settings.contexts or len(chosen) == len(self.context) or isinstance(self.images, StoredImages):
+            return self
+        kind, index = copy.copy(self.likelihood), torch.from_numpy(chosen)
+        if kind.precision is not None:
+            kind.precision = kind.precision[index]
+        factors = {name: values[chosen] for name, values in self.factors.items()}
+        return Prepared(self.numbers[chosen], self.context[chosen], factors, kind, self.images[index])
 
 
 class View(NamedTuple):

@@ -63,6 +63,7 @@ class AutoencoderModel(Model):
         self.prior_variance = variance.to(device)
         self.is_aux = (torch.arange(run.network.latents) < len(run.variables)).float().to(device)
         self.owner = torch.tensor(_owners(run), device=device)
+        self.sets = torch.tensor(run.sets, dtype=torch.float32, device=device)
         self.queue = empty_queue(run.mmd.queue if self._needs("mmd.queue") else 0, run.network.latents, device)
         self.earlier = empty_queue(self._earlier(), 2 * run.network.latents, device)
         self.factor_moments, self.product_moments = self._moments_of_factors()
@@ -147,7 +148,7 @@ class AutoencoderModel(Model):
     def loss(self, batch: Batch, draws: Draws, progress: Float[Tensor, ""]) -> Loss:
         """Every term of the run's method on a batch."""
         aux, observed = self._auxiliaries(batch)
-        posterior, reconstruction = self.network(batch.images, aux, draws.noise)
+        posterior, reconstruction = self._reconstructed(batch, aux, draws.noise, progress)
         inputs = TermInputs(
             images=batch.images,
             precision=batch.precision,
@@ -171,6 +172,20 @@ class AutoencoderModel(Model):
         )
         terms = {name: function(inputs, self.fixed) for name, function in self.functions.items()}
         return Loss(terms, Posterior(*(each.detach() for each in posterior)))
+
+    def _reconstructed(
+        self, batch: Batch, aux: Codes, noise: Codes, progress: Float[Tensor, ""]
+    ) -> tuple[Posterior, Float[Tensor, "B C H W"]]:
+        """Posterior and reconstruction; a context module normalises by the batch, and after training by all."""
+        network = self.network
+        if network.module is None:
+            both: tuple[Posterior, Tensor] = network(batch.images, aux, noise)
+            return both
+        posterior, sets = network.posterior(batch.images, aux, noise), self.sets[batch.context]
+        latents = network.module(posterior.sample, sets, "batch" if network.training else "running")
+        if self.run.settings.module.start:
+            latents = torch.where(progress < self.run.settings.module.start, posterior.sample, latents)
+        return posterior, network.decode(latents)
 
     def _padded(self, aux: Float[Tensor, "B a"]) -> Codes:
         """Auxiliary variables with a column for every latent, 0 for the residual ones."""
@@ -204,10 +219,18 @@ class AutoencoderModel(Model):
         copied = self.is_aux * (self.run.composition.conditional == "copied")
         return mean, torch.where(copied > 0, POINT, log_variance)
 
-    def decode(self, latents: Codes) -> Float[Tensor, "B C H W"]:
-        """Images on the likelihood's scale."""
-        images: Tensor = self.network.decode(latents)
+    def decode(self, latents: Codes, context: Int[Tensor, " B"] | None = None) -> Float[Tensor, "B C H W"]:
+        """Images on the likelihood's scale, in contexts by number or the observational one."""
+        images: Tensor = self.network.decode(latents, self._sets(len(latents), context))
         return images
+
+    def _sets(self, count: int, context: Int[Tensor, " B"] | int | None) -> Float[Tensor, "B m"] | None:
+        """The sets of contexts by number, for so many rows; None without a context module."""
+        if self.network.module is None:
+            return None
+        if context is None:
+            return self.sets.new_zeros(count, self.sets.shape[1])
+        return self.sets[context].expand(count, -1)
 
     def divergence(self, aux: Float[Tensor, "N a"], posterior: Posterior) -> Float[Tensor, " N"] | None:
         """KL from N(u_j, v) or the learned prior, and of residual latents from theirs; nothing of copied latents."""
@@ -226,7 +249,7 @@ class AutoencoderModel(Model):
         samples: Codes = self.prior.sample(aux, source)
         return samples
 
-    def sample(self, count: int, source: torch.Generator) -> Float[Tensor, "B C H W"]:
+    def sample(self, count: int, source: torch.Generator, context: int | None = None) -> Float[Tensor, "B C H W"]:
         """Images decoded from samples of the prior, at the auxiliary variables of training rows drawn at random."""
         aux = self._padded(some_rows(self.aux_rows, count, source))
         prior = self._prior_of(aux.to(self.device))
@@ -238,7 +261,8 @@ class AutoencoderModel(Model):
         residual = self.sample_prior(aux[:, :count_aux], source)
         if residual is not None:
             z[:, count_aux:] = residual.to(self.device)
-        return self.decode(z)
+        images: Tensor = self.network.decode(z, self._sets(count, context), "prior")
+        return images
 
     def memory(self) -> dict[str, Tensor]:
         """The queues of codes."""
@@ -246,11 +270,23 @@ class AutoencoderModel(Model):
         return {f"{name}.{part}": each for name, queue in queues.items() for part, each in queue._asdict().items()}
 
     def after_step(self, batch: Batch, codes: Posterior) -> None:
-        """Push the codes of the batch into the queues."""
+        """Push the codes of the batch into the queues; clamp the effects of a context module, and follow its codes."""
         if len(self.queue.codes):
             self.queue.push(codes.sample)
         if len(self.earlier.codes):
             self.earlier.push(torch.cat([codes.sample, self._auxiliaries(batch)[0]], 1))
+        if self.network.module is not None:
+            self.network.module.clamp()
+            self.network.module.follow(codes.sample, self.sets[batch.context])
+
+    def resting(self) -> list[tuple[list[nn.Parameter], tuple[float, float]]]:
+        """The context module until its start, and from there encoder and decoder until their release."""
+        module, start, release = self.network.module, self.run.settings.module.start, self.run.settings.module.release
+        if module is None or not (start or release):
+            return []
+        parts = (self.network.encoder, self.network.head, self.network.decoder)
+        others = [parameter for part in parts for parameter in part.parameters()]
+        return [(list(module.parameters()), (0.0, start)), (others, (start, release))]
 
     def companion_parameters(self) -> list[nn.Parameter]:
         """The companion network's parameters."""

@@ -2,7 +2,8 @@
 
     q(z|x) = N(mu, diag sigma^2), mu and log sigma^2 linear in the backbone's features; or z = mu(x), a deterministic
     autoencoder. A method whose encoder sees the factors (config.methods) appends u to the features and adds a layer of
-    256 units. Where the auxiliary variables are copied (cvae), the auxiliary latents are u itself.
+    256 units. Where the auxiliary variables are copied (cvae), the auxiliary latents are u itself. A context module
+    (models.context_module) stands before the decoder where the method has one.
 
 Deviations: a linear output on standardised images where the likelihood's scale has no bounds (a sigmoid stalls at the
 mean image on faint galaxies), and log sigma^2 clamped to [-20, 10], or to [-8, 2] where no KL divergence bounds it.
@@ -22,6 +23,7 @@ from auxvae.config.terms import TERMS
 from auxvae.data.components import Components
 from auxvae.data.randomness import generator
 from auxvae.models.backbones import ACTIVATIONS, Backbone, Shape, uniform_weights
+from auxvae.models.context_module import ContextModule, Sizes, Source
 from auxvae.models.model import POINT, Posterior
 
 WITH_FACTORS = 256  # units of the layer that joins features and factors
@@ -44,7 +46,7 @@ class Autoencoder(nn.Module):
         outputs = shape.latents * (1 if self.deterministic else 2)
         self.head = self._head(backbone.features, shape.latents, outputs, act)
         self.decoder = backbone.decoder
-        self.companion = _companion(run)
+        self.companion, self.module = _companion(run), _module(run)
         bounded = any(name == "kl_free" or TERMS[name].needs_density for name in run.terms)
         self.range = (POINT, 10.0) if bounded else (-8.0, 2.0)
         self.mean, self.std = mean, std
@@ -68,21 +70,31 @@ class Autoencoder(nn.Module):
             mean, log_variance = torch.where(residual, mean, u), log_variance.masked_fill(~residual, 0.0)
         return mean, log_variance.clamp(*self.range)
 
-    def decode(self, latents: Float[Tensor, "B d"]) -> Float[Tensor, "B C S S"]:
-        """Images (B, C, S, S) on the likelihood's scale from latents (B, d_Z)."""
+    def decode(
+        self, latents: Float[Tensor, "B d"], sets: Float[Tensor, "B m"] | None = None, by: Source = "running"
+    ) -> Float[Tensor, "B C S S"]:
+        """Images (B, C, S, S) on the likelihood's scale from latents (B, d_Z), and the sets of a context module."""
+        if self.module is not None and sets is not None:
+            latents = self.module(latents, sets, by)
         outputs = self.decoder(latents)
         return outputs * self.std + self.mean if self.std else torch.sigmoid(outputs)
 
-    def forward(
+    def posterior(
         self, images: Float[Tensor, "B C S S"], u: Float[Tensor, "B d"], noise: Float[Tensor, "B d"]
-    ) -> tuple[Posterior, Float[Tensor, "B C S S"]]:
-        """Posterior and reconstruction of a sample z = mu + sigma * noise, or of the point z = mu."""
+    ) -> Posterior:
+        """Posterior and a sample z = mu + sigma * noise of it, or the point z = mu."""
         mean, log_variance = self.encode(images, u)
         sample = mean if self.deterministic else mean + noise * (0.5 * log_variance).exp()
         if self.copied:
             sample = torch.cat([u[:, : self.copied], sample[:, self.copied :]], 1)
-        reconstruction = self.decode(sample.detach() if self.detached_decoder else sample)
-        return Posterior(mean, log_variance, sample), reconstruction
+        return Posterior(mean, log_variance, sample)
+
+    def forward(
+        self, images: Float[Tensor, "B C S S"], u: Float[Tensor, "B d"], noise: Float[Tensor, "B d"]
+    ) -> tuple[Posterior, Float[Tensor, "B C S S"]]:
+        """Posterior and reconstruction of its sample, without a context module."""
+        posterior = self.posterior(images, u, noise)
+        return posterior, self.decode(posterior.sample.detach() if self.detached_decoder else posterior.sample)
 
 
 def _companion(run: Run) -> nn.Module | None:
@@ -93,12 +105,25 @@ def _companion(run: Run) -> nn.Module | None:
     return built
 
 
+def _module(run: Run) -> ContextModule | None:
+    if not run.concepts:
+        return None
+    concepts, latents, module = len(run.concepts), run.network.latents, run.settings.module
+    sizes = Sizes(concepts, latents // concepts, module.units, module.depth, latents)
+    trained = {each: run.sets[run.dataset.contexts.index(each)] for each in run.contexts}
+    sets = torch.tensor(sorted({*trained.values()}), dtype=torch.float32)
+    return ContextModule(sizes, sets, module.mask, module.cut)
+
+
 def build(run: Run, mean: float, std: float, bounded: bool, components: Components | None = None) -> Autoencoder:
     """The networks of a run, with weights that depend on the run's seed alone."""
     if components is not None:
         mean, std = 0.0, 1.0  # the network centres and scales each component
     with torch.random.fork_rng(devices=()):  # torch's own initial weights are replaced here
         network = Autoencoder(run, mean, 0.0 if bounded else std, components)
-    uniform_weights(network, generator(run.seed, "weights"))
+    source = generator(run.seed, "weights")
+    uniform_weights(network, source)
+    if network.module is not None:
+        network.module.reset(source)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network

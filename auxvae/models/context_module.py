@@ -14,9 +14,10 @@ context selects weights and does nothing else: no label enters the loss.
 
 Normalisation is by the batch in training, which holds one context: what an intervention shifts is taken out of z, and
 has to be learned by the weights of S. Batches of several contexts do not learn them. After training it is by
-moments for each block and state (in S or not), so that any S can be asked for, whichever contexts were trained:
+moments that any S has, whichever sets were trained:
 
-    running    of codes of images, averaged over the last batches: reconstructions, and images with z kept
+    running    of codes of images, averaged over the last batches of each trained set; of another set, for each
+               concept, the mean over the trained sets that agree on it: reconstructions, and images with z kept
     prior      of fixed samples of the prior: images of the model's own
 
 Deviations. Batch norm's usual averages over all contexts are no context's. `mask: intervened` leaves W_obs dense where
@@ -65,11 +66,16 @@ class ContextModule(nn.Module):
     blocks: Tensor
     off_diagonal: Tensor
     prior: Tensor
+    trained: Tensor
 
     def __init__(
-        self, sizes: Sizes, mask: Literal["always", "intervened"] = "always", cut: Literal["others", "all"] = "others"
+        self,
+        sizes: Sizes,
+        trained: Float[Tensor, "t m"],
+        mask: Literal["always", "intervened"] = "always",
+        cut: Literal["others", "all"] = "others",
     ) -> None:
-        """Weights are left to `reset`, which draws them from a generator."""
+        """`trained`: the sets of the training rows, each once. Weights are left to `reset`, which draws them."""
         super().__init__()
         self.sizes, self.dense_obs, self.cut_all = sizes, mask == "intervened", cut == "all"
         m, width = sizes.concepts, sizes.concepts * sizes.latents
@@ -83,10 +89,10 @@ class ContextModule(nn.Module):
         self.effects_observed, self.effects_intervened = (nn.Parameter(torch.zeros(codes, codes)) for _ in range(2))
         self.effects_bias = nn.Parameter(torch.zeros(codes))
         self.unpool = nn.Linear(codes, sizes.outputs)
-        states = 3 if self.dense_obs else 2
         for i, (_, out) in enumerate(pairs):
-            self.register_buffer(f"mean_{i}", torch.zeros(states, m * out))
-            self.register_buffer(f"variance_{i}", torch.ones(states, m * out))
+            self.register_buffer(f"mean_{i}", torch.zeros(len(trained), m * out))
+            self.register_buffer(f"variance_{i}", torch.ones(len(trained), m * out))
+        self.register_buffer("trained", trained, persistent=False)
         self.register_buffer("blocks", blocks(m, sizes.latents), persistent=False)
         self.register_buffer("off_diagonal", 1 - blocks(m, sizes.widths[-1]), persistent=False)
         prior = torch.randn(PRIOR_ROWS, width, generator=generator(0, "prior of the context module"))
@@ -96,11 +102,11 @@ class ContextModule(nn.Module):
     def reset(self, source: torch.Generator) -> None:
         """Initial weights: uniform within 1 / sqrt(fan-in of a block), effects within 1 / sqrt((m - 1) k)."""
         sizes = self.sizes
-        for weight in (self.observed, self.intervened):
+        for weight in (self.observed, self.intervened, self.bias):
             _uniform(weight, sizes.latents**-0.5, source)
         for stage in self.stages:
             _uniform(stage, stage.shape[-1] ** -0.5, source)
-        for effects in (self.effects_observed, self.effects_intervened):
+        for effects in (self.effects_observed, self.effects_intervened, self.effects_bias):
             _uniform(effects, max(1, (sizes.concepts - 1) * sizes.widths[-1]) ** -0.5, source)
         for tensor in (self.unpool.weight, self.unpool.bias):
             _uniform(tensor, self.unpool.weight.shape[1] ** -0.5, source)
@@ -114,14 +120,13 @@ class ContextModule(nn.Module):
 
     @torch.no_grad()
     def follow(self, z: Latents, sets: Sets) -> None:
-        """Take the moments of a batch of one context into the running ones, for the state of each block."""
-        h = self._noise(z, sets)
+        """Take the moments of a batch of one context into the running ones of its set."""
+        h, is_set = self._noise(z, sets), (self.trained == sets[:1]).all(1, keepdim=True).to(z)
         for i, stage in enumerate(self.stages):
             h = _blockwise(stage, h)
             moments = _moments(h)
-            state = self._states(sets[:1], stage.shape[1])[:, 0]
             for running, now in zip(self._running(i), moments, strict=True):
-                running.copy_(running + MOMENTUM * state * (now - running))
+                running.copy_(running + MOMENTUM * is_set * (now - running))
             h = self._normalised(i, h, moments)
 
     def forward(self, z: Latents, sets: Sets, by: Source = "running") -> Float[Tensor, "B outputs"]:
@@ -144,9 +149,13 @@ class ContextModule(nn.Module):
         for i, stage in enumerate(self.stages):
             h, references = _blockwise(stage, h), [_blockwise(stage, each) for each in references]
             of_references = [_moments(each) for each in references]
-            of_prior = [torch.stack(each) for each in zip(*of_references, strict=True)]
-            by_state = self._running(i) if by == "running" else of_prior
-            moments = _moments(h) if by == "batch" else self._chosen(by_state, sets, stage.shape[1])
+            if by == "batch":
+                moments = _moments(h)
+            elif by == "running":
+                moments = _chosen(self._running(i), self._shares(sets), stage.shape[1])
+            else:
+                of_prior = [torch.stack(each) for each in zip(*of_references, strict=True)]
+                moments = _chosen(of_prior, self._states(sets), stage.shape[1])
             h = self._normalised(i, h, moments)
             references = [self._normalised(i, *each) for each in zip(references, of_references, strict=True)]
         return h
@@ -155,8 +164,8 @@ class ContextModule(nn.Module):
         mean, variance = moments
         return gelu((h - mean) * (variance + EPSILON).rsqrt() * self.scales[i] + self.shifts[i])
 
-    def _running(self, i: int) -> list[Float[Tensor, "s n"]]:
-        """Mean and variance of a stage for each state."""
+    def _running(self, i: int) -> list[Float[Tensor, "t n"]]:
+        """Mean and variance of a stage for each trained set."""
         return [self.get_buffer(f"mean_{i}"), self.get_buffer(f"variance_{i}")]
 
     def _noise(self, z: Latents, sets: Sets) -> Latents:
@@ -179,19 +188,22 @@ class ContextModule(nn.Module):
         masked = gelu(self.prior @ (self.observed * self.blocks).T + self.bias)
         return [masked, self._noise(self.prior, rows + 1), none]
 
-    def _states(self, sets: Sets, units: int) -> Float[Tensor, "s B n"]:
-        """Which state each unit is in, as 0 and 1: its concept not in S, in S, and where S is empty, if that is one."""
-        chosen = sets.repeat_interleave(units, 1)
+    def _states(self, sets: Sets) -> Float[Tensor, "s B m"]:
+        """The state of each concept, as 0 and 1: not in S, in S, and where S is empty, if that is one."""
         if not self.dense_obs:
-            return torch.stack([1 - chosen, chosen])
-        is_empty = (sets.amax(1, keepdim=True) == 0).to(sets) + torch.zeros_like(chosen)
-        return torch.stack([(1 - chosen) * (1 - is_empty), chosen, is_empty])
+            return torch.stack([1 - sets, sets])
+        is_empty = (sets.amax(1, keepdim=True) == 0).to(sets) + torch.zeros_like(sets)
+        return torch.stack([(1 - sets) * (1 - is_empty), sets, is_empty])
 
-    def _chosen(self, by_state: list[Float[Tensor, "s n"]], sets: Sets, units: int) -> Moments:
-        """Mean and variance for each row and unit, by the state of its concept."""
-        states = self._states(sets, units)
-        mean, variance = ((states * each[:, None]).sum(0) for each in by_state)
-        return mean, variance
+    def _shares(self, sets: Sets) -> Float[Tensor, "t B m"]:
+        """By which share each trained set tells the moments of each concept: its own set alone, if it was trained."""
+        agree = (self.trained[:, None] == sets).to(sets)
+        if self.dense_obs:  # where S is empty the noise layer is another one
+            empty = (each.amax(-1, keepdim=True) == 0 for each in (self.trained[:, None], sets))
+            agree = agree * torch.eq(*empty).to(sets)
+        same = agree.amin(2, keepdim=True)
+        shares = torch.where(same.amax(0) > 0, same + torch.zeros_like(agree), agree)
+        return shares / shares.sum(0).clamp(min=1)
 
 
 def blocks(count: int, size: int) -> Float[Tensor, "n n"]:
@@ -205,6 +217,13 @@ def pooled(effects: Float[Tensor, "c c"], concepts: int) -> Float[Tensor, "m m"]
     size = len(effects) // concepts
     norms: Tensor = effects.reshape(concepts, size, concepts, size).square().sum((1, 3)).sqrt()
     return norms
+
+
+def _chosen(each: list[Float[Tensor, "s n"]], shares: Float[Tensor, "s B m"], units: int) -> Moments:
+    """Mean and variance for each row and unit, by the shares of those that there are."""
+    by_unit = shares.repeat_interleave(units, 2)
+    mean, variance = ((by_unit * moment[:, None]).sum(0) for moment in each)
+    return mean, variance
 
 
 def _moments(values: Latents) -> Moments:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from auxvae.config.networks import FAMILIES
@@ -74,8 +74,11 @@ class Model(ABC):
     def encode(self, batch: Batch) -> tuple[Codes, Codes]:
         """Mean and log variance of the posterior, each (B, d_Z); a latent without a width has log variance POINT."""
 
-    def decode(self, latents: Codes) -> Float[Tensor, "B C H W"]:
-        """Images on the likelihood's scale."""
+    def decode(self, latents: Codes, context: Int[Tensor, " B"] | None = None) -> Float[Tensor, "B C H W"]:
+        """Images on the likelihood's scale; context: the number of each one's, the observational one if left out.
+
+        Models that know nothing of contexts give the same images in all of them.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not decode")
 
     def divergence(self, aux: Float[Tensor, "N a"], posterior: Posterior) -> Float[Tensor, " N"] | None:
@@ -86,8 +89,8 @@ class Model(ABC):
         """Samples of the prior of the residual latents at these auxiliary variables, None without a fixed prior."""
         return None
 
-    def sample(self, count: int, source: torch.Generator) -> Float[Tensor, "B C H W"]:
-        """So many images of the model's own, on the likelihood's scale."""
+    def sample(self, count: int, source: torch.Generator, context: int | None = None) -> Float[Tensor, "B C H W"]:
+        """So many images of the model's own, on the likelihood's scale, in a context of the data set if it has one."""
         raise NotImplementedError(f"{type(self).__name__} does not decode")
 
     def draw(self, seed: int, purpose: str, index: int, steps: int, rows: int) -> Any:
@@ -103,6 +106,10 @@ class Model(ABC):
 
     def after_step(self, batch: Batch, codes: Posterior) -> None:  # noqa: B027, most families have nothing to do here
         """Called after each step of the optimiser: projections, moving averages, queues."""
+
+    def resting(self) -> list[tuple[list[nn.Parameter], tuple[float, float]]]:
+        """Parameters that rest from one share of the training to another, each in one group at most."""
+        return []
 
     def companion_parameters(self) -> list[nn.Parameter]:
         """Parameters with a learning rate of their own (those of a discriminator, say)."""

@@ -31,7 +31,7 @@ from auxvae.data.run_folder import claimed, finish
 from auxvae.data.store import Store, open_store
 from auxvae.models.model import Model, TrainingData, draws_at, make_model
 from auxvae.training.checkpoint import resume, save_checkpoint
-from auxvae.training.optimiser import adam, rate, set_rate
+from auxvae.training.optimiser import adam, rates, set_rates
 from auxvae.training.state import State, weights
 from foundation.console import at, log, span
 from foundation.faults import Fault, Refused, Words
@@ -89,6 +89,7 @@ class Trainer:
         """Read the data, build the model and take up the checkpoint, if there is one."""
         self.run, self.work, self.device = run, work, device
         self.scaling, train, validation = prepare(run, store)
+        train, validation = train.of(run), validation.of(run)
         self.loader, self.validation = (each.batches(run, self.scaling, device) for each in (train, validation))
         data = TrainingData(train.likelihood, self.scaling, store.columns("train"), *train.aux(run, self.scaling))
         self.model: Model = make_model(run, data, device)
@@ -163,7 +164,7 @@ class Trainer:
     def _step(self, batch: Batch, draws: object, progress: Tensor, i: int) -> None:
         """One step of the optimiser; the values of the terms stay on the device until the epoch is closed."""
         state, training = self.state, self.run.training
-        set_rate(state.optimiser, rate(training.schedule, state.step, self.total))
+        set_rates(state.optimiser, rates(state.optimiser, training.schedule, state.step, self.total))
         loss = self.model.loss(batch, draws, progress)
         values = torch.stack([loss.terms[name] for name in self.run.terms])
         state.optimiser.zero_grad(set_to_none=True)
@@ -201,10 +202,12 @@ class Trainer:
         """Mean of every term over the validation rows, (terms,), on the CPU, and the posterior means, (N, d_Z)."""
         draws = self.draws("validation", 0, self.validation.steps, self.validation.size)
         values, means, done = [], [], torch.ones((), device=self.device)
+        self.model.network.eval()
         for i, batch in enumerate(self.validation.in_order()):
             loss = self.model.loss(batch, draws_at(draws, i), done)
             values.append(torch.stack([loss.terms[name] for name in self.run.terms]))
             means.append(loss.codes.mean)
+        self.model.network.train()
         return torch.stack(values).mean(0).cpu(), torch.cat(means)
 
     def _refuse_infinite(self, values: Tensor) -> None:

@@ -21,10 +21,12 @@ LOWEST = 0.02  # share of the largest rate at which one_cycle starts
 
 def adam(model: Model, training: Training, fused: bool = True) -> torch.optim.Adam:
     """Adam for the model's parameters, and with a shorter memory for those of its companion network."""
-    companion = model.companion_parameters()
-    apart = {id(parameter) for parameter in companion}
-    groups = [_group([p for p in model.network.parameters() if id(p) not in apart], training.learning_rate)]
-    groups[0]["betas"] = (0.9, training.beta2)
+    companion, resting = model.companion_parameters(), model.resting()
+    apart = {id(p) for group in (companion, *(parameters for parameters, _ in resting)) for p in group}
+    others = [p for p in model.network.parameters() if id(p) not in apart]
+    betas, largest = {"betas": (0.9, training.beta2)}, training.learning_rate
+    groups = [_group(others, largest) | betas] if others else []
+    groups += [_group(parameters, largest) | betas | {"rest": rest} for parameters, rest in resting]
     if companion:
         groups.append(_group(companion, training.second_learning_rate) | {"betas": COMPANION_BETAS})
     return torch.optim.Adam(groups, lr=training.learning_rate, fused=fused)
@@ -33,13 +35,21 @@ def adam(model: Model, training: Training, fused: bool = True) -> torch.optim.Ad
 def _group(parameters: list[torch.nn.Parameter], largest: float) -> dict[str, object]:
     """Parameters with a learning rate that is a tensor, so that runs which differ in it can be stacked."""
     rate = parameters[0].detach().new_full((), largest)
-    return {"params": parameters, "largest": largest, "lr": rate}
+    return {"params": parameters, "largest": largest, "lr": rate, "rest": (0.0, 0.0)}
 
 
-def set_rate(optimiser: torch.optim.Adam, share: float) -> None:
-    """Every learning rate as this share of its largest value."""
-    for group in optimiser.param_groups:
-        group["lr"].fill_(group["largest"] * share)
+def rates(optimiser: torch.optim.Adam, schedule: str, step: int, steps: int) -> list[float]:
+    """The learning rate of each group at a step; 0 while the group rests."""
+    share = rate(schedule, step, steps)
+    rests = (group["rest"] for group in optimiser.param_groups)
+    awake = (not first <= step / steps < end for first, end in rests)
+    return [group["largest"] * share * now for group, now in zip(optimiser.param_groups, awake, strict=True)]
+
+
+def set_rates(optimiser: torch.optim.Adam, values: list[float]) -> None:
+    """Every group's learning rate."""
+    for group, value in zip(optimiser.param_groups, values, strict=True):
+        group["lr"].fill_(value)
 
 
 def rate(schedule: str, step: int, steps: int) -> float:

@@ -11,7 +11,7 @@ for every method, and compares the bytes with those of a stack that is not recor
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -24,7 +24,7 @@ from auxvae.models.model import Loss, Model, Posterior
 from auxvae.models.stacked_layers import in_bfloat16, stackable
 from auxvae.training.convolution_choice import chosen_products
 from auxvae.training.loop import Trainer
-from auxvae.training.optimiser import rate
+from auxvae.training.optimiser import rates
 from auxvae.training.stacked_tensors import (
     StackedRows,
     Tensors,
@@ -75,8 +75,8 @@ class StackedModel:
 
     @torch.no_grad()
     def after_step(self, batch: Batch, codes: Posterior) -> None:
-        """What every model does after a step of the optimiser, to its varying attributes."""
-        vmap(self._after_step)(self.varying, batch, codes)
+        """What every model does after a step of the optimiser, to its tensors and varying attributes."""
+        vmap(self._after_step)(self.parameters, self.buffers, self.varying, batch, codes)
 
     def _member(self, varying: Mapping[str, Any]) -> Model:
         model = copy.copy(self.model)
@@ -88,23 +88,28 @@ class StackedModel:
         self, parameters: Tensors, buffers: Tensors, varying: Mapping[str, Any], batch: Batch, draws: Any, done: Tensor
     ) -> tuple[Tensor, Posterior]:
         tensors = {f"network.{name}": each for name, each in (parameters | buffers).items()}
-        loss: Loss = functional_call(_Call(self._member(varying)), tensors, (batch, draws, done))
+        member = self._member(varying)
+        loss: Loss = functional_call(_Call(member, member.loss), tensors, (batch, draws, done))
         return torch.stack([loss.terms[name] for name in self.terms]), loss.codes
 
-    def _after_step(self, varying: Mapping[str, Any], batch: Batch, codes: Posterior) -> Posterior:
-        self._member(varying).after_step(batch, codes)
+    def _after_step(
+        self, parameters: Tensors, buffers: Tensors, varying: Mapping[str, Any], batch: Batch, codes: Posterior
+    ) -> Posterior:
+        tensors = {f"network.{name}": each for name, each in (parameters | buffers).items()}
+        member = self._member(varying)
+        functional_call(_Call(member, member.after_step), tensors, (batch, codes))
         return codes
 
 
 class _Call(nn.Module):
-    """A model's loss as a module, so that its network's tensors can be replaced for one call."""
+    """A function of a model as a module, so that its network's tensors can be replaced for one call."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, function: Callable[..., Any]) -> None:
         super().__init__()
-        self.network, self.loss = model.network, model.loss
+        self.network, self.function = model.network, function
 
-    def forward(self, batch: Batch, draws: Any, progress: Tensor) -> Loss:
-        return self.loss(batch, draws, progress)
+    def forward(self, *inputs: Any) -> Any:
+        return self.function(*inputs)
 
 
 class TrainingStep:
@@ -154,8 +159,8 @@ class TrainingStep:
     def _rates(self, epoch: int) -> Float[Tensor, "S groups"]:
         """The learning rates of an epoch, on the CPU."""
         first, steps = self.trainers[0], self.trainers[0].loader.steps
-        shares = [rate(first.run.training.schedule, epoch * steps + i, first.total) for i in range(steps)]
-        return torch.tensor([[group["largest"] * share for group in self.optimiser.param_groups] for share in shares])
+        schedule = first.run.training.schedule
+        return torch.tensor([rates(self.optimiser, schedule, epoch * steps + i, first.total) for i in range(steps)])
 
     def __call__(self) -> None:
         """Forward, backward, clip, optimiser, and the values of the terms."""
@@ -195,10 +200,12 @@ class ValidationStep:
 
     @torch.no_grad()
     def __call__(self) -> None:
-        """The next batch."""
+        """The next batch; a model knows by its network's mode that it is not trained on it."""
+        self.model.model.network.eval()
         order, *draws = (each.index_select(0, self.step)[0] for each in (self.order, *self.draws))
         values, codes = self.model(self.rows.batch(order), self.draws._make(draws), self.done)
         self.values.index_copy_(1, self.step, values[:, None])
+        self.model.model.network.train()
         self.means.index_copy_(1, self.step, codes.mean[:, None])
         self.step.add_(1)
 

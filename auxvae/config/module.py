@@ -1,0 +1,47 @@
+"""The context module of a run (auxvae.models.context_module): its sizes, and when it is trained.
+
+    end to end   start 0, release 0            module and autoencoder together from the first step
+    fine-tuned   start 0.4, release 0.5, say   an autoencoder first, then the module alone, then both
+    frozen       start 0.5, release 1, say     an autoencoder first, then the module alone
+
+each as shares of the training. Before `start` the decoder gets the latents as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic.dataclasses import dataclass
+
+from foundation.faults import Fault
+from foundation.fields import SECTION, Number, Range, Section, Whole
+
+
+@dataclass(frozen=True, config=SECTION)
+class Module(Section):
+    """The context module: a block of latents for each concept, `network.latents` divided by their number."""
+
+    units: Annotated[Whole, Range(1, 512)] = 8
+    """of each concept, k of the paper"""
+
+    depth: Annotated[Whole, Range(1, 8)] = 2
+    """stages of the expressive layer, from the latents of a concept to its units: one less"""
+
+    mask: Literal["always", "intervened"] = "always"
+    """whether the noise layer has a block for each concept in every context, or is dense where nothing is done, as in
+    the released code"""
+
+    cut: Literal["others", "all"] = "others"
+    """what a concept that is intervened on no longer hears: the others that are not, as published, or all others"""
+
+    start: Annotated[Number, Range(0, 1)] = 0.0
+    """share of the training after which the module takes part; before it the decoder gets the latents"""
+
+    release: Annotated[Number, Range(0, 1)] = 0.0
+    """share of the training until which, from `start` on, the module alone is trained; 1: to the end"""
+
+    def faults(self) -> Iterator[Fault]:
+        """A module that never takes part."""
+        if self.start >= 1:
+            yield Fault(".start", self.start, "the module takes part before the end", "lower it")

@@ -1,0 +1,215 @@
+"""Runs with a context module, on galaxies in contexts: what is trained when, restarts, stacks, sets, bad configs."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from auxvae.analysis.model import TrainedModel
+from auxvae.config.run import Run
+from auxvae.data.preparation import prepare
+from auxvae.data.store import Store
+from auxvae.models.autoencoder import build
+from auxvae.training import loop, stack
+from auxvae.training.loop import open_trainer
+from simulations.draw import simulate
+from tests.auxvae.test_stack import agree_with_the_plain_loop, seeds_of
+from tests.auxvae.test_train import STACKED, bytes_of, killed_and_whole
+from tests.conftest import TINY, refusal, study_of
+
+CPU = torch.device("cpu")
+BRIGHTER, LARGER = {"flux": {"mean": 1, "std": 0.5}}, {"radius": {"low": 0.5, "high": 0.9}}
+CONTEXTS = {
+    "larger": {"do": LARGER},
+    "obs": {},
+    "brighter": {"do": BRIGHTER},
+    "both": {"do": {**BRIGHTER, **LARGER}, "share": 0.2, "held_out": True},
+}
+METHODS = ["context", "context_pooled"]
+
+
+def with_contexts(**group):
+    """The tiny study on galaxies in contexts, with one group of runs."""
+    config = copy.deepcopy(TINY)
+    config["datasets"]["galaxies"] |= {"mechanisms": {"radius": {"flux": 0.7}}, "contexts": CONTEXTS}
+    small = {"network": {"name": "components", "latents": 8, "width": 8}, "training": {"epochs": 2, "batch": 16}}
+    return {**config, "coverages": {}, **small, "runs": [group]}
+
+
+def run_of(**group) -> Run:
+    """The first run of such a study."""
+    return study_of(with_contexts(**group))[1].runs[0]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """The store of galaxies in contexts."""
+    declared, _ = study_of(with_contexts(method="vae"))
+    path = tmp_path_factory.mktemp("contexts") / "galaxies.zarr"
+    simulate(declared.simulated["galaxies"], declared.facts["galaxies"], path)
+    return path
+
+
+def trainer_of(run, store, folder):
+    """A run before its first step."""
+    return open_trainer(run, store, folder, CPU, loop.follow_nothing)
+
+
+def test_concepts_are_the_contexts_that_intervene_and_sets_follow_their_order():
+    run = run_of(method="context")
+    assert [each.name for each in run.concepts] == ["larger", "brighter"]
+    assert run.sets == ((1, 0), (0, 0), (0, 1), (1, 1))
+    assert run_of(method="context_pooled").sets == ((0, 0),) * 4
+    assert run_of(method="context", contexts=["obs", "brighter"]).sets == ((0,), (0,), (1,), (0,))
+    assert run_of(method="vae").concepts == ()
+
+
+@pytest.mark.parametrize("contexts", [(), ("obs",), ("larger", "obs")])
+@pytest.mark.parametrize("method", ["vae", *METHODS])
+def test_a_run_reads_rows_of_its_contexts_alone_and_the_module_one_context_a_batch(method, contexts, store):
+    if method != "vae" and contexts == ("obs",):
+        return
+    run = run_of(method=method, contexts=list(contexts)) if contexts else run_of(method=method)
+    names = [each.name for each in run.dataset.contexts]
+    _, train, validation = prepare(run, Store(store, run.dataset))
+    for rows in (train, validation):
+        read = {names[number] for number in rows.of(run).context}
+        assert read == {*(contexts or ("obs", "larger", "brighter"))}
+    batches = [*train.of(run).batches(run, prepare(run, Store(store, run.dataset))[0], CPU).batches(0, 1)]
+    mixed = any(len(batch.context.unique()) > 1 for batch in batches)
+    assert mixed == (method != "context" and len(contexts) != 1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("settings", [{}, {"mask": "intervened", "cut": "all", "depth": 3}])
+def test_a_stack_agrees_with_the_plain_loop(method, settings, store, tmp_path):
+    agree_with_the_plain_loop(seeds_of(run_of(method=method, module=settings), 2) if settings else
+                              seeds_of(run_of(method=method), 2), store, tmp_path)  # fmt: skip
+
+
+def test_a_members_bytes_do_not_depend_on_its_stack_or_on_a_kill(store, tmp_path):
+    runs = seeds_of(run_of(method="context"), 3)
+    longer = [replace(run, training=replace(run.training, epochs=6)) for run in runs]
+    killed, whole = killed_and_whole(longer, store, tmp_path, STACKED)
+    assert killed == whole
+    stack.train_stack(longer[1:2], store, tmp_path / "one", CPU)
+    assert bytes_of(tmp_path / "one" / "runs" / longer[1].id) == whole[1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_weights_follow_the_seed(method):
+    run = run_of(method=method)
+    one, two, other = (
+        dict(build(each, 0.0, 1.0, False).named_parameters()) for each in (conv(run), conv(run), conv(run, 1))
+    )
+    for name, values in one.items():
+        assert torch.equal(values, two[name])
+        assert "module.scales" in name or "module.shifts" in name or not torch.equal(values, other[name])
+
+
+def conv(run, seed=0):
+    return replace(run, seed=seed, network=replace(run.network, name="conv4"))
+
+
+def gradients(run, store, folder, context):
+    """The names of the parameters that a step on one context trains."""
+    trainer = trainer_of(run, store, folder)
+    batches = [each for each in trainer.loader.batches(0, 1) if (each.context == context).all()]
+    batch = batches[0] if batches else next(trainer.loader.batches(0, 1))
+    draws = trainer.draws("latents", 0, 1, len(batch.rows))
+    loss = trainer.model.loss(batch, draws._make(each[0] for each in draws), torch.tensor(0.9))
+    sum(loss.terms.values()).backward()
+    named = trainer.model.network.named_parameters()
+    return {name for name, each in named if each.grad is not None and (each.grad != 0).any()}, trainer
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_gradients_reach_what_a_context_uses_and_nothing_else(method, store, tmp_path):
+    observational, trainer = gradients(run_of(method=method), store, tmp_path, 1)
+    every = {name for name, _ in trainer.model.network.named_parameters()}
+    assert every - observational == {"module.intervened", "module.effects_intervened"}
+    if method == "context":
+        brighter, _ = gradients(run_of(method=method), store, tmp_path, 2)
+        assert every - brighter == {"module.effects_observed"}  # the other concept hears this one alone
+
+
+@torch.no_grad()
+def weights_at(trainer):
+    return {name: each.clone() for name, each in trainer.model.network.named_parameters()}
+
+
+@pytest.mark.parametrize(("start", "release"), [(0.5, 0.75), (0.5, 1.0), (0.0, 0.0)])
+@pytest.mark.parametrize("stacked", [False, True])
+def test_the_module_waits_for_its_start_and_the_autoencoder_for_its_release(start, release, stacked, store, tmp_path):
+    run = run_of(method="context", module={"start": start, "release": release})
+    trainer = trainer_of(replace(run, training=replace(run.training, epochs=4)), store, tmp_path)
+    epoch = stack.Stack([trainer], lambda trainer: None).epoch if stacked else trainer._epoch
+    trainer.saved, trainer.pause, changed = 0.0, float("inf"), []
+    for _ in range(4):
+        before = weights_at(trainer)
+        epoch()
+        after = weights_at(trainer)
+        moved = {name for name in before if not torch.equal(before[name], after[name])}
+        changed.append((any("module" in name for name in moved), any("module" not in name for name in moved)))
+    done = np.arange(4) / 4
+    assert [each for each, _ in changed] == (done >= start).tolist()
+    assert [each for _, each in changed] == [not start <= share < release for share in done]
+
+
+def test_effects_are_clamped_in_training_and_moments_are_followed(store, tmp_path):
+    run = run_of(method="context")
+    loop.train_run(run, store, tmp_path, CPU)
+    module = trained_of(run, store, tmp_path).model.network.module
+    for effects in (module.effects_observed, module.effects_intervened):
+        assert (
+            effects.min() >= 0 and effects.max() <= 1 and torch.equal(effects * (1 - module.off_diagonal), 0 * effects)
+        )
+    assert not torch.equal(module.get_buffer("mean_0"), torch.zeros_like(module.get_buffer("mean_0")))
+    assert (module.get_buffer("variance_0") != 1).any(1).all()  # of every trained set
+
+
+def trained_of(run, store, folder):
+    """A run as analyses have it, beside all test rows."""
+    opened = Store(store, run.dataset)
+    return TrainedModel(folder / "runs" / run.id, run, opened, opened.read("test"), CPU)
+
+
+def test_images_are_decoded_in_the_contexts_of_their_rows_or_of_others(store, tmp_path):
+    run = run_of(method="context")
+    loop.train_run(run, store, tmp_path, CPU)
+    model = trained_of(run, store, tmp_path)
+    codes, context = model.encode()[0], model.rows.context
+    decoded, places = model.decode(codes), np.flatnonzero(context == 2)
+    torch.testing.assert_close(model.decode(codes[places], places), decoded[places])
+    elsewhere = model.decode(codes[places], np.full(len(places), np.flatnonzero(context == 1)[0]))
+    assert (elsewhere - decoded[places]).abs().max() > 1e-4
+    samples = [model.sample_counts(64, context=number) for number in range(4)]
+    assert all(np.isfinite(each).all() and each.shape == samples[0].shape for each in samples)
+    assert not np.allclose(samples[3], samples[1])
+    assert np.array_equal(model.sample_counts(64, 3), samples[3])
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"contexts": ["obs", "briter"]}, "runs[0].contexts[1]: found 'briter', but galaxies has training rows of"),
+        ({"contexts": ["both"]}, "runs[0].contexts[0]: found 'both', but galaxies has training rows of"),
+        ({"contexts": ["obs"]}, "runs[0].method: found 'context', but context learns a concept from each context"),
+        ({"network": {"latents": 7}}, "runs[0].network.latents: found 7, but context divides the latents among 2"),
+        ({"module": {"start": 1}}, "runs[0].module.start: found 1"),
+        ({"module": {"units": 0}}, "runs[0].module.units: found 0"),
+        ({"training": {"order": "shards"}}, "batches of chosen contexts are taken from images in memory"),
+        ({"method": "vae", "module": {"units": 4}}, "module"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(change, expected):
+    assert any(expected in fault for fault in refusal(with_contexts(**{"method": "context", **change})))
+
+
+def test_data_without_contexts_are_refused(config):
+    config["runs"] = [{"method": "context"}]
+    assert any("context learns a concept from each context that intervenes" in fault for fault in refusal(config))
+    config["runs"] = [{"method": "vae", "contexts": ["obs"]}]
+    assert any("runs[0].contexts[0]: found 'obs', but galaxies has no contexts" in fault for fault in refusal(config))
