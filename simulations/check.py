@@ -7,8 +7,9 @@
 3. The images: the noise-free stamp m drawn from the stored factors explains the stored image x,
    mean (x - m)^2 / var = 1 within 5 standard errors (without noise, x = m to 1e-5 of its peak), and the sampled images
    together are as bright as their factors imply, sum (x - m) m / var = 0 within 5 standard errors.
-4. The physics: flux, shear, radius and PSF measured on noise-free drawings of the same rows agree with the stored
-   factors within the tolerances of `simulations.measurement`.
+4. The physics: flux, shear, radius and PSF, or the colours of quads and the size of their shape, measured on noise-free
+   drawings of the same rows agree with the stored factors within the tolerances of `simulations.measurement` and
+   `simulations.quad_measurement`.
 5. The symmetries that the store declares: each operation on these drawings gives those of the galaxies whose signs it
    flips, to ROUNDING of the peak (drawings by FFT differ by up to 1e-7 of it).
 Steps 2 to 5 need the spec of a simulated store; of converted stores only the first step is checked.
@@ -27,14 +28,14 @@ from numpy.typing import NDArray
 from foundation.console import Progress, counted, log
 from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file, read_json
-from simulations import store
+from simulations import measurement, quad_measurement, store
 from simulations.context_check import context_faults
 from simulations.factors import draw_context, draw_factors, draw_split
 from simulations.facts import read_dataset
-from simulations.galaxy import Stamp, Values, draw, parameters
+from simulations.galaxy import Stamp, Values, parameters
 from simulations.kinds import read_kinds
-from simulations.measurement import measure
 from simulations.noise import noise_std
+from simulations.scenes import draw
 from simulations.spec import Dataset, Scene
 from simulations.symmetries import Symmetry, read_symmetries
 
@@ -42,6 +43,7 @@ SAMPLE = 32  # number of rows that are drawn again
 FAINTEST = 0.1  # expected photons per pixel; for fainter pixels Poisson noise is too far from Gaussian
 ROUNDING = 1e-6
 REMAKE = "make the store again"
+MEASURES = {None: measurement.measure, "quads": quad_measurement.measure}
 OPERATIONS: dict[str, Callable[[Stamp], NDArray[np.float32]]] = {
     "mirror_x": np.fliplr,
     "mirror_y": np.flipud,
@@ -176,7 +178,7 @@ def _sampled(dataset: Dataset, columns: dict[str, Any]) -> Iterator[tuple[int, d
 
 def _images(path: Path, dataset: Dataset, group: zarr.Group, columns: dict[str, Any]) -> Iterator[Fault]:
     """Images that the galaxy of their factors does not explain, one at a time; then the brightness of all together."""
-    light, weight = 0.0, 0.0
+    light, weight, shown = 0.0, 0.0, dataset.scene.kind or "galaxy"
     for row, values in _sampled(dataset, columns):
         stamp = draw(dataset.scene, values).astype(np.float64)
         residual = np.asarray(group["image"][row], dtype=np.float64) - stamp  # type: ignore[index]
@@ -188,7 +190,7 @@ def _images(path: Path, dataset: Dataset, group: zarr.Group, columns: dict[str, 
         excess = _excess(dataset, residual, variance)
         if not abs(excess) < 5:
             value = Words(f"a residual {excess:.3g} standard errors from the noise")
-            yield Fault(f"{path}/image[{row}]", value, "it must show the galaxy of its factors within 5", REMAKE)
+            yield Fault(f"{path}/image[{row}]", value, f"it must show the {shown} of its factors within 5", REMAKE)
     if not abs(light) < 5 * np.sqrt(weight):
         value = Words(f"images {1 + light / weight:.5g} times as bright as their factors imply")
         yield Fault(f"{path}/image", value, f"the ratio must be 1 within {5 / np.sqrt(weight):.2g}", REMAKE)
@@ -213,7 +215,7 @@ def _excess(dataset: Dataset, residual: Any, variance: Any) -> float:
 def _physics(path: Path, dataset: Dataset, columns: dict[str, Any]) -> Iterator[Fault]:
     """Stored factors that a noise-free drawing does not confirm."""
     for row, values in _sampled(dataset, columns):
-        for name, (measured, tolerance) in measure(dataset.scene, values).items():
+        for name, (measured, tolerance) in MEASURES[dataset.scene.kind](dataset.scene, values).items():
             if not abs(measured - values[name]) <= tolerance:
                 text = f"the drawing measures {measured:.6g} +- {tolerance:.2g}"
                 yield Fault(f"{path}/{name}[{row}]", values[name], text, "report this disagreement as a bug")

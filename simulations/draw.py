@@ -7,6 +7,7 @@ has changed. Large data sets are drawn in parts, by processes that know nothing 
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,10 +26,11 @@ from foundation.provenance import code_hash
 from simulations import store
 from simulations.factors import draw_context, draw_factors, draw_split
 from simulations.facts import Facts
-from simulations.galaxy import draw, parameters
+from simulations.galaxy import parameters
 from simulations.journal import Journal, Part
 from simulations.noise import add_noise, noise_std
 from simulations.parameters import PARAMETERS
+from simulations.scenes import draw
 from simulations.spec import Dataset, to_json
 from simulations.store import Manifest
 
@@ -37,7 +39,7 @@ Columns = dict[str, Any]
 
 
 def draw_rows(dataset: Dataset, start: int, stop: int) -> Columns:
-    """All columns of rows start..stop-1: images (rows, y, x) in ph per pixel, every other column (rows,)."""
+    """All columns of rows start..stop-1: images (rows, *image), every other column (rows,)."""
     factors = draw_factors(dataset, start, stop)
     rows = [dict(zip(factors, values, strict=True)) for values in zip(*factors.values(), strict=True)]
     stamps = [draw(dataset.scene, parameters(dataset, row)) for row in rows]
@@ -85,7 +87,7 @@ def _simulate(dataset: Dataset, facts: Facts, path: Path, workers: int, part: Pa
 
 
 def _shard_rows(dataset: Dataset) -> int:
-    return store.shard_rows(4 * dataset.scene.stamp**2, dataset.galaxies)
+    return store.shard_rows(4 * math.prod(dataset.scene.image_shape), dataset.galaxies)
 
 
 def _refuse_others(path: Path, facts: Facts) -> None:
@@ -110,7 +112,8 @@ def _lay_out(dataset: Dataset, path: Path) -> zarr.Group:
     columns |= store.context_column(dataset.contexts) if dataset.contexts else {}
     columns |= store.NOISE_STD if dataset.noise.kind == "gaussian" else {}
     columns |= store.IMAGE_TRUE if dataset.image_true else {}
-    return store.lay_out(path, dataset.galaxies, (dataset.scene.stamp,) * 2, columns)
+    image = store.COLOURS if dataset.scene.kind == "quads" else store.PHOTONS
+    return store.lay_out(path, dataset.galaxies, dataset.scene.image_shape, columns, image)
 
 
 class Pool(Protocol):

@@ -178,7 +178,8 @@ def dataset_schema() -> dict[str, Any]:
 def _facts(name: str, dataset: Dataset) -> Facts:
     train, _, test = dataset.counts
     scene = dataset.scene
-    sizes = {"galaxies": dataset.galaxies, "train": train, "test": test, "stamp": scene.stamp, "channels": 1}
+    sizes = {"galaxies": dataset.galaxies, "train": train, "test": test, "stamp": scene.stamp}
+    sizes["channels"] = scene.channels
     noise = {"noise": dataset.noise.kind, "image_true": dataset.image_true, "image_bytes": dataset.image_bytes}
     sky = (dataset.noise.sky or 0.0) if dataset.noise.kind == "poisson" else None
     contexts = facts_of(dataset.contexts, dataset.parts)

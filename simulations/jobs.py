@@ -39,8 +39,9 @@ def sealing_minutes_for(dataset: Dataset) -> int:
 
 def megabytes_for(dataset: Dataset, cpus: int) -> int:
     """Memory of a job that draws: itself, two copies of a shard of 40 MB or 64 images, and its workers."""
-    shard = max(40e6, 64 * 4 * dataset.scene.stamp**2) * (2 if dataset.image_true else 1)
-    worker = 200 + (64 * 4 * dataset.scene.stamp**2 + worker_bytes(dataset)) / 1e6
+    row = 4 * math.prod(dataset.scene.image_shape)
+    shard = max(40e6, 64 * row) * (2 if dataset.image_true else 1)
+    worker = 200 + (64 * row + worker_bytes(dataset)) / 1e6
     return math.ceil(600 + 2 * shard / 1e6 + worker * cpus)
 
 

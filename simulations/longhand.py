@@ -41,7 +41,9 @@ def as_noise(value: object) -> str:
 
 
 def as_scene(value: object) -> str:
-    """A scene of which only the galaxy is said."""
+    """A scene of which only the galaxy, or that it has none, is said."""
+    if value == "quads":
+        return "write {kind: quads, stamp: 64}"
     profiles = ("exponential", "sersic", "de_vaucouleurs", "bulge_disk")
     return f"write {{galaxy: {value}}}" if value in profiles else ""
 

@@ -11,6 +11,14 @@ A factor is named after the parameter of the scene that it sets. The parameters,
     offset_x, _y    pix     shift of the galaxy from the centre of the stamp
     psf_fwhm        arcsec  full width at half maximum of the PSF
     psf_beta        -       Moffat beta, at most 100: a Gaussian, and GalSim's transform ends at 150
+
+and of a scene of quads (simulations.quads):
+
+    quad1 to quad4  -       places on the rainbow, 0 to 1: the quadrants bottom left and right, top left and right
+    size            -       of the shape in the middle, 0.2 to 1: its diameter in units of 3/4 of the image
+    color           -       its place on the rainbow
+    shape           -       0 to 1; round(3 shape) is a disc, a square, a triangle, an ellipse
+    orientation     -       its angle in turns, 0 to 1
 """
 
 from __future__ import annotations
@@ -38,7 +46,18 @@ LARGEST_STAMP = 512  # pixels along a side
 _SIZE = Range(0, 1e6, above=True)  # arcsec, more than the largest stamp of the largest pixels holds
 _ARCSEC = {"arcsec": 1.0, "mas": 1e-3, "arcmin": 60.0}
 _PLAIN = {"": 1.0}
+_SHARE = Range(0, 1)
 
+QUADS = {
+    "quad1": Parameter("", _PLAIN, _SHARE, "colour of the quadrant bottom left"),
+    "quad2": Parameter("", _PLAIN, _SHARE, "colour of the quadrant bottom right"),
+    "quad3": Parameter("", _PLAIN, _SHARE, "colour of the quadrant top left"),
+    "quad4": Parameter("", _PLAIN, _SHARE, "colour of the quadrant top right"),
+    "size": Parameter("", _PLAIN, Range(0.2, 1), "size of the shape"),
+    "color": Parameter("", _PLAIN, _SHARE, "colour of the shape"),
+    "shape": Parameter("", _PLAIN, _SHARE, "kind of the shape"),
+    "orientation": Parameter("", _PLAIN, _SHARE, "orientation of the shape in turns"),
+}
 PARAMETERS = {
     "flux": Parameter("ph", {"ph": 1.0}, Range(0, BRIGHTEST, above=True), "flux"),
     "radius": Parameter("arcsec", _ARCSEC, _SIZE, "radius"),
@@ -51,6 +70,7 @@ PARAMETERS = {
     "offset_y": Parameter("pix", {"pix": 1.0}, Range(-LARGEST_STAMP, LARGEST_STAMP), "offset along y"),
     "psf_fwhm": Parameter("arcsec", _ARCSEC, _SIZE, "FWHM of the PSF"),
     "psf_beta": Parameter("", _PLAIN, Range(1.1, 100, above=True), "Moffat beta of the PSF"),
+    **QUADS,
 }
 
 _ALWAYS = ("flux", "radius", "psf_fwhm")

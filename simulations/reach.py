@@ -12,10 +12,11 @@ from foundation.faults import Fault, Words, listed, meant, suggest
 from simulations.correlations import correlated, matrix_of, root_of
 from simulations.examination import Examination
 from simulations.extent import extent_faults
-from simulations.parameters import PARAMETERS, REQUIRED, SERSIC_STEP, SPELLINGS
-from simulations.spec import FAINTEST_SNR, FLOAT32, Dataset
+from simulations.parameters import PARAMETERS, QUADS, SERSIC_STEP, SPELLINGS
+from simulations.spec import FAINTEST_SNR, FLOAT32, Dataset, Scene
 from simulations.structure_checks import structure_faults
 
+QUAD_STAMPS = (32, 64)  # pixels along a side of quads, which are drawn at the latter (simulations.quads)
 DIMMEST = 1e-20  # photons: the pixels of a fainter galaxy come near the least that float32 holds
 
 
@@ -23,46 +24,54 @@ def dataset_faults(dataset: Dataset, where: str, faults: Iterable[Fault] = ()) -
     """All faults of a data set beside those that its parts had, `faults`, and which are left out of it."""
     examination = Examination(dataset, where, [*faults])
     earlier = len(examination.faults)
-    for check in (
-        _names,
-        _units,
-        _design,
-        _correlations,
-        _split,
-        _limits,
-        _steps,
-        _shear,
-        _light,
-        structure_faults,
-        extent_faults,
-    ):
+    of_galaxies, of_quads = (_steps, _shear, _light, structure_faults, extent_faults), (_quads, structure_faults)
+    of_kind = of_quads if dataset.scene.kind == "quads" else of_galaxies
+    for check in (_names, _units, _design, _correlations, _split, _limits, *of_kind):
         examination.faults += [*check(examination)]
     return examination.faults[earlier:]
 
 
 def _names(x: Examination) -> Iterator[Fault]:
-    if not x.sound("scene.galaxy", "scene.psf"):
+    if not x.sound("scene.galaxy", "scene.psf", "scene.kind"):
         return
     dataset, takes = x.dataset, x.dataset.scene.takes()
-    galaxy = f"{'an' if dataset.scene.galaxy[0] in 'aeiou' else 'a'} {dataset.scene.galaxy} galaxy"
-    psf = f"{'an' if dataset.scene.psf[0] in 'aeiou' else 'a'} {dataset.scene.psf} PSF"
-    allowed = f"{galaxy} with {psf} takes {listed(takes)}"
+    allowed = f"{_in_words(dataset.scene)} takes {listed(takes)}"
     places = {f"{x.where}.factors.{n}": n for n in dataset.factors}
     places |= {f"{x.where}.scene.constants.{n}": n for n in dataset.scene.constants}
     misspelt = {meant(name, takes) for name in places.values() if name not in PARAMETERS}
     for place, name in places.items():
-        if name in PARAMETERS and name not in takes:
+        if name in PARAMETERS and name not in takes and (name in QUADS) == (dataset.scene.kind == "quads"):
             yield Fault(place, name, allowed, "take it away, or take a galaxy or PSF that has it")
         elif name not in takes:
             yield Fault(place, name, allowed, suggest(name, takes, "rename it or take it away"))
     for name in dataset.factors.keys() & dataset.scene.constants.keys():
         yield Fault(f"{x.where}.scene.constants.{name}", name, "it is a factor as well", "keep one of the two")
-    for name in REQUIRED[dataset.scene.galaxy]:
+    for name in dataset.scene.needs:
         declared = name in dataset.factors or name in dataset.scene.constants
         misplaced = any(fault.where == f"{x.where}.scene.{name}" and fault.value == "this key" for fault in x.faults)
         sound = x.sound(f"factors.{name}", f"scene.constants.{name}") and not misplaced
         if not declared and name not in misspelt and sound:
             yield Fault(f"{x.where}.factors.{name}", Words("nothing"), allowed, f"add {name} or a constant for it")
+
+
+def _in_words(scene: Scene) -> str:
+    if scene.kind == "quads":
+        return "a scene of quads"
+    galaxy = f"{'an' if scene.galaxy[0] in 'aeiou' else 'a'} {scene.galaxy} galaxy"
+    return f"{galaxy} with {'an' if scene.psf[0] in 'aeiou' else 'a'} {scene.psf} PSF"
+
+
+def _quads(x: Examination) -> Iterator[Fault]:
+    """A size, a noise or noise-free twins that quads do not have."""
+    dataset, where = x.dataset, x.where
+    if x.sound("scene.stamp") and dataset.scene.stamp not in QUAD_STAMPS:
+        text = "quads are drawn at 64 pixels along each side and averaged down to 32"
+        yield Fault(f"{where}.scene.stamp", dataset.scene.stamp, text, "write stamp: 64 or stamp: 32")
+    if x.sound("noise") and dataset.noise.kind != "none":
+        yield Fault(f"{where}.noise.kind", dataset.noise.kind, "quads have no noise", "write noise: {kind: none}")
+    if dataset.image_true:
+        text = "quads have no noise, so that their images are noise-free already"
+        yield Fault(f"{where}.image_true", True, text, "take it away")
 
 
 def _correlations(x: Examination) -> Iterator[Fault]:

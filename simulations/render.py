@@ -3,8 +3,9 @@
     python -m simulations render STORE ROWS.npz STAMPS.npz
 
 ROWS.npz has one array (rows,) for each factor of the store, in its unit; STAMPS.npz gets `image` (rows, y, x) float32
-in photons per pixel. The answer names the factors in which an image is linear, image(k v) = k image(v), so that
-whoever asks need not ask for several values of them: the flux, wherever it is a factor.
+in photons per pixel, or (rows, channel, y, x) from 0 to 1 of quads. The answer names the factors in which an image is
+linear, image(k v) = k image(v), so that whoever asks need not ask for several values of them: the flux, wherever it is
+a factor.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from numpy.typing import NDArray
 from foundation.faults import Fault, Refused, Words, listed
 from foundation.files import atomic_write, read_json
 from simulations.facts import read_dataset
-from simulations.galaxy import draw, parameters
+from simulations.galaxy import parameters
+from simulations.scenes import draw
 from simulations.spec import Dataset
 
 LINEAR = ("flux",)
@@ -51,10 +53,10 @@ def dataset_of(store: Path) -> Dataset:
 
 
 def stamps_of(dataset: Dataset, columns: Columns) -> NDArray[np.float32]:
-    """Noise-free stamps (rows, y, x), photons per pixel, of factors (rows,) in their declared units."""
+    """Noise-free stamps (rows, *image), as the store has them, of factors (rows,) in their declared units."""
     rows = (dict(zip(columns, map(float, values), strict=True)) for values in zip(*columns.values(), strict=True))
     drawn = [draw(dataset.scene, parameters(dataset, row)) for row in rows]
-    return np.stack(drawn) if drawn else np.zeros((0, dataset.scene.stamp, dataset.scene.stamp), np.float32)
+    return np.stack(drawn) if drawn else np.zeros((0, *dataset.scene.image_shape), np.float32)
 
 
 def _columns(dataset: Dataset, rows: Path) -> Columns:

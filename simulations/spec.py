@@ -33,9 +33,19 @@ from foundation.files import digest_of
 from simulations.correlations import Correlation
 from simulations.distributions import Factor
 from simulations.longhand import Longhand, as_factor, as_noise, as_scene, as_split
-from simulations.parameters import BRIGHTEST, DEFAULTS, LARGEST_STAMP, MOFFAT_BETA, MOST_GALAXIES, PARAMETERS, REQUIRED
+from simulations.parameters import (
+    BRIGHTEST,
+    DEFAULTS,
+    LARGEST_STAMP,
+    MOFFAT_BETA,
+    MOST_GALAXIES,
+    PARAMETERS,
+    QUADS,
+    REQUIRED,
+)
 from simulations.structure import Context, Part, parts_of
 
+OF_GALAXIES = ("galaxy", "psf", "radius", "pixel_scale")  # settings of a scene that only galaxies take
 RELATIONS = ("correlations", "mechanisms", "contexts")  # between factors, which are independent without them
 FLOAT32 = 1e-7  # relative step of the numbers in which images are kept
 FAINTEST_SNR = 1e-3  # below it the images are noise, whatever the galaxy
@@ -44,7 +54,7 @@ PARAMETER_NAMES = Field(json_schema_extra={"propertyNames": {"enum": [*PARAMETER
 
 @dataclass(frozen=True, config=SECTION)
 class Scene(Section):
-    """What is drawn: a galaxy of one kind, a PSF of one kind, a square stamp; parameters that stay constant."""
+    """What is drawn: a galaxy and a PSF of one kind each, or quads, on a square stamp; constant parameters."""
 
     ELSEWHERE: ClassVar[dict[str, str]] = {name: f"{name!r} within 'constants'" for name in PARAMETERS}
 
@@ -66,10 +76,38 @@ class Scene(Section):
     constants: Annotated[dict[Text, Number], PARAMETER_NAMES] = field(default_factory=dict)
     """parameters that do not vary, by name, in their first unit"""
 
+    kind: Literal["quads"] | None = None
+    """galaxies where nothing is said; `quads`: coloured quadrants around a shape ([how](contexts.md#quads)), which take
+    `stamp` and `constants` alone"""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_kind(cls, value: Any) -> Any:
+        unused = [key for key in OF_GALAXIES if isinstance(value, Mapping) and key in value]
+        if unused and value.get("kind") == "quads":
+            text = "a scene of quads takes kind, stamp and constants"
+            raise refused(*(Fault(f".{key}", value[key], text, "take it away") for key in unused))
+        return value
+
+    @property
+    def channels(self) -> int:
+        """Channels of an image."""
+        return 3 if self.kind == "quads" else 1
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of an image: (y, x) of a galaxy, (channel, y, x) of quads."""
+        return (self.stamp, self.stamp) if self.channels == 1 else (self.channels, self.stamp, self.stamp)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the parameters that have no default."""
+        return tuple(QUADS) if self.kind == "quads" else REQUIRED[self.galaxy]
+
     def takes(self) -> tuple[str, ...]:
         """Names of the parameters that this scene takes, the required ones first."""
         moffat = ("psf_beta",) if self.psf == "moffat" else ()
-        return (*REQUIRED[self.galaxy], *DEFAULTS, *moffat)
+        return self.needs if self.kind == "quads" else (*self.needs, *DEFAULTS, *moffat)
 
     def faults(self) -> Iterator[Fault]:
         """A scale radius that nobody defines."""
@@ -204,7 +242,7 @@ class Dataset(Section):
     @property
     def image_bytes(self) -> int:
         """Bytes of the images in the store, the noise-free twin included."""
-        return self.galaxies * self.scene.stamp**2 * 4 * (2 if self.image_true else 1)
+        return self.galaxies * math.prod(self.scene.image_shape) * 4 * (2 if self.image_true else 1)
 
     def parameter_range(self, name: str) -> tuple[float, float]:
         """Least and greatest value of a scene parameter over the data set, in its own unit."""
@@ -234,4 +272,7 @@ def to_json(dataset: Dataset) -> dict[str, Any]:
 
     What a data set has not leaves no trace in it: stores are what they were before there were any.
     """
-    return {key: value for key, value in asdict(dataset).items() if value or key not in RELATIONS}
+    whole = {key: value for key, value in asdict(dataset).items() if value or key not in RELATIONS}
+    untaken = ("kind",) if dataset.scene.kind is None else OF_GALAXIES
+    whole["scene"] = {key: value for key, value in whole["scene"].items() if key not in untaken}
+    return whole

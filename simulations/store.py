@@ -1,6 +1,6 @@
 """The store: one Zarr v3 group, opened by `xarray.open_zarr(path)`, complete only once its seal exists.
 
-    image       (galaxy, y, x) or (galaxy, channel, y, x)  float32  photons per pixel; 0 to 1 in official data sets
+    image       (galaxy, y, x) or (galaxy, channel, y, x)  float32  photons per pixel; 0 to 1 of quads, official data
     image_true  as image                                   float32  without noise, if the data set asks for it
     <factor>    (galaxy,)                                  float64  in its declared unit
     split       (galaxy,)                                  int8     0 train, 1 validation, 2 test
@@ -52,6 +52,7 @@ def shard_rows(row_bytes: int, rows: int) -> int:
 
 Attributes = Mapping[str, Any]
 PHOTONS: Attributes = {"units": "ph", "long_name": "photons per pixel"}
+COLOURS: Attributes = {"units": "", "long_name": "red, green and blue of a pixel, 0 to 1"}
 
 
 def create(
@@ -86,13 +87,19 @@ def create(
     return group
 
 
-def lay_out(path: Path, rows: int, image_shape: tuple[int, ...], columns: Mapping[str, dict[str, Any]]) -> zarr.Group:
+def lay_out(
+    path: Path,
+    rows: int,
+    image_shape: tuple[int, ...],
+    columns: Mapping[str, dict[str, Any]],
+    image: Attributes = PHOTONS,
+) -> zarr.Group:
     """The same store where there may be one already: several processes may lay it out at once and write into it.
 
     Only metadata that are absent or differ are written, and columns of another spec are removed. Shards stay.
     """
     files: dict[str, Buffer] = {}
-    create(MemoryStore(files), rows, image_shape, columns)
+    create(MemoryStore(files), rows, image_shape, columns, image)
     for column in path.glob("*/zarr.json"):
         if str(column.relative_to(path)) not in files:
             shutil.rmtree(column.parent, ignore_errors=True)  # another process may be doing the same

@@ -53,7 +53,9 @@ class Symmetry:
 
 
 def symmetries_of(dataset: Dataset) -> tuple[Symmetry, ...]:
-    """The operations, other than the identity, under which a data set is what it was."""
+    """The operations, other than the identity, under which a data set is what it was; quads have none."""
+    if dataset.scene.kind == "quads":
+        return ()
     return tuple(
         Symmetry(operation, tuple(name for name in odd if name in dataset.factors))
         for operation, odd in ODD.items()

@@ -54,8 +54,8 @@ class TrueImages:
 
 
 def can_be_drawn(store: Store) -> bool:
-    """Whether a store was simulated, so that its galaxies can be drawn anew."""
-    return "spec" in store.dataset.attrs
+    """Whether a store holds simulated galaxies, which are drawn anew; not quads, which have three channels."""
+    return "spec" in store.dataset.attrs and store.image_shape[0] == 1
 
 
 def true_images(store: Store, runs: Sequence[Run], rows: Rows, galaxies: Sequence[int]) -> TrueImages:

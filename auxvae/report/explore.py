@@ -41,7 +41,9 @@ def explore(folders: Sequence[Path], out: Path, named: Path | None) -> None:
 def _truth(store: Store, runs: list[Run], rows: Any, galaxies: list[int]) -> Any:
     """The true images, where the store was simulated."""
     if not can_be_drawn(store):
-        log.info(f"{store.path}: these images were not simulated here, so that there are no true ones to show")
+        log.info(
+            f"{store.path}: these are no galaxies that were simulated here, so that there are no true images to show"
+        )
         return None
     log.info(f"{store.path}: drawing true images")
     return true_images(store, runs, rows, galaxies)

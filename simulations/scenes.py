@@ -1,0 +1,16 @@
+"""The noise-free image of one row, whatever its scene shows: a galaxy, or quads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simulations import galaxy, quads
+from simulations.galaxy import Stamp, Values
+from simulations.spec import Scene
+
+DRAWN: dict[str | None, Callable[[Scene, Values], Stamp]] = {None: galaxy.draw, "quads": quads.draw}
+
+
+def draw(scene: Scene, values: Values) -> Stamp:
+    """The noise-free image of one row: (y, x) in photons per pixel, or (channel, y, x) from 0 to 1."""
+    return DRAWN[scene.kind](scene, values)
