@@ -7,8 +7,8 @@ vectors addressed by a seed; codes are m blocks of k columns, one for each conce
                          [0, inf) in the unit of a pixel: sets that differ by a vector v are |v| / sqrt(D) apart
                                                     Bonneel et al., JMIV 2015; in use in arXiv:2507.04754
     sliced_floor       = the same between random halves of y, over sqrt(2), since W_2^2 of samples of one distribution
-                         falls as 1 / N: the score of a perfect model with as many images as y. Chance: other contexts'
-                         images in the place of the model's
+                         falls as 1 / N: the score of a perfect model with as many images as y, around which single
+                         ones scatter. Chance: images of other contexts in the place of the model's
     moved              = (mean q(x) - mean q(start)) / (mean q(y) - mean q(start)): the share of the shift of a
                          quantity q that the model's images show. 1 is good, 0 nothing moved (chance), above 1 too far
     block_dci          = DCI with R_jk summed over the columns of block j; [0, 1], 1 is good
@@ -57,7 +57,7 @@ from foundation.faults import Fault, Refused, Words
 Array = NDArray[np.float64]
 DIRECTIONS = 200
 AT_A_TIME = 1024  # images that are projected together
-SPLITS = 4  # of images into halves
+SPLITS = 10  # of images into halves
 TRIM = 0.05  # share left out at either end of a mean
 FEWEST = 16  # values that a mean is taken of
 CLEAR = 5.0  # standard errors of a shift, of which there are no shares below
