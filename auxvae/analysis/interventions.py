@@ -6,7 +6,7 @@ For each context with test rows, trained on or held out, one row (equations: aux
                                          many concepts it is composed; NaN if it is of none, and the model has no images
     images                               N, at most IMAGES
     sliced_wasserstein, ..._se           of N images of the model to N of the data: those without noise where the store
-                                         has them, since the model's have none
+                                         has them, since the model's have none; of galaxies on asinh(photons / 10)
     ..._floor                            of a perfect model
     ..._obs_images                       of a model that knows no context: the data's images where nothing is done
     ..._pooled_images                    of a model that mixes all: the data's of every trained context, equal parts
@@ -22,7 +22,9 @@ and over them, for the scores of a run, the means of sliced_wasserstein and of w
 Distances depend on the number of images, by the floor: in a row all are of N, or of those that the other contexts
 have. A context's images are part of the pool that it is compared with, so that pooled_images is too good by about
 floor^2 / (2 K distance) for K contexts. Of a baseline that is the context itself the distance is the floor. Directions
-and halves are the same for all runs, so that two runs on a data set differ by their images alone.
+and halves are the same for all runs, so that two runs on a data set differ by their images alone. In photons the few
+brightest galaxies decide: of 1,000 galaxies a context, images where nothing is done were 5, 6 and 5 floors from
+interventions on flux, radius and shear, and 11, 5 and 9 on the asinh scale.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ from torch import Tensor
 from auxvae.config.contexts import DataContext, concepts_of, set_of
 from auxvae.config.run import Run
 from auxvae.data.store import Rows
+from auxvae.metrics.images import asinh_scale
 from auxvae.metrics.interventions import (
     distance_score,
     moved,
@@ -124,8 +127,9 @@ def _by_context(images: Float[Tensor, "N C H W"], context: NDArray[np.intp], cou
 
 def measured(images: Float[ndarray, "N C H W"], directions: Float[ndarray, "P D"], is_galaxy: bool) -> Measured:
     """Projections of all images, and of galaxies, images of one channel in photons, the moments of the first ones."""
-    moments = shapes(images[:GALAXIES, 0]) if is_galaxy else None
-    return Measured(projected(images, directions), moments)
+    if not is_galaxy:
+        return Measured(projected(images, directions), None)
+    return Measured(projected(asinh_scale(images), directions), shapes(images[:GALAXIES, 0]))
 
 
 def rows_of(contexts: Sequence[DataContext], of_data: Mapping[str, Measured], model: Model) -> list[Row]:
