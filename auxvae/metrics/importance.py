@@ -77,8 +77,12 @@ def dci(
     reference: bool = False,
     resamples: int = RESAMPLES,
     kinds: Sequence[Kind] = (),
+    block: int = 1,
 ) -> dict[str, Score]:
-    """The three scores of codes (N, D) and factors (N, F), discrete (F,), tested on (M, D), (M, F); the matrix is R."""
+    """The three scores of codes (N, D) and factors (N, F), discrete (F,), tested on (M, D), (M, F); the matrix is R.
+
+    Of blocks of so many latents each, one code each, R sums the importances: (D / block, F).
+    """
     z, z_test = standard_by_first(*(np.array(each, dtype=np.float64) for each in (codes, codes_test)))
     flags, u, u_test = np.asarray(discrete), [], []
     fit_and_test = zip(*(np.asarray(each, dtype=np.float64).T for each in (factors, factors_test)), strict=True)
@@ -87,11 +91,11 @@ def dci(
         u.append(fit)
         u_test.append(test)
     models = _models(z, u, flags, reference)
-    importance = _importance(models)
-    matrix = labelled(importance, codes, factors)
+    importance = _importance(models, block)
+    matrix = labelled(importance, codes if block == 1 else None, factors)
     predicted = [model.predict(z_test) for model in models]
     scores = {"dci_informativeness": _informativeness(predicted, u_test, flags, resamples)._replace(matrix=matrix)}
-    errors = (np.nan, np.nan) if reference or not resamples else _errors(z, u, flags)
+    errors = (np.nan, np.nan) if reference or not resamples else _errors(z, u, flags, block)
     for name, measure, error in zip(("dci_disentanglement", "dci_completeness"), SHARES, errors, strict=True):
         scores[name] = within(measure(importance), float(error), len(z), matrix)
     return scores
@@ -112,15 +116,17 @@ def _models(z: Array, u: list[Array], flags: NDArray[Any], reference: bool = Fal
     return fitted
 
 
-def _importance(models: list[Any]) -> Array:
-    return np.stack([model.feature_importances_ for model in models], 1)
+def _importance(models: list[Any], block: int) -> Array:
+    """Importances summed over each block of latents, (D / block, F)."""
+    by_latent = np.stack([model.feature_importances_ for model in models], 1)
+    return np.asarray(by_latent.reshape(-1, block, len(models)).sum(1))
 
 
-def _errors(z: Array, u: list[Array], flags: NDArray[Any]) -> Array:
+def _errors(z: Array, u: list[Array], flags: NDArray[Any], block: int) -> Array:
     """Standard errors of disentanglement and completeness, (2,)."""
 
     def measure(rows: Rows) -> Array:
-        importance = _importance(_models(z[rows], [each[rows] for each in u], flags, trees=TREES // 2))
+        importance = _importance(_models(z[rows], [each[rows] for each in u], flags, trees=TREES // 2), block)
         return np.array([share(importance) for share in SHARES])
 
     return halves_error(measure, len(z), SPLITS)

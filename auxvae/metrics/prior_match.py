@@ -43,7 +43,7 @@ def match_scores(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> 
     sample, second_sample = prior[: len(prior) // 2], prior[len(prior) // 2 :]
     scores = {}
     for name, distance in DISTANCES.items():
-        scores[name] = _jackknife(distance(codes, sample), len(codes), len(sample))
+        scores[name] = jackknife_of_two(distance(codes, sample), len(codes), len(sample))
         scores[f"{name}_floor"] = exact(_of_all(distance, second_sample, sample), len(codes))
     return scores
 
@@ -52,8 +52,8 @@ def _of_all(distance: Distance, codes: Array, sample: Array) -> float:
     return distance(codes, sample)(np.arange(len(codes)), np.arange(len(sample)))
 
 
-def _jackknife(measure: Measure, rows: int, samples: int) -> Score:
-    """A distance with the interval of deleting a block of the codes and a block of the prior's samples at a time."""
+def jackknife_of_two(measure: Measure, rows: int, samples: int) -> Score:
+    """A distance of two sets, with the interval of deleting a block of the one and a block of the other at a time."""
     every, drawn = np.arange(rows), np.arange(samples)
     blocks = range(min(BLOCKS, rows, samples))
     replicates = [measure(every[every % BLOCKS != block], drawn[drawn % BLOCKS != block]) for block in blocks]
@@ -75,12 +75,15 @@ def projected(rows: Float[ndarray, "N D"]) -> Float[ndarray, "N P"]:
     return np.asarray(rows @ (directions / np.linalg.norm(directions, axis=1, keepdims=True)).T)
 
 
-def marginal_wasserstein(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"]) -> float:
-    """Mean 1-Wasserstein distance of the columns: the integral of |F^-1 - G^-1| over the steps of both."""
+def marginal_wasserstein(codes: Float[ndarray, "N D"], prior: Float[ndarray, "M D"], power: int = 1) -> float:
+    """Mean over columns of W_p^p, p = 1 by default: the integral of |F^-1 - G^-1|^p over the steps of both.
+
+    Exact for sets of any two sizes: in one dimension the optimal coupling is that of the quantiles.
+    """
     n, m = len(codes), len(prior)
     ends = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)  # of the steps, in units of 1 / (n m)
     a, b = (np.sort(rows.T)[:, -(-ends // other) - 1] for rows, other in ((codes, m), (prior, n)))
-    return float((np.abs(a - b) @ np.diff(ends, prepend=0)).mean() / (n * m))
+    return float((np.abs(a - b) ** power @ np.diff(ends, prepend=0)).mean() / (n * m))
 
 
 def _marginal(codes: Array, prior: Array) -> Measure:
