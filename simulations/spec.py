@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, field
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from foundation.faults import Fault, Words, listed
@@ -217,6 +217,12 @@ class Dataset(Section):
 
     image_true: Flag = False
     """keep the noise-free images too"""
+
+    @field_validator("contexts")
+    @classmethod
+    def _by_name(cls, contexts: dict[str, Context]) -> dict[str, Context]:
+        """In an order that a spec written as JSON keeps: rows are dealt to the contexts one after the other."""
+        return dict(sorted(contexts.items()))
 
     @property
     def digest(self) -> str:

@@ -144,7 +144,7 @@ def parts_of(contexts: Iterable[Context], rows: int, train: float, validation: f
 def facts_of(contexts: Mapping[str, Context], parts: Sequence[Part]) -> tuple[ContextFacts, ...]:
     """The facts of each context, in the order in which the store numbers them."""
     return tuple(
-        ContextFacts(name, tuple(context.do), part.train)
+        ContextFacts(name, tuple(sorted(context.do)), part.train)
         for (name, context), part in zip(contexts.items(), parts, strict=False)
     )
 

@@ -19,7 +19,8 @@ from auxvae.analysis.baselines import are_measured, write_baselines
 from auxvae.analysis.controls import are_scored, write_controls
 from auxvae.analysis.downstream import of_run
 from auxvae.analysis.evaluate import evaluate
-from auxvae.analysis.files import CODES, DOWNSTREAM, PICTURES, RECORD, SCORES, SENSITIVITY, baselines_file
+from auxvae.analysis.files import CODES, CONTEXTS, DOWNSTREAM, PICTURES, RECORD, SCORES, SENSITIVITY, baselines_file
+from auxvae.analysis.interventions import of_contexts, plain_row
 from auxvae.analysis.leakage import FITTED_ROWS
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.sensitivity import sensitivity
@@ -150,7 +151,7 @@ def validate(run: Run, analyses: Analyses, device: str, path: Path, results: Pat
 def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path) -> None:
     """Write sensitivity.nc, pictures.nc, codes.nc and scores.json of a run and, last, the record of what made them.
 
-    And downstream.nc, where the study asks for it.
+    And downstream.nc, where the study asks for it, and contexts.json, where the data set has contexts.
     """
     folder, (store, model) = results / "runs" / run.id, _read_back(run, device, path, results, "test")
     codes, log_variance = model.encode()
@@ -160,6 +161,7 @@ def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path
     _write(pictures, folder / PICTURES)
     train = TrainedModel(folder, run, store, _training_rows(path, run.dataset), model.device)
     scores = _downstream(train, model, store.holds_galaxies, analyses, folder)
+    scores |= _in_contexts(model, store.holds_galaxies, folder)
     evaluate(run, store, model, train, folder, analyses.bootstrap, scores)
     write_json(folder / RECORD, _record(folder, run, analyses))
     log.info(f"{run.title}: {_headline(folder)}")
@@ -174,6 +176,16 @@ def _downstream(
         return {}
     measured = of_run(train, test, galaxies, analyses.downstream, analyses.bootstrap)
     _write(measured.curves, folder / DOWNSTREAM)
+    return measured.scores
+
+
+def _in_contexts(test: TrainedModel, galaxies: bool, folder: Path) -> dict[str, Score]:
+    """Write how the model's images follow the interventions of its data set, if it has any and decodes; the scores."""
+    if not (test.can_decode and test.run.dataset.contexts):
+        (folder / CONTEXTS).unlink(missing_ok=True)
+        return {}
+    measured = of_contexts(test, galaxies)
+    write_json(folder / CONTEXTS, {"rows": [plain_row(row) for row in measured.rows]})
     return measured.scores
 
 

@@ -10,6 +10,7 @@ SENSITIVITY, PICTURES, CODES, SCORES = "sensitivity.nc", "pictures.nc", "codes.n
 VALIDATION = "validation.json"  # scores of the validation rows, and the record of what made them
 RECORD = "analysis.json"  # of what made the others, written last
 DOWNSTREAM = "downstream.nc"  # curves over the number of labelled rows, where the study asks for them
+CONTEXTS = "contexts.json"  # images of the model in every context of its data set, where that has any
 SELECTION = "selection.json"  # in the folder of the study: every candidate of `select`, and which were chosen
 
 

@@ -78,7 +78,7 @@ class InContexts(NamedTuple):
 
 @runtime_checkable
 class ContextSampler(Protocol):
-    """A trained run beside test rows, with `count` images (N, C, H, W) in photons of a set of concepts, no noise."""
+    """A trained run beside test rows, with `count` images (N, C, H, W) in photons of a context by number, no noise."""
 
     @property
     def run(self) -> Run: ...
@@ -86,7 +86,7 @@ class ContextSampler(Protocol):
     @property
     def rows(self) -> Rows: ...
 
-    def sample_context(self, chosen: tuple[int, ...], count: int) -> NDArray[np.float32]: ...
+    def sample_counts(self, count: int, context: int | None) -> NDArray[np.float32]: ...
 
 
 class Measured(NamedTuple):
@@ -107,8 +107,9 @@ def of_contexts(trained: ContextSampler, is_galaxy: bool) -> InContexts:
     concepts = concepts_of(contexts)
 
     def model(context: DataContext, count: int) -> Measured | None:
-        chosen = set_of(context, concepts)
-        return None if chosen is None else measure(trained.sample_context(chosen, count))
+        if set_of(context, concepts) is None:
+            return None
+        return measure(trained.sample_counts(count, contexts.index(context)))
 
     of_data = {
         context.name: measure(part.numpy())
@@ -144,6 +145,11 @@ def rows_of(contexts: Sequence[DataContext], of_data: Mapping[str, Measured], mo
             facts = _facts(context, set_of(context, concepts), len(target.projections))
             rows.append(facts | distances(images, target, obs, pool) | shares(images, target, obs))
     return rows
+
+
+def plain_row(row: Row) -> Row:
+    """A row as JSON has it: what is not a number is left out."""
+    return {name: value for name, value in row.items() if not (isinstance(value, float) and math.isnan(value))}
 
 
 def _facts(context: DataContext, chosen: tuple[int, ...] | None, count: int) -> Row:

@@ -33,7 +33,8 @@ class TrainedModel:
         self.rows, self.device = rows, device
         self.likelihood: Likelihood = run_likelihood(run, store, rows, self.scaling)
         aux = store.aux("train", run.variables, self.scaling)
-        data = TrainingData(self.likelihood, self.scaling, store.columns("train"), aux)
+        context = torch.from_numpy(store.context("train"))
+        data = TrainingData(self.likelihood, self.scaling, store.columns("train"), aux, context=context)
         self.model = make_model(run, data, device)
         self.model.network.load_state_dict(self.trained.weights)
         self.model.network.eval()

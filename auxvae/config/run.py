@@ -172,9 +172,10 @@ class Run:
     @cached_property
     def sets(self) -> tuple[tuple[int, ...], ...]:
         """For each context of the data set 0 or 1 for each concept; none where contexts are pooled, or unknown."""
-        concepts, told = self.concepts, self.composition.module == "contexts"
-        none = (0,) * len(concepts)
-        return tuple((set_of(each, concepts) or none) if told else none for each in self.dataset.contexts)
+        none = (0,) * len(self.concepts)
+        if self.composition.module != "contexts":
+            return (none,) * len(self.dataset.contexts)
+        return tuple(set_of(each, self.concepts) or none for each in self.dataset.contexts)
 
     @property
     def is_stacked(self) -> bool:

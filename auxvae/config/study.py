@@ -73,6 +73,11 @@ class Study:
         used = {run.dataset.name: self.facts[run.dataset.name] for run in self.runs}
         return tuple(dict.fromkeys(f"note: {each}" for each in idle.notes(self.config, used)))
 
+    @property
+    def has_contexts(self) -> bool:
+        """Whether a data set that runs are trained on has contexts."""
+        return any(run.dataset.contexts for run in self.runs)
+
     def store_bytes(self) -> float:
         """Disk that the simulated data sets take."""
         return float(sum(f["image_bytes"] for f in self.facts.values() if f["store"] is None))

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from auxvae.config.identity import settings_read
-from auxvae.config.kinds import variables_of
 from auxvae.config.run import Run
 from auxvae.config.terms import TERMS
 from auxvae.data.loader import Batch
 from auxvae.data.randomness import generator
+from auxvae.losses.constants import owners, scalars, without_gaps
 from auxvae.losses.divergences import of_images
 from auxvae.losses.inputs import Draws, Nats, Scalars, TermInputs, TermSettings
 from auxvae.losses.kernels import mean_features
@@ -26,11 +26,11 @@ from auxvae.losses.moments import Moments, moments
 from auxvae.losses.queue import empty_queue
 from auxvae.models import priors
 from auxvae.models.autoencoder import Autoencoder, build
+from auxvae.models.composed import rows_in_context
 from auxvae.models.model import POINT, Codes, Loss, Model, Posterior, TrainingData
 from auxvae.models.prior_checks import residual_prior, some_rows
 from auxvae.models.priors import Gaussian
 
-LEAST_VARIANCE = 1e-8  # of an auxiliary variable that is known in one row
 TermFunction = Callable[[TermInputs, TermSettings], Nats]
 
 
@@ -57,17 +57,18 @@ class AutoencoderModel(Model):
         scaling = data.scaling
         self.network = build(run, scaling.mean, scaling.std, data.likelihood.bounded, scaling.components).to(device)
         self.has_gaps = run.settings.imperfect is not None and run.settings.imperfect.observed < 1
-        self.aux_rows, overall = _without_gaps(data)
+        self.aux_rows, overall = without_gaps(data)
+        self.contexts = data.context
         self.overall = Gaussian(*(self._padded(each[None])[0].to(device) for each in overall))
         self.prior, variance = residual_prior(run, data.factors)
         self.prior_variance = variance.to(device)
         self.is_aux = (torch.arange(run.network.latents) < len(run.variables)).float().to(device)
-        self.owner = torch.tensor(_owners(run), device=device)
+        self.owner = torch.tensor(owners(run), device=device)
         self.sets = torch.tensor(run.sets, dtype=torch.float32, device=device)
         self.queue = empty_queue(run.mmd.queue if self._needs("mmd.queue") else 0, run.network.latents, device)
         self.earlier = empty_queue(self._earlier(), 2 * run.network.latents, device)
         self.factor_moments, self.product_moments = self._moments_of_factors()
-        self.scalars = Scalars(*(torch.tensor(each, device=device) for each in _scalars(run)))
+        self.scalars = Scalars(*(torch.tensor(each, device=device) for each in scalars(run)))
         self.prior_features = self._prior_features()
         self.fixed = self._fixed(data)
         self.functions: dict[str, TermFunction] = {
@@ -250,8 +251,15 @@ class AutoencoderModel(Model):
         return samples
 
     def sample(self, count: int, source: torch.Generator, context: int | None = None) -> Float[Tensor, "B C H W"]:
-        """Images decoded from samples of the prior, at the auxiliary variables of training rows drawn at random."""
-        aux = self._padded(some_rows(self.aux_rows, count, source))
+        """Images decoded from samples of the prior, at the auxiliary variables of training rows drawn at random.
+
+        In a context, of its training rows; of one that has none they are composed (auxvae.models.composed).
+        """
+        if context is None or self.contexts is None:
+            rows = some_rows(self.aux_rows, count, source)
+        else:
+            rows = rows_in_context(self.run, self.aux_rows, self.contexts, context, count, source)
+        aux = self._padded(rows)
         prior = self._prior_of(aux.to(self.device))
         noise = torch.randn(count, self.run.network.latents, generator=source).to(self.device)
         z = prior.mean + prior.variance.sqrt() * noise
@@ -291,27 +299,3 @@ class AutoencoderModel(Model):
     def companion_parameters(self) -> list[nn.Parameter]:
         """The companion network's parameters."""
         return [] if self.network.companion is None else list(self.network.companion.parameters())
-
-
-def _without_gaps(data: TrainingData) -> tuple[Float[Tensor, "N a"], Gaussian]:
-    """The auxiliary variables of the training rows, at their mean where unknown; mean and variance of the others."""
-    values = data.aux.cpu()
-    observed = torch.ones_like(values) if data.observed is None else data.observed.cpu()
-    mean = (observed * values).sum(0) / observed.sum(0).clamp(min=1)
-    variance = (observed * (values - mean).square()).sum(0) / observed.sum(0).clamp(min=1)
-    return torch.where(observed > 0, values, mean), Gaussian(mean, variance.clamp(min=LEAST_VARIANCE))
-
-
-def _owners(run: Run) -> list[float]:
-    """The number of the factor that each latent belongs to; a residual latent belongs to none but its own number."""
-    sizes = [len(variables_of([factor], run.dataset.kinds)) for factor in run.aux]
-    owners = [k for k, size in enumerate(sizes) for _ in range(size)]
-    return [float(each) for each in (*owners, *range(len(owners), run.network.latents))]
-
-
-def _scalars(run: Run) -> tuple[float, ...]:
-    """The run's continuous settings in the order of Scalars; copied auxiliary variables have the prior N(u, 1)."""
-    aux_variance = 1.0 if run.composition.conditional == "copied" else run.prior_variance
-    settings = run.settings
-    cooling = (settings.cooling, settings.cooling_from, settings.cooling_until)
-    return (settings.capacity, *cooling, run.mmd.width, aux_variance)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from auxvae.metrics.metric import EACH_FACTOR, NOISE, UNIT, Column, Metric
+from auxvae.metrics.metric import EACH_FACTOR, NOISE, POSITIVE, UNIT, Column, Metric
 
-AUX, MOMENTS, WEAK_LENSING = "arXiv:2507.00298", "Hirata & Seljak, MNRAS 2003", "Heymans et al., MNRAS 2006"
+AUX, CONTEXTS = "arXiv:2507.00298", "arXiv:2507.04754"
+MOMENTS, WEAK_LENSING = "Hirata & Seljak, MNRAS 2003", "Heymans et al., MNRAS 2006"
 NONE, IN_LEAKAGE = Column("0"), Column("", "leakage")
 LEAKAGE = Column("0", "leakage", "leakage_chance", chance="leakage_chance", range=UNIT)
 
@@ -16,6 +17,13 @@ def _shear(of: str) -> dict[str, Column]:
     """Multiplicative and additive bias of a component, as measured and as corrected."""
     names = (f"{kind}_{bias}_{EACH_FACTOR}" for kind in (of, f"{of}_corrected") for bias in ("m", "c"))
     return {name: Column("0", "shear") for name in names}
+
+
+def _distances(of: str) -> dict[str, Column]:
+    """A distance with its floor and what two models that know no context have."""
+    beside = (f"{of}_floor", f"{of}_obs_images", f"{of}_pooled_images")
+    first = Column("floor", "interventions", beside[0], chance=beside[2], compared=True, range=POSITIVE)
+    return {of: first, **{name: Column("", "interventions") for name in beside}}
 
 
 def _perfect_swap(block: str, name: str) -> str:
@@ -82,5 +90,12 @@ OF_BLOCKS: dict[str, Metric] = {
         "one block of the code is another galaxy's: how does what is measured in the decoded image follow what was "
         "measured before? Slope, mean difference and its standard deviation, of ln flux, ln size and ellipticity",
         "what moments do not measure",
+    ),
+    "interventions": Metric(
+        {**_distances("concept"), **_distances("composition")},
+        "samples", "contexts", CONTEXTS,
+        "are images of the model in a context what the intervention makes of the data? Mean sliced 2-Wasserstein "
+        "distance over trained contexts of one concept, and over contexts that training never shows; docs/contexts.md",
+        "a shift of few pixels; whether one image changes as its galaxy would",
     ),
 }  # fmt: skip

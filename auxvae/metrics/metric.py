@@ -26,6 +26,7 @@ Needs = Literal[
     "seeds",
     "images",
     "labels",
+    "contexts",
 ]
 NEEDS: dict[Needs, str] = {
     "codes": "codes",
@@ -40,9 +41,11 @@ NEEDS: dict[Needs, str] = {
     "seeds": "two seeds or more of one method",
     "images": "images and their reconstructions",
     "labels": "codes of training and test rows, and `analyses.downstream`",
+    "contexts": "images of a model and of a data set with contexts",
 }
 ReportTable = Literal[
-    "alignment", "leakage", "swap", "calibration", "factors", "images", "suite", "aggregate", "downstream", "shear"
+    "alignment", "leakage", "swap", "calibration", "factors", "images", "suite", "aggregate", "downstream", "shear",
+    "interventions",
 ]  # fmt: skip
 NOISE = "noise"  # chance of a score: what the control of noise has on the same rows
 UNIT, POSITIVE = (0.0, 1.0), (0.0, math.inf)  # ranges

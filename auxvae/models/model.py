@@ -44,7 +44,7 @@ class TrainingData(NamedTuple):
     """What a model may use of its training rows beside the images: the likelihood, scaling constants and factors.
 
     factors: the auxiliary variables of all factors, (N,) by name, unscaled. aux: those of the run, (N, a) in [0, 1].
-    observed: 1 where they are known, (N, a); everywhere, if left out.
+    observed: 1 where they are known, (N, a); everywhere, if left out. context: the number of that of each row, (N,).
     """
 
     likelihood: Likelihood
@@ -52,6 +52,7 @@ class TrainingData(NamedTuple):
     factors: Mapping[str, Tensor]
     aux: Float[Tensor, "N a"]
     observed: Float[Tensor, "N a"] | None = None
+    context: Int[Tensor, " N"] | None = None
 
 
 class Model(ABC):

@@ -32,13 +32,15 @@ from auxvae.metrics.metric import ReportTable
 from auxvae.report import figures, html_tables, origin, papers, pictures, tables, verdict
 from auxvae.report.candidates import candidates_figure, candidates_table, rates_table
 from auxvae.report.comparison import comparison_figure
+from auxvae.report.contexts import contexts_table
 from auxvae.report.coverage import coverage_figure
 from auxvae.report.downstream import downstream_figure
 from auxvae.report.history import history_figure
 from auxvae.report.imperfect import imperfect_figure
 from auxvae.report.leakage import PANELS as SHOWN_AS_BARS
 from auxvae.report.leakage import leakage_figure
-from auxvae.report.sections import SECTIONS, Picture, Table
+from auxvae.report.section import Picture, Table
+from auxvae.report.sections import SECTIONS
 from auxvae.report.selection_maps import selection_figure
 from auxvae.report.spread import spread_figure
 from foundation.files import read_json, write_text
@@ -174,6 +176,8 @@ def tabulate(study: Study, results: Path) -> None:
         if study.config.analyses.candidates:
             tables.write(candidates_table(analysis), folder / "candidates")
             tables.write(rates_table(analysis), folder / "candidate_rates")
+    if study.has_contexts:
+        tables.write(contexts_table(results, named), folder / "contexts")
     write_text(folder / "sensitivity.csv", tidy.to_csv(index=False))
 
 
@@ -264,7 +268,8 @@ def _is_picture(part: Table | Picture) -> bool:
 
 def _tables(study: Study) -> tuple[str, ...]:
     judged = CANDIDATES if study.config.analyses.candidates else ()
-    return (*TABLES, DIFFERENCES, *(("selection",) if study.choices else ()), *judged)
+    contexts = ("contexts",) if study.has_contexts else ()
+    return (*TABLES, DIFFERENCES, *(("selection",) if study.choices else ()), *contexts, *judged)
 
 
 def _inline(path: Path) -> str:

@@ -6,34 +6,7 @@ workflow/rules/report.smk. A section is left out where none of its tables has a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Table:
-    """tables/NAME.csv, and how to read it."""
-
-    name: str
-    legend: str
-
-
-@dataclass(frozen=True)
-class Picture:
-    """figures/NAME.png, its caption, and words in place of it for those who do not see it."""
-
-    name: str
-    caption: str
-    alt: str
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the page; anchor: its address on the page."""
-
-    anchor: str
-    title: str
-    parts: tuple[Table | Picture, ...]
-
+from auxvae.report.section import Picture, Section, Table
 
 _SENSITIVITY = (
     "Loss of {} when the auxiliary (aux) or the residual latents (recon) are perturbed along their covariance, with "
@@ -199,6 +172,26 @@ SECTIONS = (
                 "codes (labels_shear). Latents are on a scale of their own, and posterior means are drawn towards "
                 "that of their prior; “corrected” undoes both by training or labelled rows. Beside them adaptive "
                 "moments of the noisy images. The PSF is round.",
+            ),
+        ),
+    ),
+    Section(
+        "interventions",
+        "Whether images follow interventions",
+        (
+            Table(
+                "interventions",
+                "Sliced 2-Wasserstein distance of images of the model, in each context, from images of the data: the "
+                "mean over trained contexts of one concept (concept), and over contexts that were never trained on "
+                "(composition). Beside each: its floor, of a perfect model; the data's images where nothing is done "
+                "(obs_images) and those of all trained contexts together (pooled_images), which no model that is "
+                "told the contexts should need. arXiv:2507.04754.",
+            ),
+            Table(
+                "contexts",
+                "The same in each context, with the share of the data's shift of flux, size (both by their logarithm) "
+                "and ellipticity that images of the model show: 1 is right, 0 where nothing moves; empty where the "
+                "data have no clear shift. Intervals are 95 %, over the seeds, or over images of a single run.",
             ),
         ),
     ),

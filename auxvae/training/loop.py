@@ -91,7 +91,8 @@ class Trainer:
         self.scaling, train, validation = prepare(run, store)
         train, validation = train.of(run), validation.of(run)
         self.loader, self.validation = (each.batches(run, self.scaling, device) for each in (train, validation))
-        data = TrainingData(train.likelihood, self.scaling, store.columns("train"), *train.aux(run, self.scaling))
+        of_rows = (*train.aux(run, self.scaling), torch.from_numpy(train.context))
+        data = TrainingData(train.likelihood, self.scaling, store.columns("train"), *of_rows)
         self.model: Model = make_model(run, data, device)
         self.images_scale = train.likelihood.to_scale
         self.weights = torch.tensor([run.weights[name] for name in run.terms], device=device)

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from auxvae.analysis.interventions import FEWEST, of_contexts
 from auxvae.analysis.model import TrainedModel
 from auxvae.config.run import Run
 from auxvae.data.preparation import prepare
+from auxvae.data.randomness import generator
 from auxvae.data.store import Store
 from auxvae.models.autoencoder import build
+from auxvae.models.composed import rows_in_context
 from auxvae.training import loop, stack
 from auxvae.training.loop import open_trainer
 from simulations.draw import simulate
@@ -59,10 +62,11 @@ def trainer_of(run, store, folder):
 
 def test_concepts_are_the_contexts_that_intervene_and_sets_follow_their_order():
     run = run_of(method="context")
-    assert [each.name for each in run.concepts] == ["larger", "brighter"]
-    assert run.sets == ((1, 0), (0, 0), (0, 1), (1, 1))
+    assert [each.name for each in run.dataset.contexts] == ["both", "brighter", "larger", "obs"]
+    assert [each.name for each in run.concepts] == ["brighter", "larger"]
+    assert run.sets == ((1, 1), (1, 0), (0, 1), (0, 0))
     assert run_of(method="context_pooled").sets == ((0, 0),) * 4
-    assert run_of(method="context", contexts=["obs", "brighter"]).sets == ((0,), (0,), (1,), (0,))
+    assert run_of(method="context", contexts=["obs", "brighter"]).sets == ((0,), (1,), (0,), (0,))
     assert run_of(method="vae").concepts == ()
 
 
@@ -127,11 +131,11 @@ def gradients(run, store, folder, context):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_gradients_reach_what_a_context_uses_and_nothing_else(method, store, tmp_path):
-    observational, trainer = gradients(run_of(method=method), store, tmp_path, 1)
+    observational, trainer = gradients(run_of(method=method), store, tmp_path, 3)
     every = {name for name, _ in trainer.model.network.named_parameters()}
     assert every - observational == {"module.intervened", "module.effects_intervened"}
     if method == "context":
-        brighter, _ = gradients(run_of(method=method), store, tmp_path, 2)
+        brighter, _ = gradients(run_of(method=method), store, tmp_path, 1)
         assert every - brighter == {"module.effects_observed"}  # the other concept hears this one alone
 
 
@@ -187,7 +191,7 @@ def test_images_are_decoded_in_the_contexts_of_their_rows_or_of_others(store, tm
     assert (elsewhere - decoded[places]).abs().max() > 1e-4
     samples = [model.sample_counts(64, context=number) for number in range(4)]
     assert all(np.isfinite(each).all() and each.shape == samples[0].shape for each in samples)
-    assert not np.allclose(samples[3], samples[1])
+    assert not np.allclose(samples[0], samples[3])
     assert np.array_equal(model.sample_counts(64, 3), samples[3])
 
 
@@ -213,3 +217,34 @@ def test_data_without_contexts_are_refused(config):
     assert any("context learns a concept from each context that intervenes" in fault for fault in refusal(config))
     config["runs"] = [{"method": "vae", "contexts": ["obs"]}]
     assert any("runs[0].contexts[0]: found 'obs', but galaxies has no contexts" in fault for fault in refusal(config))
+
+
+def columns(rows, run):
+    return {name: rows[:, k] for k, name in enumerate(run.variables)}
+
+
+def test_auxiliary_variables_of_a_context_are_its_rows_and_of_a_composed_one_those_of_its_concepts():
+    config = with_contexts(method="aux_vae", coverages="three")
+    run = study_of({**config, "coverages": {"three": ["flux", "radius", "g1"]}})[1].runs[0]
+    of_rows = torch.arange(1, 4).repeat_interleave(1000)  # brighter, larger, obs: none of both
+    aux = of_rows[:, None] + torch.tensor([[0.0, 0.1, 0.2]])  # a value tells its context and its column
+    every = {k: columns(rows_in_context(run, aux, of_rows, k, 50, generator(0, "u")), run) for k in range(4)}
+    for number in (1, 2, 3):
+        for k, name in enumerate(("flux", "radius", "g1")):
+            torch.testing.assert_close(every[number][name], torch.full((50,), number + k / 10))
+    torch.testing.assert_close(every[0]["flux"], torch.full((50,), 1.0))
+    torch.testing.assert_close(every[0]["radius"], torch.full((50,), 2.1))
+    torch.testing.assert_close(every[0]["g1"], torch.full((50,), 1.2))
+
+
+@pytest.mark.parametrize("method", ["vae", "context", "context_pooled"])
+def test_a_run_is_measured_in_every_context(method, store, tmp_path):
+    run = run_of(method=method)
+    loop.train_run(run, store, tmp_path, CPU)
+    model = trained_of(run, store, tmp_path)
+    counts = np.bincount(model.rows.context)
+    measured = of_contexts(model, is_galaxy=True)
+    named = {row["context"]: row for row in measured.rows}
+    assert [*named] == [each.name for each, n in zip(run.dataset.contexts, counts, strict=True) if n >= FEWEST]
+    for row in named.values():
+        assert row["sliced_wasserstein"] > 0 and row["images"] <= counts.max()

@@ -53,12 +53,12 @@ def stored(tmp_path_factory):
 
 def test_a_run_knows_its_contexts_and_rows_have_theirs(stored):
     run, store, dataset = stored
-    assert [context.name for context in run.dataset.contexts] == ["obs", "flux", "both"]
-    assert run.dataset.contexts[2].train == 0
+    assert [context.name for context in run.dataset.contexts] == ["both", "flux", "obs"]
+    assert run.dataset.contexts[0].train == 0
     context, split = draw_context(dataset, 0, 250), draw_split(dataset, 0, 250)
     for number, name in enumerate(("train", "validation", "test")):
         assert (store.read(name).context == context[split == number]).all()
-    assert set(store.context("train")) == {0, 1} and set(store.context("test")) == {0, 1, 2}
+    assert set(store.context("train")) == {1, 2} and set(store.context("test")) == {0, 1, 2}
 
 
 def batches_of(counts, size):

@@ -38,7 +38,8 @@ def run(sample, contexts=CONTEXTS, truth=True, rows=N):
         images=(noisy if truth else images)[order], truth=images[order] if truth else None, context=context[order]
     )
     dataset = SimpleNamespace(contexts=contexts)
-    return SimpleNamespace(run=SimpleNamespace(dataset=dataset, seed=0), rows=stored, sample_context=sample)
+    run = SimpleNamespace(dataset=dataset, seed=0)
+    return SimpleNamespace(run=run, rows=stored, sample_counts=lambda n, k: sample(sets[k], n))
 
 
 def perfect(chosen, count):

@@ -15,7 +15,7 @@ from simulations.draw import simulate
 from simulations.factors import draw_context, draw_factors, draw_split, share_below
 from simulations.facts import read_dataset, read_declared
 from simulations.spec import to_json
-from simulations.structure import in_order, scatters
+from simulations.structure import facts_of, in_order, scatters
 from simulations.symmetries import symmetries_of
 from tests.simulations.test_factors import FACTORS, dataset
 
@@ -94,7 +94,7 @@ def test_contexts_have_their_shares_and_what_is_held_out_is_tested_alone(drawn):
     assert [part.rows for part in declared.parts] == pytest.approx(
         [ROWS / 3.5, ROWS / 3.5, ROWS / 7, ROWS / 3.5], abs=1
     )
-    assert declared.parts[3].train == declared.parts[3].validation == 0
+    assert declared.parts[0].train == declared.parts[0].validation == 0
     assert declared.counts == tuple(int((split == s).sum()) for s in range(3))
 
 
@@ -104,6 +104,19 @@ def test_a_data_set_without_structure_is_what_it_was():
     declared = structured()
     assert plain.digest != declared.digest and read_dataset(to_json(declared), "d", []) == declared
     assert dataset().counts == dataset().split.counts(256)
+
+
+def test_the_order_in_which_contexts_are_written_decides_nothing():
+    """A spec that was passed on as JSON has its keys in another order."""
+    declared, other = structured(), structured(contexts=dict(reversed(CONTEXTS.items())))
+    assert declared.digest == other.digest and declared.parts == other.parts
+    assert [*declared.contexts] == [*other.contexts] == ["both", "bright", "large", "obs"]
+    sorted_json = json.loads(json.dumps(to_json(declared), sort_keys=True))
+    passed = read_dataset(sorted_json, "d", [])
+    assert facts_of(passed.contexts, passed.parts) == facts_of(declared.contexts, declared.parts)
+    for draw in (draw_context, draw_split):
+        drawn = [draw(each, 0, ROWS) for each in (declared, other, passed)]
+        assert np.array_equal(drawn[0], drawn[1]) and np.array_equal(drawn[0], drawn[2])
 
 
 def test_a_caused_shear_keeps_no_symmetry_that_flips_it():
@@ -134,13 +147,13 @@ def test_a_store_says_its_contexts_and_its_check_agrees(stored):
     path, declared = stored
     check(path)
     group = zarr.open_group(path, mode="r")
-    assert group["context"].attrs["flag_meanings"] == "obs bright large both"
+    assert group["context"].attrs["flag_meanings"] == "both bright large obs"
     assert np.array_equal(group["context"][:], draw_context(declared, 0, 700))
     faults = []
     facts = read_declared({"datasets": {"g": {"store": str(path)}}}, faults).facts["g"]
     assert not faults
     assert [(each.name, each.of) for each in facts.contexts] == [
-        ("obs", ()), ("bright", ("flux",)), ("large", ("radius",)), ("both", ("flux", "radius"))
+        ("both", ("flux", "radius")), ("bright", ("flux",)), ("large", ("radius",)), ("obs", ())
     ]  # fmt: skip
     assert sum(each.train for each in facts.contexts) == facts.train
 
@@ -176,8 +189,8 @@ def sorted_by_flux(factors, context):
 SPOILT = {
     "a cause that is heard within the bounds": sorted_by_flux,
     "another intervention": lambda f, c: f["flux"].__setitem__(c == 1, np.clip(1.3 * f["flux"][c == 1], 1e4, 1e5)),
-    "a cause that is still heard": lambda f, c: f["radius"].__setitem__(c == 2, f["radius"][c == 0][: (c == 2).sum()]),
-    "no mechanism": lambda f, c: f["radius"].__setitem__(c == 0, np.sort(f["radius"][c == 0])),
+    "a cause that is still heard": lambda f, c: f["radius"].__setitem__(c == 2, f["radius"][c == 3][: (c == 2).sum()]),
+    "no mechanism": lambda f, c: f["radius"].__setitem__(c == 3, np.sort(f["radius"][c == 3])),
     "contexts exchanged": lambda f, c: c.__setitem__(slice(None), np.roll(c, 1)),
 }
 

@@ -28,11 +28,14 @@ TABLES = (
     "images",
     "downstream",
     "shear",
+    "interventions",
     "differences",
 ) + (("selection",) if SELECTION else ())
 if STUDY.config.analyses.candidates:
     FIGURES += ("candidates",)
     TABLES += ("candidates", "candidate_rates")
+if STUDY.has_contexts:
+    TABLES += ("contexts",)
 JUDGED = len(STUDY.runs) * bool(
     STUDY.config.analyses.candidates
 )  # whose evidence takes seconds each

@@ -1,0 +1,52 @@
+"""How images of each model follow the interventions of its data set, context by context, as a table of text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from auxvae.analysis.files import CONTEXTS
+from auxvae.metrics.score import student
+from auxvae.report.tables import text_of
+from foundation.files import read_json
+
+NORMAL = 1.96
+DISTANCE = "sliced_wasserstein"
+SHOWN = (DISTANCE, *(f"{DISTANCE}_{end}" for end in ("floor", "obs_images", "pooled_images")),
+         "moved_flux", "moved_size", "moved_e1", "moved_e2", "moments_converged", "images")  # fmt: skip
+
+
+def contexts_table(results: Path, labels: Mapping[str, str]) -> pd.DataFrame:
+    """A row for every label and context, 'mean ± half width' over the seeds; labels: of the runs, by id."""
+    files = {run: results / "runs" / run / CONTEXTS for run in labels}
+    rows = [
+        {"label": labels[run], **row}
+        for run, file in files.items()
+        if file.is_file()
+        for row in read_json(file, "a run in contexts")["rows"]
+    ]
+    if not rows:
+        return pd.DataFrame()
+    whole = pd.DataFrame(rows)
+    words = np.where(whole["is_trained"], "", ", never trained on")
+    whole["label"] += " in " + whole["context"] + words
+    shown = [name for name in SHOWN if name in whole]
+    cells = {label: {name: _cell(part, name) for name in shown} for label, part in whole.groupby("label", sort=False)}
+    return pd.DataFrame.from_dict(cells, orient="index")
+
+
+def _cell(rows: pd.DataFrame, name: str) -> str:
+    """Mean and interval of a column over the runs of a label in one context; the error of a single run is its own."""
+    values = rows[name].dropna()
+    if values.empty:
+        return ""
+    half = 0.0
+    if len(values) > 1:
+        half = student(len(values) - 1) * float(values.std()) / len(values) ** 0.5
+    elif f"{name}_se" in rows:
+        half = NORMAL * float(rows[f"{name}_se"].fillna(0).iloc[0])
+    mean = float(values.mean())
+    return text_of(mean, mean - half, mean + half)
