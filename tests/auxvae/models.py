@@ -14,6 +14,8 @@ from auxvae.models.model import TrainingData, make_model
 from tests.conftest import study_of
 
 CPU = torch.device("cpu")
+# Methods with a context module need data with contexts, and are held to the same laws in test_context_runs.
+PLAIN = tuple(name for name, method in METHODS.items() if not method.module)
 ROWS = 96  # of the training data
 
 

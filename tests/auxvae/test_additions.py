@@ -13,7 +13,7 @@ from auxvae.metrics.representation import representation
 from auxvae.metrics.suite import suite
 from auxvae.metrics.table import METRICS
 from auxvae.models.model import draws_at
-from tests.auxvae.models import any_batch, model_of, run_of
+from tests.auxvae.models import PLAIN, any_batch, model_of, run_of
 from tests.conftest import study_of
 
 HERE = "tests.auxvae.additions"
@@ -22,7 +22,7 @@ HERE = "tests.auxvae.additions"
 @pytest.fixture
 def ids(config):
     """The ids of some runs before an addition."""
-    return {method: run_of(method, config).id for method in METHODS}
+    return {method: run_of(method, config).id for method in PLAIN}
 
 
 def terms_of(run):

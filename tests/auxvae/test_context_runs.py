@@ -18,7 +18,9 @@ from auxvae.models.composed import rows_in_context
 from auxvae.training import loop, stack
 from auxvae.training.loop import open_trainer
 from simulations.draw import simulate
+from tests.auxvae.test_devices import one_stacked_step, one_step
 from tests.auxvae.test_stack import agree_with_the_plain_loop, seeds_of
+from tests.auxvae.test_static_step import repeats
 from tests.auxvae.test_train import STACKED, bytes_of, killed_and_whole
 from tests.conftest import TINY, refusal, study_of
 
@@ -248,3 +250,22 @@ def test_a_run_is_measured_in_every_context(method, store, tmp_path):
     assert [*named] == [each.name for each, n in zip(run.dataset.contexts, counts, strict=True) if n >= FEWEST]
     for row in named.values():
         assert row["sliced_wasserstein"] > 0 and row["images"] <= counts.max()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_recorded_step_repeats(method, store, tmp_path, monkeypatch):
+    runs = seeds_of(run_of(method=method, module={"start": 0.5, "release": 0.75}), 2)
+    assert repeats(runs, store, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_tensor_follows_its_device(method, pretend, store, tmp_path):
+    run = run_of(method=method, network={"name": "mlp", "latents": 8, "width": 8})
+    one_step(run, pretend)
+    one_stacked_step(run, pretend, store, tmp_path)
+
+
+def test_the_id_changes_with_the_module_and_the_contexts_that_are_read():
+    runs = [{"module": {"units": 3}}, {"module": {"cut": "all"}}, {"contexts": ["obs", "larger"]}, {}]
+    assert len({run_of(method="context", **each).id for each in runs}) == 4
+    assert run_of(method="context", module={"units": 8}).id == run_of(method="context").id

@@ -14,7 +14,6 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from auxvae.config.methods import METHODS
 from auxvae.config.networks import BACKBONES
 from auxvae.data.device import choose_device
 from auxvae.models.model import draws_at
@@ -23,7 +22,7 @@ from auxvae.training.loop import follow_nothing, open_trainer
 from auxvae.training.optimiser import adam
 from auxvae.training.static_step import StackedModel, TrainingStep
 from foundation.faults import Refused
-from tests.auxvae.models import any_batch, model_of, run_of
+from tests.auxvae.models import PLAIN, any_batch, model_of, run_of
 from tests.conftest import ROOT
 
 ROWS = 32
@@ -85,7 +84,7 @@ def one_step(run, device):
             assert model.decode(mean).device.type == device.type
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PLAIN)
 def test_every_method(method, config, pretend):
     one_step(run_of(method, config, network={**NETWORK, "name": "mlp"}), pretend)
 
@@ -170,7 +169,7 @@ def one_stacked_step(run, device, store, folder):
         assert step.values.device.type == device.type
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PLAIN)
 def test_every_method_in_a_stack(method, config, pretend, tiny_store, tmp_path):
     run = run_of(method, config, network={**NETWORK, "name": "mlp"}, training={"batch": 32})
     one_stacked_step(run, pretend, tiny_store, tmp_path)

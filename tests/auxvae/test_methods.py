@@ -17,7 +17,7 @@ from auxvae.data.store import Store
 from auxvae.models.model import draws_at
 from auxvae.training import fleet, loop
 from foundation.files import read_json
-from tests.auxvae.models import any_batch, model_of
+from tests.auxvae.models import PLAIN, any_batch, model_of
 from tests.auxvae.test_train import CPU, bytes_of, killed_and_whole
 from tests.conftest import TINY, study_of
 
@@ -32,7 +32,7 @@ def group(method, **settings):
 
 @pytest.fixture(scope="module")
 def study():
-    config = {**copy.deepcopy(TINY), **NARROW, **SHORT, "runs": [group(method) for method in METHODS]}
+    config = {**copy.deepcopy(TINY), **NARROW, **SHORT, "runs": [group(method) for method in PLAIN]}
     return study_of(config)[1]
 
 
@@ -43,14 +43,14 @@ def trained(study, tiny_store, tmp_path_factory):
     return results
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PLAIN)
 def test_alone_as_in_a_fleet(method, study, tiny_store, trained, tmp_path):
     run = next(run for run in study.runs if run.method == method)
     fleet.train(Fleet((run,)), tiny_store, tmp_path, CPU, workers=1)
     assert bytes_of(tmp_path / "runs" / run.id) == bytes_of(trained / "runs" / run.id)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PLAIN)
 def test_the_loss_falls(method, study, trained):
     """The reconstruction on held-out rows, which every method has, and the whole loss on the first batches."""
     run = next(run for run in study.runs if run.method == method)
@@ -63,7 +63,7 @@ def test_the_loss_falls(method, study, trained):
     assert loss.iloc[-1] < loss.iloc[0]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PLAIN)
 def test_saved_and_read_back_it_gives_the_same_codes(method, study, tiny_store, trained):
     run = next(run for run in study.runs if run.method == method)
     store = Store(tiny_store, run.dataset)
@@ -91,7 +91,7 @@ def kl_by_distributions(run, model, mean, log_variance):
     return by_latent[:, count:].sum(1) if run.composition.conditional == "copied" else by_latent.sum(1)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PLAIN)
 @torch.no_grad()
 def test_the_kl_of_a_run_is_that_from_its_own_prior(method, study, tiny_store, trained):
     run = next(run for run in study.runs if run.method == method)

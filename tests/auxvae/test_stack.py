@@ -6,11 +6,10 @@ import pandas as pd
 import pytest
 import torch
 
-from auxvae.config.methods import METHODS
 from auxvae.config.networks import BACKBONES
 from auxvae.training import fleet, loop, stack
 from foundation.faults import Refused
-from tests.auxvae.models import run_of
+from tests.auxvae.models import PLAIN, run_of
 from tests.auxvae.test_train import STACKED, bytes_of, killed_and_whole
 
 CPU = torch.device("cpu")
@@ -27,7 +26,7 @@ def seeds_of(run, count):
     return [replace(run, seed=seed) for seed in range(count)]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PLAIN)
 def test_a_stack_agrees_with_the_plain_loop(method, config, tiny_store, tmp_path):
     agree_with_the_plain_loop(seeds_of(small(method, config), 2), tiny_store, tmp_path)
 
@@ -51,7 +50,7 @@ def test_every_network_can_be_stacked(name, method, config, tiny_store, tmp_path
     agree_with_the_plain_loop(seeds_of(run, 2), tiny_store, tmp_path)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PLAIN)
 def test_a_members_bytes_do_not_depend_on_its_stack(method, config, tiny_store, tmp_path):
     runs = seeds_of(small(method, config), 5)
     for name, together in (("five", runs), ("two", runs[1:3]), ("one", runs[1:2])):

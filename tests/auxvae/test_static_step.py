@@ -5,11 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from auxvae.config.methods import METHODS
 from auxvae.training import stack
 from auxvae.training.loop import follow_nothing, open_trainer
 from auxvae.training.static_step import StackedModel, TrainingStep, ValidationStep
-from tests.auxvae.models import run_of
+from tests.auxvae.models import PLAIN, run_of
 from tests.auxvae.tape import Tape, TapeReplay
 from tests.auxvae.test_train import bytes_of
 
@@ -33,7 +32,7 @@ def repeats(runs, store, folder, monkeypatch):
     return all(bytes_of(folder / "python" / "runs" / r.id) == bytes_of(folder / "tape" / "runs" / r.id) for r in runs)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PLAIN)
 def test_every_method(method, config, tiny_store, tmp_path, monkeypatch):
     assert repeats(runs_of(method, config), tiny_store, tmp_path, monkeypatch)
 

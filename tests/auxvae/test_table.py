@@ -53,6 +53,8 @@ def test_the_report_shows_the_columns_that_it_always_has():
         "lds_all_live",
         "lds_sampled_corrected",
         "leakage",
+        "concept",
+        "composition",
         "nats",
         "ssim_asinh",
         "prior_distance",
