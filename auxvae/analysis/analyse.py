@@ -20,7 +20,7 @@ from auxvae.analysis.controls import are_scored, write_controls
 from auxvae.analysis.downstream import of_run
 from auxvae.analysis.evaluate import evaluate
 from auxvae.analysis.files import CODES, CONTEXTS, DOWNSTREAM, PICTURES, RECORD, SCORES, SENSITIVITY, baselines_file
-from auxvae.analysis.interventions import of_contexts, plain_row
+from auxvae.analysis.interventions import InContexts, of_contexts, plain_row
 from auxvae.analysis.leakage import FITTED_ROWS
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.sensitivity import sensitivity
@@ -130,8 +130,8 @@ def _measure_baselines(run: Run, analyses: Analyses, path: Path, results: Path) 
 
 def is_analysed(folder: Path, run: Run, analyses: Analyses) -> bool:
     """Whether the folder holds all that this code computes from these very weights with these settings."""
-    of_downstream = () if analyses.downstream is None else (DOWNSTREAM,)
-    if not all((folder / name).is_file() for name in (SENSITIVITY, PICTURES, CODES, SCORES, RECORD, *of_downstream)):
+    asked = (*((DOWNSTREAM,) if analyses.downstream else ()), *((CONTEXTS,) if run.dataset.contexts else ()))
+    if not all((folder / name).is_file() for name in (SENSITIVITY, PICTURES, CODES, SCORES, RECORD, *asked)):
         return False
     return bool(read_json(folder / RECORD, "the record of an analysis") == _record(folder, run, analyses))
 
@@ -180,11 +180,10 @@ def _downstream(
 
 
 def _in_contexts(test: TrainedModel, galaxies: bool, folder: Path) -> dict[str, Score]:
-    """Write how the model's images follow the interventions of its data set, if it has any and decodes; the scores."""
-    if not (test.can_decode and test.run.dataset.contexts):
-        (folder / CONTEXTS).unlink(missing_ok=True)
+    """Write how the model's images follow the interventions of its data set, if it has any; the scores."""
+    if not test.run.dataset.contexts:
         return {}
-    measured = of_contexts(test, galaxies)
+    measured = of_contexts(test, galaxies) if test.can_decode else InContexts([], {})
     write_json(folder / CONTEXTS, {"rows": [plain_row(row) for row in measured.rows]})
     return measured.scores
 

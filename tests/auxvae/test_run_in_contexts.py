@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from auxvae.analysis.interventions import BESIDE, DISTANCE, of_contexts
+from auxvae.analysis import files
+from auxvae.analysis.interventions import BESIDE, DISTANCE, of_contexts, plain_row
 from auxvae.config.contexts import DataContext
 from auxvae.metrics.images import asinh_scale
+from auxvae.report.contexts import contexts_table
+from foundation.files import write_json
 
 OBS, FLUX, SIZE = DataContext("obs", (), 9), DataContext("flux", ("flux",), 9), DataContext("size", ("size",), 9)
 BOTH, HALF = DataContext("both", ("flux", "size"), 0), DataContext("half", ("shear", "flux"), 0)
@@ -161,3 +164,20 @@ def test_a_store_without_contexts_has_no_rows():
     trained = run(perfect, (OBS,), rows=30)
     trained.run.dataset.contexts = ()
     assert of_contexts(trained, True) == ([], {})
+
+
+def test_the_table_has_every_label_in_every_context_with_the_interval_of_its_seeds(results, tmp_path):
+    labels = {"a": "perfect", "b": "perfect", "c": "deaf", "gone": "none"}
+    for name, kind in (("a", "perfect"), ("b", "perfect"), ("c", "deaf")):
+        rows = [plain_row(row) for row in results[kind].rows]
+        write_json(tmp_path / "runs" / name / files.CONTEXTS, {"rows": rows})
+    table = contexts_table(tmp_path, labels)
+    assert [*table.index] == [
+        f"{label} in {name}" for label in ("perfect", "deaf")
+        for name in ("obs", "flux", "size", "both, never trained on")
+    ]  # fmt: skip
+    flux = table.loc["perfect in flux"]
+    assert float(flux["moved_flux"].split()[0]) == pytest.approx(1, abs=0.1)
+    assert "±" not in flux[DISTANCE] and "±" in table.loc["deaf in flux", DISTANCE]  # equal seeds; images of one run
+    assert table.loc["perfect in obs", "moved_flux"] == ""
+    assert contexts_table(tmp_path, {"gone": "none"}).empty
