@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from auxvae.analysis.baselines import are_measured, write_baselines
+from auxvae.analysis.concepts import concept_scores
 from auxvae.analysis.controls import are_scored, write_controls
 from auxvae.analysis.downstream import of_run
 from auxvae.analysis.evaluate import evaluate
@@ -161,7 +162,7 @@ def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path
     _write(pictures, folder / PICTURES)
     train = TrainedModel(folder, run, store, _training_rows(path, run.dataset), model.device)
     scores = _downstream(train, model, store.holds_galaxies, analyses, folder)
-    scores |= _in_contexts(model, store.holds_galaxies, folder)
+    scores |= _in_contexts(model, store.holds_galaxies, folder) | concept_scores(model, analyses.bootstrap)
     evaluate(run, store, model, train, folder, analyses.bootstrap, scores)
     write_json(folder / RECORD, _record(folder, run, analyses))
     log.info(f"{run.title}: {_headline(folder)}")

@@ -93,6 +93,13 @@ class TrainedModel:
         )
         return torch.cat([self.model.decode(*(each.to(self.device) for each in both)).cpu() for both in several])
 
+    @torch.no_grad()
+    def concepts(self) -> Array:
+        """The concepts of every image of the rows in its context, (N, m k), by posterior means; of a context module."""
+        context = torch.from_numpy(self.rows.context).to(self.device)
+        concepts = self.model.concepts(torch.from_numpy(self.encode()[0]).to(self.device), context)
+        return np.asarray(concepts.cpu().numpy())
+
     def decode_counts(self, codes: Array, rows: NDArray[np.intp] | None = None) -> Array:
         """Reconstructions (N, C, H, W) in photons per pixel, each in the context of a row."""
         return np.asarray(self.likelihood.to_counts(self.decode(codes, rows)).numpy())
@@ -115,6 +122,9 @@ class TrainedModel:
 
     @torch.no_grad()
     def sample_counts(self, count: int, context: int | None = None) -> Array:
-        """`count` images (N, C, H, W) sampled from the model in a context, in photons per pixel."""
-        images = self.model.sample(count, generator(self.run.seed, "samples", context or 0), context).cpu()
+        """`count` images (N, C, H, W) sampled from the model in a context, in photons per pixel.
+
+        Those of a context module are of the same latents in every context.
+        """
+        images = self.model.sample(count, generator(self.run.seed, "samples"), context).cpu()
         return np.asarray(self.likelihood.to_counts(images).numpy())

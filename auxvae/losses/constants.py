@@ -8,8 +8,10 @@ from torch import Tensor
 
 from auxvae.config.kinds import variables_of
 from auxvae.config.run import Run
+from auxvae.data.likelihoods import Likelihood
+from auxvae.losses.inputs import TermSettings
 from auxvae.models.model import TrainingData
-from auxvae.models.priors import Gaussian
+from auxvae.models.priors import Gaussian, Prior
 
 LEAST_VARIANCE = 1e-8  # of an auxiliary variable that is known in one row
 
@@ -36,3 +38,17 @@ def scalars(run: Run) -> tuple[float, ...]:
     settings = run.settings
     cooling = (settings.cooling, settings.cooling_from, settings.cooling_until)
     return (settings.capacity, *cooling, run.mmd.width, aux_variance)
+
+
+def term_settings(run: Run, prior: Prior | None, likelihood: Likelihood) -> TermSettings:
+    """What the terms of a run read of its settings; a prior without a closed form gives them its density."""
+    without_closed_form = run.prior.kind != "normal" and prior is not None and run.prior.has_density()
+    return TermSettings(
+        likelihood=likelihood,
+        settings=run.settings,
+        mmd=run.mmd,
+        dependence=run.composition.dependence,
+        density=prior if without_closed_form else None,
+        prior_independent=run.prior.is_independent(),
+        gated="kl_free" in run.terms,
+    )

@@ -18,7 +18,7 @@ from auxvae.config.run import Run
 from auxvae.config.terms import TERMS
 from auxvae.data.loader import Batch
 from auxvae.data.randomness import generator
-from auxvae.losses.constants import owners, scalars, without_gaps
+from auxvae.losses.constants import owners, scalars, term_settings, without_gaps
 from auxvae.losses.divergences import of_images
 from auxvae.losses.inputs import Draws, Nats, Scalars, TermInputs, TermSettings
 from auxvae.losses.kernels import mean_features
@@ -70,7 +70,7 @@ class AutoencoderModel(Model):
         self.factor_moments, self.product_moments = self._moments_of_factors()
         self.scalars = Scalars(*(torch.tensor(each, device=device) for each in scalars(run)))
         self.prior_features = self._prior_features()
-        self.fixed = self._fixed(data)
+        self.fixed = term_settings(run, self.prior, data.likelihood)
         self.functions: dict[str, TermFunction] = {
             name: pkgutil.resolve_name(TERMS[name].function) for name in run.terms
         }
@@ -78,19 +78,6 @@ class AutoencoderModel(Model):
     def _needs(self, name: str) -> bool:
         """Whether a term of the run reads a setting or needs random numbers of that name."""
         return any(name in (*TERMS[term].reads, *TERMS[term].draws) for term in self.run.terms)
-
-    def _fixed(self, data: TrainingData) -> TermSettings:
-        run, prior = self.run, self.prior
-        without_closed_form = run.prior.kind != "normal" and prior is not None and run.prior.has_density()
-        return TermSettings(
-            likelihood=data.likelihood,
-            settings=run.settings,
-            mmd=run.mmd,
-            dependence=run.composition.dependence,
-            density=prior if without_closed_form else None,
-            prior_independent=run.prior.is_independent(),
-            gated="kl_free" in run.terms,
-        )
 
     def _earlier(self) -> int:
         """How many earlier codes the unbiased correlations of the run compare with."""
@@ -224,6 +211,13 @@ class AutoencoderModel(Model):
         """Images on the likelihood's scale, in contexts by number or the observational one."""
         images: Tensor = self.network.decode(latents, self._sets(len(latents), context))
         return images
+
+    def concepts(self, latents: Codes, context: Int[Tensor, " B"]) -> Float[Tensor, "B c"]:
+        """What the context module makes of latents in contexts by number."""
+        if self.network.module is None:
+            return super().concepts(latents, context)
+        concepts: Tensor = self.network.module.concepts(latents, self.sets[context])
+        return concepts
 
     def _sets(self, count: int, context: Int[Tensor, " B"] | int | None) -> Float[Tensor, "B m"] | None:
         """The sets of contexts by number, for so many rows; None without a context module."""

@@ -9,6 +9,7 @@ from auxvae.metrics.metric import EACH_FACTOR, NOISE, POSITIVE, UNIT, Column, Me
 
 AUX, CONTEXTS = "arXiv:2507.00298", "arXiv:2507.04754"
 MOMENTS, WEAK_LENSING = "Hirata & Seljak, MNRAS 2003", "Heymans et al., MNRAS 2006"
+DCI = ("disentanglement", "completeness", "informativeness")
 NONE, IN_LEAKAGE = Column("0"), Column("", "leakage")
 LEAKAGE = Column("0", "leakage", "leakage_chance", chance="leakage_chance", range=UNIT)
 
@@ -97,5 +98,16 @@ OF_BLOCKS: dict[str, Metric] = {
         "are images of the model in a context what the intervention makes of the data? Mean sliced 2-Wasserstein "
         "distance over trained contexts of one concept, and over contexts that training never shows; docs/contexts.md",
         "a shift of few pixels; whether one image changes as its galaxy would",
+    ),
+    "concepts": Metric(
+        {
+            "identified": Column("1", "interventions", range=(-math.inf, 1.0)),
+            "identified_elsewhere": Column("", "interventions", range=(-math.inf, 1.0)),
+            **{f"block_dci_{name}": Column("1", "interventions") for name in DCI},
+        },
+        "means", "contexts", CONTEXTS,
+        "is a concept of a context module a linear function of the factors that it is intervened on by, and of no "
+        "others? R2 of its own and of other concepts' factors on other rows; DCI with each concept's block as one code",
+        "what is not linear (R2); where factors depend on each other, `identified_elsewhere` of the factors is not 0",
     ),
 }  # fmt: skip

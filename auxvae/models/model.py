@@ -82,6 +82,10 @@ class Model(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} does not decode")
 
+    def concepts(self, latents: Codes, context: Int[Tensor, " B"]) -> Float[Tensor, "B c"]:
+        """What a context module makes of latents in contexts by number, a block for each concept."""
+        raise NotImplementedError(f"{type(self).__name__} has no context module")
+
     def divergence(self, aux: Float[Tensor, "N a"], posterior: Posterior) -> Float[Tensor, " N"] | None:
         """KL of the posterior of each image from the model's prior, in nats; None where that has no density."""
         return None

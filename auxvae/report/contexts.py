@@ -16,7 +16,8 @@ from foundation.files import read_json
 NORMAL = 1.96
 DISTANCE = "sliced_wasserstein"
 SHOWN = (DISTANCE, *(f"{DISTANCE}_{end}" for end in ("floor", "obs_images", "pooled_images")),
-         "moved_flux", "moved_size", "moved_e1", "moved_e2", "moments_converged", "images")  # fmt: skip
+         *(f"{kind}_{name}" for kind in ("moved", "changed") for name in ("flux", "size", "e1", "e2")),
+         "moments_converged", "images")  # fmt: skip
 
 
 def contexts_table(results: Path, labels: Mapping[str, str]) -> pd.DataFrame:

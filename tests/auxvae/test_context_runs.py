@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from auxvae.analysis.concepts import concept_scores
 from auxvae.analysis.interventions import FEWEST, of_contexts
 from auxvae.analysis.model import TrainedModel
 from auxvae.config.run import Run
@@ -176,10 +177,10 @@ def test_effects_are_clamped_in_training_and_moments_are_followed(store, tmp_pat
     assert (module.get_buffer("variance_0") != 1).any(1).all()  # of every trained set
 
 
-def trained_of(run, store, folder):
-    """A run as analyses have it, beside all test rows."""
+def trained_of(run, store, folder, split="test"):
+    """A run as analyses have it, beside all test rows or those of another split."""
     opened = Store(store, run.dataset)
-    return TrainedModel(folder / "runs" / run.id, run, opened, opened.read("test"), CPU)
+    return TrainedModel(folder / "runs" / run.id, run, opened, opened.read(split), CPU)
 
 
 def test_images_are_decoded_in_the_contexts_of_their_rows_or_of_others(store, tmp_path):
@@ -250,6 +251,27 @@ def test_a_run_is_measured_in_every_context(method, store, tmp_path):
     assert [*named] == [each.name for each, n in zip(run.dataset.contexts, counts, strict=True) if n >= FEWEST]
     for row in named.values():
         assert row["sliced_wasserstein"] > 0 and row["images"] <= counts.max()
+        assert ("changed_flux" in row) == (method != "vae")
+    if method == "context_pooled":  # it knows no context: the same latents are the same images
+        assert all(row["changed_flux"] == row["changed_size"] == 0 for row in named.values())
+    scores = concept_scores(trained_of(run, store, tmp_path, "train"), 10)
+    assert (scores == {}) == (method == "vae")
+    assert all(each.value <= 1 for each in scores.values())
+
+
+def test_concepts_that_are_the_factors_are_identified_and_shuffled_ones_are_not(store, tmp_path, monkeypatch):
+    run = run_of(method="context")
+    loop.train_run(run, store, tmp_path, CPU)
+    model = trained_of(run, store, tmp_path, "train")
+    of = [model.rows.factors[concept.of[0]] for concept in run.concepts]
+    perfect = np.stack([np.stack([each, 2 - each], 1) for each in of], 1).reshape(len(of[0]), -1).astype(np.float32)
+    scores = []
+    for codes in (perfect, np.random.default_rng(0).permutation(perfect)):
+        monkeypatch.setattr(TrainedModel, "concepts", lambda self, codes=codes: codes)
+        scores.append(concept_scores(model, 10))
+    assert scores[0]["identified"].value > 0.99 and scores[1]["identified"].value < 0.3
+    assert scores[0]["identified_elsewhere"].value < 0.9
+    assert scores[0]["block_dci_informativeness"].value > scores[1]["block_dci_informativeness"].value
 
 
 @pytest.mark.parametrize("method", METHODS)
