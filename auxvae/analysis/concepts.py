@@ -34,14 +34,14 @@ def concept_scores(model: TrainedModel, resamples: int) -> dict[str, Score]:
         return {}
     codes = model.concepts()[trained].astype(np.float64)
     factors = np.stack([model.rows.factors[name][trained] for name in names], 1)
-    told = identifiability(codes, factors, len(run.concepts), SEED)
+    explained = identifiability(codes, factors, len(run.concepts), SEED)
     is_own = _is_own(run.concepts, names)
     count = len(trained)
     half = count // 2
     parts = (codes[:half], factors[:half], np.zeros(len(names), bool), codes[half:], factors[half:])
     return {
-        "identified": _without_interval(told[is_own], count),
-        "identified_elsewhere": _without_interval(told[~is_own], count),
+        "identified": _without_interval(explained[is_own], count),
+        "identified_elsewhere": _without_interval(explained[~is_own], count),
         **block_dci(*parts, concepts=len(run.concepts), resamples=resamples),
     }
 

@@ -41,7 +41,7 @@ def run(sample, contexts=CONTEXTS, truth=True, rows=N):
         images=(noisy if truth else images)[order], truth=images[order] if truth else None, context=context[order]
     )
     dataset = SimpleNamespace(contexts=contexts)
-    run = SimpleNamespace(dataset=dataset, seed=0)
+    run = SimpleNamespace(dataset=dataset, seed=0, concepts=())
     return SimpleNamespace(run=run, rows=stored, sample_counts=lambda n, k: sample(sets[k], n))
 
 
