@@ -23,7 +23,7 @@ def question(study: Study) -> str:
         return study.config.question
     methods = list(dict.fromkeys(run.method for run in study.runs))
     coverages = list(dict.fromkeys(run.coverage for run in study.runs if run.coverage))
-    aux = f", given {_listed(coverages)}" if coverages else ""
+    aux = f" (given {_listed(coverages)})" if coverages else ""
     return f"What do the codes and images of {_listed(methods)}{aux} say of the factors?"
 
 
