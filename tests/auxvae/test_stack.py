@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
+from auxvae.config.methods import METHODS
 from auxvae.config.networks import BACKBONES
 from auxvae.training import fleet, loop, stack
 from foundation.faults import Refused
@@ -17,35 +18,33 @@ NETWORK = {"name": "components", "latents": 8, "width": 8}
 
 
 def small(method, config, **settings):
-    """A run of a method on components, two epochs."""
+    """A run of a method on components, two epochs.
+
+    Of 256 units in each of six layers one comes within rounding of the kink of its leaky ReLU, where gradients part.
+    """
+    companion = {"second": 8} if METHODS[method].companion else {}
     training = {"epochs": 2, "batch": 32}
-    return run_of(method, config, network=NETWORK, training=training, **settings)
+    return run_of(method, config, network={**NETWORK, **companion}, training=training, **settings)
 
 
 def seeds_of(run, count):
     return [replace(run, seed=seed) for seed in range(count)]
 
 
-# The log odds of a discriminator that has hardly begun are 0 but for rounding, which Adam's normalised steps amplify:
-# 1e-3 nats of the 0.7 of its loss on an Intel Xeon, below 1e-4 on an AMD EPYC.
-UNCERTAIN = {"aux_discriminator": 3e-3}
-
-
 @pytest.mark.parametrize("method", PLAIN)
 def test_a_stack_agrees_with_the_plain_loop(method, config, tiny_store, tmp_path):
-    runs = seeds_of(small(method, config), 2)
-    agree_with_the_plain_loop(runs, tiny_store, tmp_path, UNCERTAIN.get(method, 1e-4))
+    agree_with_the_plain_loop(seeds_of(small(method, config), 2), tiny_store, tmp_path)
 
 
-def agree_with_the_plain_loop(runs, tiny_store, tmp_path, least=1e-4):
-    """Every term of every epoch, to 1e-4 of its size, or to so many nats."""
+def agree_with_the_plain_loop(runs, tiny_store, tmp_path):
+    """Every term of every epoch, to 1e-4 of its size."""
     stack.train_stack(runs, tiny_store, tmp_path / "stack", CPU)
     for run in runs:
         loop.train_run(run, tiny_store, tmp_path / "alone", CPU)
         two, one = (
             pd.read_parquet(tmp_path / each / "runs" / run.id / "history.parquet") for each in ("stack", "alone")
         )
-        pd.testing.assert_frame_equal(two, one, rtol=1e-4, atol=least)
+        pd.testing.assert_frame_equal(two, one, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("method", ["aux_mmd", "factor_vae"])
