@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -146,7 +147,10 @@ def test_a_training_that_ran_out_of_time_goes_on(cluster, tmp_path):
         logs = config.parent / "results" / "long" / "logs"
         wait_for(lambda: "resumes at step" in "".join(log.read_text() for log in logs.glob("train-*.log")), 90)
     finally:
-        started.kill()  # an interrupted Snakemake would wait for its job, which has no end
-        said("scancel", "--user", "root")
-        started.wait()
+        started.send_signal(signal.SIGINT)
+        try:
+            started.wait(timeout=60)
+        finally:
+            started.kill()
+    wait_for(lambda: of_rule("rule_train")[-1][1] == "CANCELLED", 30, cluster.logs)
     assert not (config.parent / "results" / "long" / "runs").exists()
