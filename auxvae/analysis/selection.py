@@ -71,7 +71,7 @@ def decided(choice: Choice, results: Path) -> dict[str, Any]:
     candidates = [
         {**_candidate(runs, each), "means": _means(scored), "chosen": i == least} for i, (runs, each, scored) in rows
     ]
-    return {**head, "method": first.method, "coverage": first.coverage, "candidates": candidates}
+    return {**head, "method": first.method, "label": first.label, "coverage": first.coverage, "candidates": candidates}
 
 
 def _scores(file: Path | None) -> Scores | None:

@@ -26,14 +26,16 @@ class Module(Section):
     """of each concept, k of the paper"""
 
     depth: Annotated[Whole, Range(1, 8)] = 2
-    """stages of the expressive layer, from the latents of a concept to its units: one less"""
+    """the expressive layer of a concept has one stage less than this, and widths that go evenly from its latents to its
+    units: 32 latents, 8 units and a depth of 3 are 32, 20, 8"""
 
     mask: Literal["always", "intervened"] = "always"
     """whether the noise layer has a block for each concept in every context, or is dense where nothing is done, as in
     the released code"""
 
     cut: Literal["others", "all"] = "others"
-    """what a concept that is intervened on no longer hears: the others that are not, as published, or all others"""
+    """whose effects on an intervened concept are cut: `others`, of concepts that are not intervened on, as published;
+    `all`, of every other concept. They differ where two are intervened on, which training never shows"""
 
     start: Annotated[Number, Range(0, 1)] = 0.0
     """share of the training after which the module takes part; before it the decoder gets the latents"""

@@ -47,7 +47,7 @@ RULES = {
     "leakage": Rule(
         ("leakage",),
         lambda scores: scores["leakage"],
-        "the least that residual latents say of the auxiliary factors, R²",
+        "the least leakage, the R² of the auxiliary factor that residual latents tell best",
         blocks=True,
     ),
     "bound": Rule(

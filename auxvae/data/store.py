@@ -22,12 +22,13 @@ import zarr
 from numpy.typing import NDArray
 from torch import Tensor
 
+from auxvae.config.contexts import contexts_of
 from auxvae.config.run import Source
 from auxvae.data.auxiliaries import variables_of_rows
 from auxvae.data.components import Components
 from auxvae.data.encoding import Columns
 from auxvae.data.read_ahead import read_ahead
-from foundation.faults import Fault, Refused, Words
+from foundation.faults import Fault, Refused, Words, listed
 from foundation.files import digest_file, read_json
 from foundation.memory import memory_limit
 
@@ -252,6 +253,10 @@ def _verify(path: Path, source: Source) -> None:
         value = Words(f"data set {seal['facts']['digest'][:8]}")
         text = f"the run was declared for {source.name} {source.digest[:8]}"
         raise Refused(Fault(str(path), value, text, "simulate that data set, or name the right store"))
+    numbered = [each.name for each in contexts_of(seal["facts"])]
+    if numbered != [each.name for each in source.contexts]:
+        value, text = Words(f"the contexts {listed(numbered)}"), "the run numbers them otherwise"
+        raise Refused(Fault(str(path), value, text, "make the store again"))
 
 
 def refuse_beyond_memory(where: str, needed: int, remedy: str) -> None:

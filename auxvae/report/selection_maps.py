@@ -128,7 +128,7 @@ def _size(grid: Grid, shape: tuple[int, int]) -> tuple[float, float]:
 def _draw(block: SubFigure, grid: Grid, shape: tuple[int, int]) -> None:
     choice, panels = grid.choice, list(grid.panels())
     axes = block.subplots(*shape, squeeze=False)
-    block.suptitle(" ".join(filter(None, (choice["method"], choice["coverage"]))), size=9)
+    block.suptitle(" ".join(filter(None, (choice["method"], choice["coverage"], choice["label"]))), size=9)
     per_quantity = axes.size // len(grid.quantities)
     for place, quantity in enumerate(grid.quantities):
         row = axes.ravel()[place * per_quantity : (place + 1) * per_quantity]

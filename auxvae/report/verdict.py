@@ -42,6 +42,7 @@ def verdict(
         *_leakage(by_score),
         *_alignment(by_score, marked.get("lds_sampled_corrected", set()), among),
         *_nats(by_score, marked.get("nats", set()), among),
+        *_interventions(by_score),
     ]
     if failed:
         sentences.append(f"{failed} of {failed + trained} runs could not be trained, and are left out of all numbers.")
@@ -91,6 +92,23 @@ def _nats(by_score: Mapping[str, pd.DataFrame], best: set[str], among: str) -> l
     return [_compared(words, above, -above["mean"].abs(), best, among)]
 
 
+def _interventions(by_score: Mapping[str, pd.DataFrame]) -> list[str]:
+    """How near images come to those of contexts that training never shows, and whether they know contexts at all."""
+    if "composition" not in by_score:
+        return []
+    distance = by_score["composition"]
+    floor, pooled = (
+        by_score[f"composition_{name}"]["mean"].reindex(distance.index) for name in ("floor", "pooled_images")
+    )
+    nearer, best = int((distance["high"] < pooled).sum()), int((distance["mean"] / floor).argmin())
+    return [
+        "In contexts that training never shows, the distance of images from the data's is at best "
+        f"{_text(distance.iloc[best])} ({distance.index[best]}), where a perfect model has {floor.iloc[best]:.3g} and "
+        f"the data's images of all contexts pooled {pooled.iloc[best]:.3g}; {nearer} of {len(distance)} rows are "
+        "clearly below the pooled images."
+    ]
+
+
 def _compared(score: str, cells: pd.DataFrame, goodness: pd.Series, best: set[str], among: str) -> str:
     """The best mean, and whether it is better than every other."""
     label = str(goodness.idxmax())
@@ -111,8 +129,7 @@ def _text(cell: pd.Series) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    shown = names[:LISTED]
-    if more or len(shown) < 2:
-        return ", ".join(shown) + more
-    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+    """The first names in a sentence, parted by semicolons where one has a comma of its own."""
+    comma, final = ("; ", "; and ") if any("," in name for name in names) else (", ", " and ")
+    *others, last = names if len(names) <= LISTED + 1 else [*names[:LISTED], f"{len(names) - LISTED} more"]
+    return f"{comma.join(others)}{final}{last}" if others else last

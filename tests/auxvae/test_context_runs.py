@@ -18,6 +18,7 @@ from auxvae.models.autoencoder import build
 from auxvae.models.composed import rows_in_context
 from auxvae.training import loop, stack
 from auxvae.training.loop import open_trainer
+from foundation.faults import Refused
 from simulations.draw import simulate
 from tests.auxvae.test_devices import one_stacked_step, one_step
 from tests.auxvae.test_stack import agree_with_the_plain_loop, seeds_of
@@ -213,6 +214,12 @@ def test_images_are_decoded_in_the_contexts_of_their_rows_or_of_others(store, tm
 )
 def test_what_cannot_be_trained_is_refused(change, expected):
     assert any(expected in fault for fault in refusal(with_contexts(**{"method": "context", **change})))
+
+
+def test_a_store_that_numbers_its_contexts_otherwise_is_refused(store):
+    source = run_of(method="context").dataset
+    with pytest.raises(Refused, match="the contexts both, brighter, larger, obs, but the run numbers them otherwise"):
+        Store(store, replace(source, contexts=source.contexts[::-1]))
 
 
 def test_data_without_contexts_are_refused(config):

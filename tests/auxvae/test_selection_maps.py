@@ -24,7 +24,7 @@ def choice_over(axes, chosen=4, failed=()):
         }
         for i, values in enumerate(itertools.product(*axes.values()))
     ]
-    return {"method": "aux_vae", "coverage": "two", "rule": "mse_lds", "candidates": candidates}
+    return {"method": "aux_vae", "label": "penalised", "coverage": "two", "rule": "mse_lds", "candidates": candidates}
 
 
 @pytest.mark.parametrize("names", [["kl"], ["kl", "inter"], ["kl", "explicitness", "inter"]])
@@ -65,3 +65,10 @@ def test_choices_of_one_weight_and_a_study_of_none_are_drawn():
     nothing = selection_figure([])
     assert [bool(ax.texts) for ax in nothing.axes] == [True] and not nothing.axes[0].patches
     plt.close("all")
+
+
+def test_groups_of_one_method_are_told_apart_by_their_labels():
+    figure = selection_figure([choice_over({"kl": AXES["kl"]}, 0) | {"label": label} for label in ("k1", "k2", "")])
+    titles = [each.get_suptitle() for each in figure.subfigs]
+    plt.close(figure)
+    assert titles == ["aux_vae two k1", "aux_vae two k2", "aux_vae two"]

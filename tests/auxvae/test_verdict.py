@@ -99,3 +99,21 @@ def test_tables_are_cut_into_parts_that_hold_every_cell_once():
     first, second = (row[0] for _, row in parts[0].rows)
     assert (first.value, first.rest, first.key) == ("0.1", "± 0.2", "0.1")
     assert (second.value, second.key) == ("no number", "")
+
+
+def test_interventions_are_read_beside_a_perfect_model_and_one_that_knows_no_context():
+    beside = {"a": (0.1, 0.1, 0.1), "b": (0.1, 0.1, 0.1)}, {"a": (0.5, 0.5, 0.5), "b": (0.5, 0.5, 0.5)}
+    composition = {"a": (0.2, 0.15, 0.25), "b": (0.45, 0.3, 0.6)}
+    values = cells(composition=composition, composition_floor=beside[0], composition_pooled_images=beside[1])
+    (sentence,) = verdict(values, {}, 0, 2)
+    assert "at best 0.200 ± 0.050 (a), where a perfect model has 0.1 and" in sentence
+    assert "pooled 0.5; 1 of 2 rows are clearly below the pooled images" in sentence
+
+
+def test_names_with_commas_are_parted_by_semicolons():
+    labels = ["a, k1", "a, k2", "b"]
+    values = cells(
+        leakage=dict.fromkeys(labels, (0.5, 0.4, 0.6)),
+        leakage_chance=dict.fromkeys(labels, (0.001, 0.0, 0.002)),
+    )
+    assert "a, k1; a, k2; and b; the most" in verdict(values, {}, 0, 3)[0]
