@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -109,6 +109,7 @@ def of_contexts(trained: ContextSampler, is_galaxy: bool) -> InContexts:
     measure = partial(measured, directions=unit_directions(math.prod(images.shape[1:]), SEED), is_galaxy=is_galaxy)
     concepts = concepts_of(contexts)
 
+    @cache
     def model(context: DataContext, count: int) -> Measured | None:
         if set_of(context, concepts) is None:
             return None

@@ -9,7 +9,7 @@ from typing import Any
 
 from auxvae.config.auxiliaries import auxiliary_faults, candidate_faults
 from auxvae.config.choices import choice_faults
-from auxvae.config.contexts import context_faults
+from auxvae.config.contexts import context_faults, rows_of_a_batch
 from auxvae.config.fresh import fresh_faults
 from auxvae.config.idle import case_faults, idle_faults
 from auxvae.config.imperfect import imperfect_faults
@@ -165,8 +165,9 @@ def _fit(
     if (group.mmd.block or 0) > training.batch:
         text = f"a batch has {training.batch} images"
         yield Fault(f"{where}.mmd.block", group.mmd.block, text, "lower it, or raise training.batch")
-    if training.batch > dataset["train"]:
-        text, place = f"{name} has {dataset['train']} training rows", _place(written, where, "training", "batch")
+    rows, whose = rows_of_a_batch(group, dataset)
+    if training.batch > rows:
+        text, place = f"{whose} has {rows} training rows", _place(written, where, "training", "batch")
         yield Fault(place, training.batch, text, "lower it or give more images")
     if training.augment and not dataset.get("symmetries"):
         text, place = f"{name} declares no symmetries", _place(written, where, "training", "augment")

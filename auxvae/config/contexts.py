@@ -46,25 +46,40 @@ def set_of(context: DataContext, concepts: Sequence[DataContext]) -> tuple[int, 
     return tuple(int(concept in chosen) for concept in concepts)
 
 
+def contexts_read(named: Sequence[str], contexts: Iterable[DataContext]) -> tuple[DataContext, ...]:
+    """The contexts with training rows that a group with these names reads: all, if it names none."""
+    return tuple(each for each in contexts if each.train and (not named or each.name in named))
+
+
+def rows_of_a_batch(group: Any, dataset: Mapping[str, Any]) -> tuple[int, str]:
+    """How many training rows a batch of a group is taken from, and where: of one context, of several, of all."""
+    chosen = contexts_read(group.contexts, contexts_of(dataset))
+    if chosen and METHODS[group.method].module == "contexts":
+        smallest = min(chosen, key=lambda each: each.train)
+        return smallest.train, f"{dataset['name']} (context {smallest.name})"
+    if chosen and group.contexts:
+        return sum(each.train for each in chosen), f"{dataset['name']} (contexts {listed(group.contexts)})"
+    return dataset["train"], dataset["name"]
+
+
 def context_faults(group: Any, where: str, config: Any, dataset: Mapping[str, Any]) -> Iterator[Fault]:
     """Contexts that the data set of a group does not have, or has no training rows of; a module without concepts."""
     name, contexts, module = dataset["name"], contexts_of(dataset), METHODS[group.method].module
-    trained = tuple(each for each in contexts if each.train)
+    names = [each.name for each in contexts_read((), contexts)]
     for i, wanted in enumerate(group.contexts):
-        if wanted not in {each.name for each in trained}:
-            names = [each.name for each in trained]
+        if wanted not in names:
             text = f"{name} has training rows of {listed(names)}" if names else f"{name} has no contexts"
             remedy = suggest(wanted, names, "name one of them") if names else "take it away"
             yield Fault(f"{where}.contexts[{i}]", wanted, text, remedy)
+    for wanted in sorted({each for each in group.contexts if group.contexts.count(each) > 1}):
+        yield Fault(f"{where}.contexts", wanted, "a context stands once", "take the second away")
     training = group.training or config.training
     if training.order == "shards" and (group.contexts or module):
         place = f"{where}.contexts" if group.contexts else f"{where}.method"
         text = "batches of chosen contexts are taken from images in memory"
         yield Fault(place, Words("training.order: shards"), text, "write order: rows")
     if module:
-        yield from _module_faults(
-            group, where, config, name, [e for e in trained if not group.contexts or e.name in group.contexts]
-        )
+        yield from _module_faults(group, where, config, name, contexts_read(group.contexts, contexts))
 
 
 def _module_faults(group: Any, where: str, config: Any, name: str, chosen: Sequence[DataContext]) -> Iterator[Fault]:

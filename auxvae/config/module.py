@@ -44,6 +44,9 @@ class Module(Section):
     """share of the training until which, from `start` on, the module alone is trained; 1: to the end"""
 
     def faults(self) -> Iterator[Fault]:
-        """A module that never takes part."""
+        """A module that never takes part, or that is released before it does."""
         if self.start >= 1:
             yield Fault(".start", self.start, "the module takes part before the end", "lower it")
+        elif 0 < self.release <= self.start:
+            text = f"the module takes part from {self.start:g} on, and is trained alone after that"
+            yield Fault(".release", self.release, text, "raise it, or write 0")

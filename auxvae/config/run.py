@@ -20,7 +20,7 @@ from pydantic.dataclasses import dataclass
 
 from auxvae.config import identity
 from auxvae.config.auxiliaries import Added
-from auxvae.config.contexts import DataContext, concepts_of, set_of
+from auxvae.config.contexts import DataContext, concepts_of, contexts_read, set_of
 from auxvae.config.kinds import Kind, variables_of
 from auxvae.config.latents import Mmd, PriorSpec
 from auxvae.config.methods import METHODS, Method
@@ -161,8 +161,7 @@ class Run:
     @cached_property
     def contexts(self) -> tuple[DataContext, ...]:
         """The contexts that the run is trained on, in the order of their numbers; none where a store has none."""
-        named = self.settings.contexts
-        return tuple(each for each in self.dataset.contexts if each.train and (not named or each.name in named))
+        return contexts_read(self.settings.contexts, self.dataset.contexts)
 
     @cached_property
     def concepts(self) -> tuple[DataContext, ...]:

@@ -31,7 +31,7 @@ from auxvae.data.read_ahead import read_ahead
 from auxvae.data.store import Rows, Scaling, Store, refuse_beyond_memory, scaled_factors
 from auxvae.data.stored_images import BLOCK, StoredImages, cut
 from auxvae.data.stream import Stream
-from foundation.faults import Fault, Refused, Words
+from foundation.faults import Fault, Refused, Words, listed
 
 HELD = 300e6  # bytes of validation images up to which they stay in memory
 
@@ -50,15 +50,15 @@ class Prepared(NamedTuple):
         columns = variables_of_rows(run.dataset, self.factors, self.numbers)
         return imperfect(run, scaled_factors(columns, len(self.numbers), run.variables, scaling), self.numbers)
 
-    def batches(self, run: Run, scaling: Scaling, device: torch.device) -> Batches:
-        """The batches of a run: of images in memory, or read from the store."""
+    def batches(self, run: Run, scaling: Scaling, device: torch.device, apart: bool = False) -> Batches:
+        """The batches of a run: of images in memory, on request of one context each, or read from the store."""
         aux, size, precision = self.aux(run, scaling), run.training.batch, self.likelihood.precision
         augmentation = augmentation_of(run, scaling, self.images.shape[-1], int(self.numbers[-1]) + 1, device)
         if isinstance(self.images, StoredImages):
             return Stream(self.images, aux, size, device, augmentation)
         rows, context = torch.from_numpy(self.numbers), torch.from_numpy(self.context)
         batch = batch_of(self.images, aux.values, rows, precision, aux.observed, context)
-        return Loader(batch.to(device), size, augmentation, apart=run.composition.module == "contexts")
+        return Loader(batch.to(device), size, augmentation, apart)
 
     def of(self, run: Run) -> Prepared:
         """The rows of the contexts that a run is trained on."""
@@ -66,6 +66,13 @@ class Prepared(NamedTuple):
         chosen = np.flatnonzero(np.isin(self.context, numbers))
         if not run.settings.contexts or len(chosen) == len(self.context) or isinstance(self.images, StoredImages):
             return self
+        if not len(chosen):
+            names = listed(each.name for each in run.contexts)
+            value, text = (
+                Words(f"no validation rows of {names}"),
+                "training and validation need rows of the same contexts",
+            )
+            raise Refused(Fault(run.dataset.name, value, text, "give more images"))
         kind, index = copy.copy(self.likelihood), torch.from_numpy(chosen)
         if kind.precision is not None:
             kind.precision = kind.precision[index]

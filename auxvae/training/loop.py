@@ -90,7 +90,8 @@ class Trainer:
         self.run, self.work, self.device = run, work, device
         self.scaling, train, validation = prepare(run, store)
         train, validation = train.of(run), validation.of(run)
-        self.loader, self.validation = (each.batches(run, self.scaling, device) for each in (train, validation))
+        self.loader = train.batches(run, self.scaling, device, apart=run.composition.module == "contexts")
+        self.validation = validation.batches(run, self.scaling, device)
         of_rows = (*train.aux(run, self.scaling), torch.from_numpy(train.context))
         data = TrainingData(train.likelihood, self.scaling, store.columns("train"), *of_rows)
         self.model: Model = make_model(run, data, device)

@@ -76,7 +76,7 @@ def test_concepts_are_the_contexts_that_intervene_and_sets_follow_their_order():
 
 @pytest.mark.parametrize("contexts", [(), ("obs",), ("larger", "obs")])
 @pytest.mark.parametrize("method", ["vae", *METHODS])
-def test_a_run_reads_rows_of_its_contexts_alone_and_the_module_one_context_a_batch(method, contexts, store):
+def test_a_run_reads_rows_of_its_contexts_alone_and_the_module_one_context_a_batch(method, contexts, store, tmp_path):
     if method != "vae" and contexts == ("obs",):
         return
     run = run_of(method=method, contexts=list(contexts)) if contexts else run_of(method=method)
@@ -85,16 +85,17 @@ def test_a_run_reads_rows_of_its_contexts_alone_and_the_module_one_context_a_bat
     for rows in (train, validation):
         read = {names[number] for number in rows.of(run).context}
         assert read == {*(contexts or ("obs", "larger", "brighter"))}
-    batches = [*train.of(run).batches(run, prepare(run, Store(store, run.dataset))[0], CPU).batches(0, 1)]
-    mixed = any(len(batch.context.unique()) > 1 for batch in batches)
-    assert mixed == (method != "context" and len(contexts) != 1)
+    trainer = trainer_of(run, store, tmp_path)
+    several = len(contexts) != 1
+    for loader, apart in ((trainer.loader, method == "context"), (trainer.validation, False)):
+        mixed = any(len(batch.context.unique()) > 1 for batch in loader.batches(0, 1))
+        assert mixed == (several and not apart)
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("settings", [{}, {"mask": "intervened", "cut": "all", "depth": 3}])
 def test_a_stack_agrees_with_the_plain_loop(method, settings, store, tmp_path):
-    agree_with_the_plain_loop(seeds_of(run_of(method=method, module=settings), 2) if settings else
-                              seeds_of(run_of(method=method), 2), store, tmp_path)  # fmt: skip
+    agree_with_the_plain_loop(seeds_of(run_of(method=method, module=settings), 2), store, tmp_path)
 
 
 def test_a_members_bytes_do_not_depend_on_its_stack_or_on_a_kill(store, tmp_path):
@@ -207,6 +208,13 @@ def test_images_are_decoded_in_the_contexts_of_their_rows_or_of_others(store, tm
         ({"contexts": ["obs"]}, "runs[0].method: found 'context', but context learns a concept from each context"),
         ({"network": {"latents": 7}}, "runs[0].network.latents: found 7, but context divides the latents among 2"),
         ({"module": {"start": 1}}, "runs[0].module.start: found 1"),
+        ({"module": {"start": 0.5, "release": 0.5}}, "runs[0].module.release: found 0.5"),
+        ({"contexts": ["obs", "larger", "obs"]}, "runs[0].contexts: found 'obs', but a context stands once"),
+        ({"training": {"batch": 64}}, "training.batch: found 64, but galaxies (context brighter) has 60 training rows"),
+        (
+            {"method": "vae", "contexts": ["obs", "larger"], "training": {"batch": 128}},
+            "training.batch: found 128, but galaxies (contexts obs, larger) has 120 training rows",
+        ),
         ({"module": {"units": 0}}, "runs[0].module.units: found 0"),
         ({"training": {"order": "shards"}}, "batches of chosen contexts are taken from images in memory"),
         ({"method": "vae", "module": {"units": 4}}, "module"),
