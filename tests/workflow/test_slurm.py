@@ -66,7 +66,13 @@ def start(config, *options, executor=("--workflow-profile", str(PROFILE), *QUICK
     arguments, often = [*command, *executor, "--configfile", config.name, *options], {"AUXVAE_CHECKPOINT_SECONDS": "0"}
     with open(config.with_suffix(".log"), "w") as log:
         streams = {"stdout": log, "stderr": subprocess.STDOUT}
-        return subprocess.Popen(arguments, cwd=config.parent, env={**os.environ, **often}, **streams)
+        environment = {**os.environ, **often}
+        return subprocess.Popen(arguments, cwd=config.parent, env=environment, preexec_fn=hears_interrupts, **streams)
+
+
+def hears_interrupts():
+    """A suite that runs in the background ignores SIGINT, and what it starts would, too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def ends_well(started, config, seconds):
