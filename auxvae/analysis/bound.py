@@ -2,6 +2,9 @@
 
     bound = E_q(z|x)[-log p(x|z)] + KL(q(z|x) || p(z|u))            Kingma & Welling, arXiv:1312.6114, eq. 2 and 3
 
+    bits_per_pixel = bound / (H W ln 2)        of the Bernoulli likelihood; channels count as one pixel
+                                               arXiv:2507.04754, which calls it BPD
+
 The two are the terms `reconstruction` and `kl` of the loss at the end of the training, without their weights: one
 sample of the posterior for each image, and the prior that the run is trained with, that of its auxiliary latents too.
 Terms are means over a batch, so that the interval is Student's t over parts of the rows, of a batch's size each.
@@ -10,6 +13,7 @@ Terms are means over a batch, so that the interval is Student's t over parts of 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +33,23 @@ def bound_scores(model: TrainedModel) -> dict[str, Score]:
     parts = np.array_split(rows, max(1, len(rows) // model.run.training.batch))
     values = np.array([sum(terms[name] for name in PARTS) for terms in model.terms(parts)])
     return {"bound": _mean(values, np.array([len(part) for part in parts]))}
+
+
+def bits_per_pixel(model: TrainedModel, scores: Mapping[str, Score]) -> dict[str, Score]:
+    """Bound and floor of a run on images in [0, 1] in bits per pixel; the floor is that of the reconstruction alone.
+
+    The entropy of pixels between 0 and 1 is no fault of a model: read the excess over the floor.
+    """
+    if model.run.settings.likelihood != "bernoulli":
+        return {}
+    height, width = model.rows.images.shape[-2:]
+    of = {"bits_per_pixel": "bound", "bits_per_pixel_floor": "nats_floor"}
+    scale = 1 / (height * width * math.log(2))
+    return {bits: _scaled(scores[nats], scale) for bits, nats in of.items() if nats in scores}
+
+
+def _scaled(score: Score, scale: float) -> Score:
+    return Score(score.value * scale, score.low * scale, score.high * scale, score.n)
 
 
 def _mean(values: NDArray[np.float64], sizes: NDArray[np.intp]) -> Score:

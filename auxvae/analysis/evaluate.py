@@ -22,7 +22,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from auxvae.analysis.aligned import aligned_scores, posterior_samples
-from auxvae.analysis.bound import bound_scores
+from auxvae.analysis.bound import bits_per_pixel, bound_scores
 from auxvae.analysis.files import CODES, SCORES
 from auxvae.analysis.leakage import leakage
 from auxvae.analysis.model import TrainedModel
@@ -61,7 +61,8 @@ def evaluate(
     """
     mean, log_variance = model.encode()
     scores = image_scores(store, model, mean) if model.can_decode else {}
-    scores |= bound_scores(model) | code_scores(run, model, mean, log_variance, resamples)
+    scores |= bound_scores(model)
+    scores |= bits_per_pixel(model, scores) | code_scores(run, model, mean, log_variance, resamples)
     scores |= leakage(train, model, resamples) | swap(model, store.holds_galaxies) | downstream
     with atomic_write(folder / CODES) as part:
         origin = {STORE_VERSIONS: json.dumps(store.dataset.attrs.get("versions", {}))}

@@ -1,7 +1,8 @@
 """Scores of the reconstructions of one run, each beside its floor, ceiling or baseline.
 
 nats, nats_floor   -log p of the images given the reconstruction, and given that of least expectation: on the scale of
-                   the likelihood the mean of what the noise makes of the noise-free truth, where the store has it
+                   the likelihood the mean of what the noise makes of the noise-free truth, where the store has it or
+                   its images are without noise
 mse                per pixel, of images scaled to [0, 1] by the extremes of the training rows
 psnr               of the images of mse, in decibel
 set_distance       sliced Wasserstein distance between the images of mse and their reconstructions, as two sets
@@ -39,7 +40,8 @@ def image_scores(store: Store, model: TrainedModel, mean: NDArray[np.float32]) -
     images, decoded = _double(rows.images), _double(model.decode_counts(mean))
     truth = None if rows.truth is None else _double(rows.truth)
     scores = {"nats": mean_score(model.nats(model.decode(mean)))}
-    best = None if rows.truth is None else model.likelihood.best(rows.truth)
+    mean_of_noise = rows.images if store.is_noiseless else rows.truth
+    best = None if mean_of_noise is None else model.likelihood.best(mean_of_noise)
     if best is not None:
         scores["nats_floor"] = mean_score(model.nats(best))
     if store.holds_galaxies:

@@ -67,10 +67,11 @@ class Method:
 DIVERGENCES = {name for name, term in TERMS.items() if term.needs_density}
 
 _BASE = {"reconstruction": 1, "kl": 1}
+_COOLED = {**_BASE, "kl_early": 0}
 _MATCH = {"reconstruction": 1, "mmd": 1000, "mmd_marginal": 1000, "mmd_pairs": 1000}
 
 METHODS = {
-    "vae": Method(_BASE, "Kingma & Welling, arXiv:1312.6114, eq. 10"),
+    "vae": Method(_COOLED, "Kingma & Welling, arXiv:1312.6114, eq. 10"),
     "beta_vae": Method({"reconstruction": 1, "kl": 4}, "Higgins et al., ICLR 2017, eq. 4"),
     "annealed_vae": Method({"reconstruction": 1, "capacity": 100}, "Burgess et al., arXiv:1804.03599, eq. 8"),
     "beta_tcvae": Method({**_BASE, "total_correlation": 5}, "Chen et al., arXiv:1802.04942, eq. 4"),
@@ -138,8 +139,8 @@ METHODS = {
     "ivae": Method(_BASE, "Khemakhem et al., arXiv:1907.04809, eq. 9", "learned", companion="learned_prior"),
     "idvae": Method({**_BASE, "vae_of_u": 1}, "Mita et al., arXiv:2007.00830", "learned", companion="factor_vae_of_u"),
     "cvae": Method(_BASE, "Sohn et al., NeurIPS 2015, eq. 4", "copied"),
-    "context": Method(_BASE, "arXiv:2507.04754, section 3", module="contexts"),
-    "context_pooled": Method(_BASE, "arXiv:2507.04754, section 5", module="pooled"),
+    "context": Method(_COOLED, "arXiv:2507.04754, section 3", module="contexts"),
+    "context_pooled": Method(_COOLED, "arXiv:2507.04754, section 5", module="pooled"),
     "regressor": Method(
         {"regression": 1000, "reconstruction": 1},
         "least squares",

@@ -37,6 +37,13 @@ class Module(Section):
     """whose effects on an intervened concept are cut: `others`, of concepts that are not intervened on, as published;
     `all`, of every other concept. They differ where two are intervened on, which training never shows"""
 
+    moments: Literal["running", "batch"] = "running"
+    """by which codes are normalised in training: running ones of their context with the gradients of the batch's, or
+    those of the batch, as published"""
+
+    affine: Literal["states", "shared"] = "states"
+    """scale and shift after that: of each unit another where its concept is intervened on, or one, as published"""
+
     start: Annotated[Number, Range(0, 1)] = 0.0
     """share of the training after which the module takes part; before it the decoder gets the latents"""
 

@@ -1,4 +1,7 @@
-"""Settings in a config that nothing reads: each is a fault, since its writer expects it to change something."""
+"""Settings in a config that nothing reads, or only a term of weight 0: each is a fault.
+
+Its writer expects it to change something.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ from typing import Any
 
 from auxvae.config.identity import COMPANION, keys_read, settings_read
 from auxvae.config.latents import Mmd
-from auxvae.config.methods import METHODS
+from auxvae.config.methods import METHODS, PRESETS, default_terms
 from auxvae.config.settings import Settings
-from foundation.faults import Fault, Words
+from auxvae.config.terms import TERMS
+from foundation.faults import Fault, Words, listed
 
 Written = Mapping[str, Any]  # a section of the config as it stands in the file, before presets and defaults
 SETTINGS = {each.name for each in fields(Settings)} - {"mmd"}
@@ -42,12 +46,23 @@ def _unread_in_group(group: Written, where: str) -> Iterator[Fault]:
     for key in group:
         if key in SETTINGS - settings_read(method) and not (key == "prior" and method.conditional == "learned"):
             yield _fault(where, key, group[key], group["method"])
+        elif readers := _weightless_readers(key, group):
+            text = f"{listed(readers)}, which alone reads it, has a weight of 0"
+            yield Fault(f"{where}.{key}", group[key], text, f"write weights: {{{readers[0]}: 1}}, or take it away")
     yield from _unread_of_mmd(group, where)
     for key in sorted(COMPANION - keys_read(method)):
         section, name = key.split(".")
         if key in _dotted(group, section):
             text = f"{group['method']} trains no second network"
             yield Fault(f"{where}.{key}", group[section][name], text, "take it away")
+
+
+def _weightless_readers(key: str, group: Written) -> list[str]:
+    """The terms that read a setting, if all of them have a weight of 0 in a group; else none."""
+    preset, weights = group.get("preset", "default"), group.get("weights", {})
+    terms = default_terms(group["method"], preset) if preset in (*PRESETS,) and isinstance(weights, Mapping) else {}
+    readers = {name: weights.get(name, weight) for name, weight in terms.items() if key in TERMS[name].reads}
+    return [*readers] if all(value in (0, [0]) for value in readers.values()) else []
 
 
 def _unread_of_mmd(group: Written, where: str) -> Iterator[Fault]:

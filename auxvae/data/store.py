@@ -116,6 +116,11 @@ class Store:
         """Whether flux, size and shape can be measured: images of one band in photons."""
         return self.dataset["image"].attrs.get("units") == "ph" and self.image_shape[0] == 1
 
+    @property
+    def is_noiseless(self) -> bool:
+        """Whether its images are their own truth: drawn here, without noise."""
+        return "spec" in self.dataset.attrs and self.noise.get("kind") == "none"
+
     @cached_property
     def shard(self) -> int:
         """Rows of images per shard, which is one file."""

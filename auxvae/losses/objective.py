@@ -170,7 +170,7 @@ class AutoencoderModel(Model):
             both: tuple[Posterior, Tensor] = network(batch.images, aux, noise)
             return both
         posterior, sets = network.posterior(batch.images, aux, noise), self.sets[batch.context]
-        latents = network.module(posterior.sample, sets, "batch" if network.training else "running")
+        latents = network.module(posterior.sample, sets, network.module.in_training if network.training else "running")
         if self.run.settings.module.start:
             latents = torch.where(progress < self.run.settings.module.start, posterior.sample, latents)
         return posterior, network.decode(latents)

@@ -114,6 +114,15 @@ METRICS: dict[str, Metric] = {
         "the negative evidence lower bound, reconstruction + KL from the model's own prior, whatever their weights; "
         "methods with the term `kl`",
     ),
+    "bits_per_pixel": Metric(
+        {
+            "bits_per_pixel": Column("floor", "images", "bits_per_pixel_floor", range=POSITIVE),
+            "bits_per_pixel_floor": IN_IMAGES,
+        },
+        "posterior", "posterior", "arXiv:2507.04754",
+        "the bound of images in [0, 1] in bits per pixel of all channels; the floor is the entropy of the images' own "
+        "pixels, and the excess over it is what a model can be blamed for",
+    ),
     "mse": Metric({"mse": ERROR}, "reconstructions", "images", "", "mean squared error per pixel"),
     "psnr": Metric(
         {"psnr": IN_IMAGES}, "reconstructions", "images", "",

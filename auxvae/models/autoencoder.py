@@ -112,7 +112,7 @@ def _module(run: Run) -> ContextModule | None:
     sizes = Sizes(concepts, latents // concepts, module.units, module.depth, latents)
     trained = {each: run.sets[run.dataset.contexts.index(each)] for each in run.contexts}
     sets = torch.tensor(sorted({*trained.values()}), dtype=torch.float32)
-    return ContextModule(sizes, sets, module.mask, module.cut)
+    return ContextModule(sizes, sets, module)
 
 
 def build(run: Run, mean: float, std: float, bounded: bool, components: Components | None = None) -> Autoencoder:

@@ -12,13 +12,21 @@ with m concepts, k_in latents and k units each. A context is its set S of concep
 (arXiv:2507.04754, section 3, and its released code). With `cut: all` a concept in S hears no other one at all. The
 context selects weights and does nothing else: no label enters the loss.
 
-Normalisation is by the batch in training, which holds one context: what an intervention shifts is taken out of z, and
-has to be learned by the weights of S. Batches of several contexts do not learn them. After training it is by
-moments that any S has, whichever sets were trained:
+A batch holds one context, and the expressive layer normalises by it: what an intervention shifts is taken out of z, and
+has to be learned by the weights of S. Batches of several contexts do not learn them. Moments m, v of a unit h are
 
-    running    of codes of images, averaged over the last batches of each trained set; of another set, for each
-               concept, the mean over the trained sets that agree on it: reconstructions, and images with z kept
-    prior      of fixed samples of the prior: images of the model's own
+    renormalised   in training the values of the running moments of the set of the batch, the gradients of the batch's:
+                   h' = r (h - m_B) / sqrt(v_B) + d,   r = sqrt(v_B / v) and d = (m_B - m) / sqrt(v) without gradients
+                                                       Ioffe, arXiv:1702.03275, without its bounds on r and d
+    batch          in training those of the batch, as published: their errors, 1 / sqrt(B) of a standard deviation, are
+                   noise in a code that may be a hundred times more precise
+    running        after training, of codes of images, averaged over the last batches of each trained set; of another
+                   set, for each concept, the mean over the trained sets that agree on it: reconstructions, and images
+                   with z kept
+    prior          after training, of fixed samples of the prior: images of the model's own
+
+and `affine: states` gives each concept a scale and a shift of its own for where it is intervened on; by `shared`, as
+published, an intervention can move its own concept through the shape of its distribution alone.
 
 Deviations. Batch norm's usual averages over all contexts are no context's. `mask: intervened` leaves W_obs dense where
 S is empty, as the released code does, in which case that context is a state of its own; the default masks it always.
@@ -26,6 +34,7 @@ S is empty, as the released code does, in which case that context is a state of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -33,11 +42,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from auxvae.config.module import Module
 from auxvae.data.randomness import generator
 
 EPSILON = 1e-5  # added to variances
 MOMENTUM = 0.1  # of the running moments
-Source = Literal["batch", "running", "prior"]  # of the moments by which codes are normalised
+Source = Literal["batch", "renormalised", "running", "prior"]  # of the moments by which codes are normalised
 PRIOR_ROWS = 2048  # of the samples by which codes are normalised after training
 Latents = Float[Tensor, "B n"]
 Moments = tuple[Tensor, Tensor]  # mean and variance of each unit, (n,) or (B, n)
@@ -68,23 +78,19 @@ class ContextModule(nn.Module):
     prior: Tensor
     trained: Tensor
 
-    def __init__(
-        self,
-        sizes: Sizes,
-        trained: Float[Tensor, "t m"],
-        mask: Literal["always", "intervened"] = "always",
-        cut: Literal["others", "all"] = "others",
-    ) -> None:
+    def __init__(self, sizes: Sizes, trained: Float[Tensor, "t m"], settings: Module) -> None:
         """`trained`: the sets of the training rows, each once. Weights are left to `reset`, which draws them."""
         super().__init__()
-        self.sizes, self.dense_obs, self.cut_all = sizes, mask == "intervened", cut == "all"
+        self.sizes, self.dense_obs, self.cut_all = sizes, settings.mask == "intervened", settings.cut == "all"
+        self.in_training: Source = "batch" if settings.moments == "batch" else "renormalised"
         m, width = sizes.concepts, sizes.concepts * sizes.latents
         self.observed, self.intervened = (nn.Parameter(torch.zeros(width, width)) for _ in range(2))
         self.bias = nn.Parameter(torch.zeros(width))
         pairs = list(zip(sizes.widths, sizes.widths[1:], strict=False))
         self.stages = nn.ParameterList(nn.Parameter(torch.zeros(m, out, into)) for into, out in pairs)
-        self.scales = nn.ParameterList(nn.Parameter(torch.ones(m * out)) for _, out in pairs)
-        self.shifts = nn.ParameterList(nn.Parameter(torch.zeros(m * out)) for _, out in pairs)
+        states = 2 if settings.affine == "states" else 1
+        self.scales = nn.ParameterList(nn.Parameter(torch.ones(states, m * out)) for _, out in pairs)
+        self.shifts = nn.ParameterList(nn.Parameter(torch.zeros(states, m * out)) for _, out in pairs)
         codes = m * sizes.widths[-1]
         self.effects_observed, self.effects_intervened = (nn.Parameter(torch.zeros(codes, codes)) for _ in range(2))
         self.effects_bias = nn.Parameter(torch.zeros(codes))
@@ -124,10 +130,10 @@ class ContextModule(nn.Module):
         h, is_set = self._noise(z, sets), (self.trained == sets[:1]).all(1, keepdim=True).to(z)
         for i, stage in enumerate(self.stages):
             h = _blockwise(stage, h)
-            moments = _moments(h)
-            for running, now in zip(self._running(i), moments, strict=True):
-                running.copy_(running + MOMENTUM * is_set * (now - running))
-            h = self._normalised(i, h, moments)
+            moments, now = self._running(i), _moments(h)
+            h = self._activated(i, self._normalised(i, h, sets, self.in_training), sets)
+            for running, value in zip(moments, now, strict=True):
+                running.copy_(running + MOMENTUM * is_set * (value - running))
 
     def forward(self, z: Latents, sets: Sets, by: Source = "running") -> Float[Tensor, "B outputs"]:
         """The decoder's input; by the moments of a batch, all rows are of one context."""
@@ -147,22 +153,35 @@ class ContextModule(nn.Module):
         """The exogenous variables eps, (B, m k): each a function of the latents of its own concept."""
         h, references = self._noise(z, sets), self._of_prior() if by == "prior" else []
         for i, stage in enumerate(self.stages):
-            h, references = _blockwise(stage, h), [_blockwise(stage, each) for each in references]
-            of_references = [_moments(each) for each in references]
-            if by == "batch":
-                moments = _moments(h)
-            elif by == "running":
-                moments = _chosen(self._running(i), self._shares(sets), stage.shape[1])
-            else:
-                of_prior = [torch.stack(each) for each in zip(*of_references, strict=True)]
-                moments = _chosen(of_prior, self._states(sets), stage.shape[1])
-            h = self._normalised(i, h, moments)
-            references = [self._normalised(i, *each) for each in zip(references, of_references, strict=True)]
+            h, references = _blockwise(stage, h), [(_blockwise(stage, each), state) for each, state in references]
+            moments = [_moments(each) for each, _ in references]
+            h = self._activated(i, self._normalised(i, h, sets, by, moments), sets)
+            references = [
+                (self._activated(i, _standard(each, its), state), state)
+                for (each, state), its in zip(references, moments, strict=True)
+            ]
         return h
 
-    def _normalised(self, i: int, h: Latents, moments: Moments) -> Latents:
-        mean, variance = moments
-        return gelu((h - mean) * (variance + EPSILON).rsqrt() * self.scales[i] + self.shifts[i])
+    def _normalised(
+        self, i: int, h: Latents, sets: Sets, by: Source, of_prior: Sequence[Moments] = ()
+    ) -> Float[Tensor, "B n"]:
+        """Codes of a stage with mean 0 and variance 1 by the moments of a source."""
+        if by == "batch":
+            return _standard(h, _moments(h))
+        if by == "prior":
+            each, shares = [torch.stack(values) for values in zip(*of_prior, strict=True)], self._states(sets)
+        else:
+            each, shares = self._running(i), self._shares(sets)
+        moments = _chosen(each, shares, self.stages[i].shape[1])
+        return _renormalised(h, moments) if by == "renormalised" else _standard(h, moments)
+
+    def _activated(self, i: int, h: Latents, sets: Sets) -> Latents:
+        """Normalised codes scaled, shifted and through the activation, by the state of each concept."""
+        (scale, *scales), (shift, *shifts) = self.scales[i], self.shifts[i]
+        if scales:
+            chosen = sets.repeat_interleave(h.shape[1] // sets.shape[1], 1)
+            scale, shift = scale + chosen * (scales[0] - scale), shift + chosen * (shifts[0] - shift)
+        return gelu(h * scale + shift)
 
     def _running(self, i: int) -> list[Float[Tensor, "t n"]]:
         """Mean and variance of a stage for each trained set."""
@@ -179,14 +198,14 @@ class ContextModule(nn.Module):
             outputs = torch.where(is_empty, z @ self.observed.T, outputs)
         return gelu(outputs + self.bias)
 
-    def _of_prior(self) -> list[Latents]:
-        """The noise layer of samples of the prior: no concept in S, every concept in S, and where S is empty."""
-        rows = self.prior.new_zeros(len(self.prior), self.sizes.concepts)
-        none = self._noise(self.prior, rows)
+    def _of_prior(self) -> list[tuple[Latents, Sets]]:
+        """Samples of the prior after the noise layer: no concept in S, every concept in S, and where S is empty."""
+        none = self.prior.new_zeros(len(self.prior), self.sizes.concepts)
+        of_state = [(self._noise(self.prior, each), each) for each in (none, none + 1)]
         if not self.dense_obs:
-            return [none, self._noise(self.prior, rows + 1)]
+            return of_state
         masked = gelu(self.prior @ (self.observed * self.blocks).T + self.bias)
-        return [masked, self._noise(self.prior, rows + 1), none]
+        return [(masked, none), of_state[1], of_state[0]]
 
     def _states(self, sets: Sets) -> Float[Tensor, "s B m"]:
         """The state of each concept, as 0 and 1: not in S, in S, and where S is empty, if that is one."""
@@ -228,6 +247,19 @@ def _chosen(each: list[Float[Tensor, "s n"]], shares: Float[Tensor, "s B m"], un
 
 def _moments(values: Latents) -> Moments:
     return values.mean(0), values.var(0, correction=0)
+
+
+def _standard(h: Latents, moments: Moments) -> Latents:
+    mean, variance = moments
+    return (h - mean) * (variance + EPSILON).rsqrt()
+
+
+def _renormalised(h: Latents, moments: Moments) -> Latents:
+    """Codes standardised by these moments, with the gradients of the batch's own."""
+    (mean, variance), (of_mean, of_variance) = _moments(h), moments
+    ratio = ((variance + EPSILON) / (of_variance + EPSILON)).sqrt().detach()
+    offset = ((mean - of_mean) * (of_variance + EPSILON).rsqrt()).detach()
+    return _standard(h, (mean, variance)) * ratio + offset
 
 
 def _blockwise(stage: Float[Tensor, "m o i"], h: Float[Tensor, "B mi"]) -> Float[Tensor, "B mo"]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from auxvae.config.module import Module
 from auxvae.data.randomness import generator
 from auxvae.models.context_module import ContextModule, Sizes, pooled
 
@@ -14,8 +15,8 @@ VARIANTS = [(mask, cut) for mask in ("always", "intervened") for cut in ("others
 TRAINED = torch.cat([torch.zeros(1, M), torch.eye(M)])
 
 
-def module_of(mask="always", cut="others", depth=3, trained=TRAINED):
-    module = ContextModule(Sizes(M, IN, K, depth, 5), trained, mask, cut)
+def module_of(mask="always", cut="others", depth=3, trained=TRAINED, **settings):
+    module = ContextModule(Sizes(M, IN, K, depth, 5), trained, Module(mask=mask, cut=cut, **settings))
     module.reset(generator(1, "module"))
     with torch.no_grad():  # effects that clearly act
         for effects in (module.effects_observed, module.effects_intervened):

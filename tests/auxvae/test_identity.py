@@ -195,7 +195,14 @@ def test_the_modules_of_a_run_are_those_that_it_uses(by_method):
 
 UNREAD = {
     "degree of a vae": ({"method": "vae", "degree": 3}, "runs[0].degree: found 3, but vae has no term that reads it"),
-    "cooling of a vae": ({"method": "vae", "cooling": 5}, "runs[0].cooling: found 5, but vae has no term"),
+    "cooling of a beta_vae": (
+        {"method": "beta_vae", "cooling": 5},
+        "runs[0].cooling: found 5, but beta_vae has no term",
+    ),
+    "cooling of a term without weight": (
+        {"method": "vae", "cooling": 5},
+        "runs[0].cooling: found 5, but kl_early, which alone reads it, has a weight of 0; write weights: {kl_early: 1}",
+    ),
     "a single-latent width of a joint kernel": (
         {"method": "wae_mmd", "mmd": {"width": 2}},
         "runs[0].mmd.width: found 2, but wae_mmd has no term that reads it",

@@ -66,13 +66,8 @@ def start(config, *options, executor=("--workflow-profile", str(PROFILE), *QUICK
     arguments, often = [*command, *executor, "--configfile", config.name, *options], {"AUXVAE_CHECKPOINT_SECONDS": "0"}
     with open(config.with_suffix(".log"), "w") as log:
         streams = {"stdout": log, "stderr": subprocess.STDOUT}
-        environment = {**os.environ, **often}
-        return subprocess.Popen(arguments, cwd=config.parent, env=environment, preexec_fn=hears_interrupts, **streams)
-
-
-def hears_interrupts():
-    """A suite that runs in the background ignores SIGINT, and what it starts would, too."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and so by what is started
+        return subprocess.Popen(arguments, cwd=config.parent, env={**os.environ, **often}, **streams)
 
 
 def ends_well(started, config, seconds):
