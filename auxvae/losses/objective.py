@@ -170,7 +170,10 @@ class AutoencoderModel(Model):
             both: tuple[Posterior, Tensor] = network(batch.images, aux, noise)
             return both
         posterior, sets = network.posterior(batch.images, aux, noise), self.sets[batch.context]
-        latents = network.module(posterior.sample, sets, network.module.in_training if network.training else "running")
+        if network.training:  # a batch holds one context, or the module knows none
+            latents = network.module(posterior.sample, sets[:1], network.module.in_training)
+        else:
+            latents = network.module(posterior.sample, sets)
         if self.run.settings.module.start:
             latents = torch.where(progress < self.run.settings.module.start, posterior.sample, latents)
         return posterior, network.decode(latents)
@@ -279,7 +282,7 @@ class AutoencoderModel(Model):
             self.earlier.push(torch.cat([codes.sample, self._auxiliaries(batch)[0]], 1))
         if self.network.module is not None:
             self.network.module.clamp()
-            self.network.module.follow(codes.sample, self.sets[batch.context])
+            self.network.module.follow(codes.sample, self.sets[batch.context[:1]])
 
     def resting(self) -> list[tuple[list[nn.Parameter], tuple[float, float]]]:
         """The context module until its start, and from there encoder and decoder until their release."""

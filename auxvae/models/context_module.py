@@ -51,7 +51,7 @@ Source = Literal["batch", "renormalised", "running", "prior"]  # of the moments 
 PRIOR_ROWS = 2048  # of the samples by which codes are normalised after training
 Latents = Float[Tensor, "B n"]
 Moments = tuple[Tensor, Tensor]  # mean and variance of each unit, (n,) or (B, n)
-Sets = Float[Tensor, "B m"]
+Sets = Float[Tensor, "#B m"]  # of each row, or one for all
 
 
 class Sizes(NamedTuple):
@@ -125,9 +125,9 @@ class ContextModule(nn.Module):
             effects.copy_(effects.clamp(0, 1) * self.off_diagonal)  # vmap has no clamp in place
 
     @torch.no_grad()
-    def follow(self, z: Latents, sets: Sets) -> None:
+    def follow(self, z: Latents, sets: Float[Tensor, "1 m"]) -> None:
         """Take the moments of a batch of one context into the running ones of its set."""
-        h, is_set = self._noise(z, sets), (self.trained == sets[:1]).all(1, keepdim=True).to(z)
+        h, is_set = self._noise(z, sets), (self.trained == sets).all(1, keepdim=True).to(z)
         for i, stage in enumerate(self.stages):
             h = _blockwise(stage, h)
             moments, now = self._running(i), _moments(h)
@@ -136,16 +136,22 @@ class ContextModule(nn.Module):
                 running.copy_(running + MOMENTUM * is_set * (value - running))
 
     def forward(self, z: Latents, sets: Sets, by: Source = "running") -> Float[Tensor, "B outputs"]:
-        """The decoder's input; by the moments of a batch, all rows are of one context."""
+        """The decoder's input, in the set of each row, or in one, (1, m), for all, as in a batch of training."""
         outputs: Tensor = self.unpool(self.concepts(z, sets, by))
         return outputs
 
     def concepts(self, z: Latents, sets: Sets, by: Source = "running") -> Float[Tensor, "B c"]:
         """The concepts c of latents in contexts, (B, m k)."""
         eps = self.exogenous(z, sets, by)
-        chosen = sets.repeat_interleave(self.sizes.widths[-1], 1)
-        heard = (eps * (1 - chosen)) @ (self.effects_observed * self.off_diagonal).T
-        among = (eps * chosen) @ (self.effects_intervened * self.off_diagonal).T
+        chosen, effects = (
+            sets.repeat_interleave(self.sizes.widths[-1], 1),
+            [self.effects_observed, self.effects_intervened],
+        )
+        observed, intervened = (each * self.off_diagonal for each in effects)
+        if len(sets) == 1:
+            cut = chosen.T if self.cut_all else chosen.T * (1 - chosen)
+            return eps + eps @ (torch.where(chosen > 0, intervened, observed) * (1 - cut)).T + self.effects_bias
+        heard, among = (eps * (1 - chosen)) @ observed.T, (eps * chosen) @ intervened.T
         kept = among * (1 - chosen) if self.cut_all else among
         return eps + heard * (1 - chosen) + kept + self.effects_bias
 
@@ -190,9 +196,11 @@ class ContextModule(nn.Module):
     def _noise(self, z: Latents, sets: Sets) -> Latents:
         """The intervenable noise layer."""
         chosen = sets.repeat_interleave(self.sizes.latents, 1)
-        outputs = (z * (1 - chosen)) @ (self.observed * self.blocks).T + (z * chosen) @ (
-            self.intervened * self.blocks
-        ).T
+        observed, intervened = self.observed * self.blocks, self.intervened * self.blocks
+        if len(sets) == 1:
+            outputs = z @ torch.where(chosen > 0, intervened, observed).T
+        else:
+            outputs = (z * (1 - chosen)) @ observed.T + (z * chosen) @ intervened.T
         if self.dense_obs:
             is_empty = sets.amax(1, keepdim=True) == 0
             outputs = torch.where(is_empty, z @ self.observed.T, outputs)
@@ -200,7 +208,7 @@ class ContextModule(nn.Module):
 
     def _of_prior(self) -> list[tuple[Latents, Sets]]:
         """Samples of the prior after the noise layer: no concept in S, every concept in S, and where S is empty."""
-        none = self.prior.new_zeros(len(self.prior), self.sizes.concepts)
+        none = self.prior.new_zeros(1, self.sizes.concepts)
         of_state = [(self._noise(self.prior, each), each) for each in (none, none + 1)]
         if not self.dense_obs:
             return of_state
