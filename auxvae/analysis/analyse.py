@@ -19,6 +19,7 @@ from auxvae.analysis.baselines import are_measured, write_baselines
 from auxvae.analysis.concepts import concept_scores
 from auxvae.analysis.controls import are_scored, write_controls
 from auxvae.analysis.downstream import of_run
+from auxvae.analysis.effects import effects_of, mechanisms_of
 from auxvae.analysis.evaluate import evaluate
 from auxvae.analysis.files import CODES, CONTEXTS, DOWNSTREAM, PICTURES, RECORD, SCORES, SENSITIVITY, baselines_file
 from auxvae.analysis.interventions import InContexts, of_contexts, plain_row
@@ -162,7 +163,7 @@ def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path
     _write(pictures, folder / PICTURES)
     train = TrainedModel(folder, run, store, _training_rows(path, run.dataset), model.device)
     scores = _downstream(train, model, store.holds_galaxies, analyses, folder)
-    scores |= _in_contexts(model, store.holds_galaxies, folder) | concept_scores(model, analyses.bootstrap)
+    scores |= _in_contexts(store, model, folder) | concept_scores(model, analyses.bootstrap)
     evaluate(run, store, model, train, folder, analyses.bootstrap, scores)
     write_json(folder / RECORD, _record(folder, run, analyses))
     log.info(f"{run.title}: {_headline(folder)}")
@@ -180,13 +181,14 @@ def _downstream(
     return measured.scores
 
 
-def _in_contexts(test: TrainedModel, galaxies: bool, folder: Path) -> dict[str, Score]:
+def _in_contexts(store: Store, test: TrainedModel, folder: Path) -> dict[str, Score]:
     """Write how the model's images follow the interventions of its data set, if it has any; the scores."""
     if not test.run.dataset.contexts:
         return {}
-    measured = of_contexts(test, galaxies) if test.can_decode else InContexts([], {})
-    write_json(folder / CONTEXTS, {"rows": [plain_row(row) for row in measured.rows]})
-    return measured.scores
+    measured = of_contexts(test, store.holds_galaxies) if test.can_decode else InContexts([], {})
+    rows, scores = effects_of(test, mechanisms_of(store))
+    write_json(folder / CONTEXTS, {"rows": [plain_row(row) for row in measured.rows], "effects": rows})
+    return {**measured.scores, **scores}
 
 
 def _read_back(run: Run, device: str, path: Path, results: Path, split: str) -> tuple[Store, TrainedModel]:

@@ -43,7 +43,7 @@ from numpy import ndarray
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auxvae.config.contexts import DataContext, concepts_of, set_of
+from auxvae.config.contexts import DataContext, concepts_of, is_composed, set_of
 from auxvae.config.run import Run
 from auxvae.data.store import Rows
 from auxvae.metrics.images import asinh_scale
@@ -111,7 +111,7 @@ def of_contexts(trained: ContextSampler, is_galaxy: bool) -> InContexts:
 
     @cache
     def model(context: DataContext, count: int) -> Measured | None:
-        if set_of(context, concepts) is None:
+        if not is_composed(context, concepts):
             return None
         return measure(trained.sample_counts(count, contexts.index(context)))
 
@@ -148,7 +148,7 @@ def rows_of(contexts: Sequence[DataContext], of_data: Mapping[str, Measured], mo
     for context in contexts:
         if target := of_data.get(context.name):
             images = model(context, len(target.projections))
-            facts = _facts(context, set_of(context, concepts), len(target.projections))
+            facts = _facts(context, concepts, len(target.projections))
             rows.append(facts | distances(images, target, obs, pool) | shares(images, target, obs))
     return rows
 
@@ -173,12 +173,13 @@ def plain_row(row: Row) -> Row:
     return {name: value for name, value in row.items() if not (isinstance(value, float) and math.isnan(value))}
 
 
-def _facts(context: DataContext, chosen: tuple[int, ...] | None, count: int) -> Row:
+def _facts(context: DataContext, concepts: Sequence[DataContext], count: int) -> Row:
+    composed = sum(set_of(context, concepts)) if is_composed(context, concepts) else math.nan
     return {
         "context": context.name,
         "of": " ".join(context.of),
         "is_trained": context.train > 0,
-        "concepts": math.nan if chosen is None else sum(chosen),
+        "concepts": composed,
         "images": count,
     }
 

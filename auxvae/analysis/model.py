@@ -100,6 +100,11 @@ class TrainedModel:
         concepts = self.model.concepts(torch.from_numpy(self.encode()[0]).to(self.device), context)
         return np.asarray(concepts.cpu().numpy())
 
+    @torch.no_grad()
+    def effects(self) -> NDArray[np.float64]:
+        """How strongly each concept (column) acts on each (row), (m, m); of a context module."""
+        return np.asarray(self.model.effects().cpu().numpy(), dtype=np.float64)
+
     def decode_counts(self, codes: Array, rows: NDArray[np.intp] | None = None) -> Array:
         """Reconstructions (N, C, H, W) in photons per pixel, each in the context of a row."""
         return np.asarray(self.likelihood.to_counts(self.decode(codes, rows)).numpy())

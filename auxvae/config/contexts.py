@@ -38,12 +38,15 @@ def concepts_of(contexts: Sequence[DataContext]) -> tuple[DataContext, ...]:
     return tuple(each for each in single if not _composed(each, [other for other in single if other != each]))
 
 
-def set_of(context: DataContext, concepts: Sequence[DataContext]) -> tuple[int, ...] | None:
-    """0 or 1 for each concept; None for a context that is not composed of concepts."""
-    chosen = [concept for concept in concepts if {*concept.of} <= {*context.of}]
-    if {*context.of} != {name for concept in chosen for name in concept.of}:
-        return None
-    return tuple(int(concept in chosen) for concept in concepts)
+def set_of(context: DataContext, concepts: Sequence[DataContext]) -> tuple[int, ...]:
+    """0 or 1 for each concept: whether all its factors are intervened on. What else is done has no concept."""
+    return tuple(int({*concept.of} <= {*context.of}) for concept in concepts)
+
+
+def is_composed(context: DataContext, concepts: Sequence[DataContext]) -> bool:
+    """Whether what a context does is what its concepts do, and nothing else."""
+    chosen = zip(set_of(context, concepts), concepts, strict=True)
+    return {*context.of} == {name for is_in, concept in chosen if is_in for name in concept.of}
 
 
 def contexts_read(named: Sequence[str], contexts: Iterable[DataContext]) -> tuple[DataContext, ...]:

@@ -174,7 +174,7 @@ class Run:
         none = (0,) * len(self.concepts)
         if self.composition.module != "contexts":
             return (none,) * len(self.dataset.contexts)
-        return tuple(set_of(each, self.concepts) or none for each in self.dataset.contexts)
+        return tuple(set_of(each, self.concepts) for each in self.dataset.contexts)
 
     @property
     def is_stacked(self) -> bool:

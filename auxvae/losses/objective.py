@@ -27,6 +27,7 @@ from auxvae.losses.queue import empty_queue
 from auxvae.models import priors
 from auxvae.models.autoencoder import Autoencoder, build
 from auxvae.models.composed import rows_in_context
+from auxvae.models.context_module import pooled
 from auxvae.models.model import POINT, Codes, Loss, Model, Posterior, TrainingData
 from auxvae.models.prior_checks import residual_prior, some_rows
 from auxvae.models.priors import Gaussian
@@ -221,6 +222,13 @@ class AutoencoderModel(Model):
             return super().concepts(latents, context)
         concepts: Tensor = self.network.module.concepts(latents, self.sets[context])
         return concepts
+
+    def effects(self) -> Float[Tensor, "m m"]:
+        """The norms of the blocks of A_obs."""
+        module = self.network.module
+        if module is None:
+            return super().effects()
+        return pooled(module.effects_observed, module.sizes.concepts)
 
     def _sets(self, count: int, context: Int[Tensor, " B"] | int | None) -> Float[Tensor, "B m"] | None:
         """The sets of contexts by number, for so many rows; None without a context module."""

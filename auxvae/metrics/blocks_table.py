@@ -104,6 +104,7 @@ OF_BLOCKS: dict[str, Metric] = {
             "identified": Column("1", "interventions", range=(-math.inf, 1.0)),
             "identified_elsewhere": Column("", "interventions", range=(-math.inf, 1.0)),
             **{f"block_dci_{name}": Column("1", "interventions") for name in DCI},
+            "effects": Column("", "interventions", chance="0.5", range=UNIT),
         },
         "means", "contexts", CONTEXTS,
         "is a concept of a context module a linear function of the factors that it is intervened on by, and of no "

@@ -86,6 +86,10 @@ class Model(ABC):
         """What a context module makes of latents in contexts by number, a block for each concept."""
         raise NotImplementedError(f"{type(self).__name__} has no context module")
 
+    def effects(self) -> Float[Tensor, "m m"]:
+        """How strongly each concept (column) of a context module acts on each (row) where nothing is done."""
+        raise NotImplementedError(f"{type(self).__name__} has no context module")
+
     def divergence(self, aux: Float[Tensor, "N a"], posterior: Posterior) -> Float[Tensor, " N"] | None:
         """KL of the posterior of each image from the model's prior, in nats; None where that has no density."""
         return None

@@ -22,21 +22,34 @@ SHOWN = (DISTANCE, *(f"{DISTANCE}_{end}" for end in ("floor", "obs_images", "poo
 
 def contexts_table(results: Path, labels: Mapping[str, str]) -> pd.DataFrame:
     """A row for every label and context, 'mean ± half width' over the seeds; labels: of the runs, by id."""
-    files = {run: results / "runs" / run / CONTEXTS for run in labels}
-    rows = [
-        {"label": labels[run], **row}
-        for run, file in files.items()
-        if file.is_file()
-        for row in read_json(file, "a run in contexts")["rows"]
-    ]
-    if not rows:
-        return pd.DataFrame()
-    whole = pd.DataFrame(rows)
+    whole = _rows_of(results, labels, "rows")
+    if whole.empty:
+        return whole
     words = np.where(whole["is_trained"], "", ", never trained on")
     whole["label"] += " in " + whole["context"] + words
     shown = [name for name in SHOWN if name in whole]
     cells = {label: {name: _cell(part, name) for name in shown} for label, part in whole.groupby("label", sort=False)}
     return pd.DataFrame.from_dict(cells, orient="index")
+
+
+def effects_table(results: Path, labels: Mapping[str, str]) -> pd.DataFrame:
+    """A row for every pair of concepts, 'mean ± half width' of the strength of each label over its seeds."""
+    whole = _rows_of(results, labels, "effects")
+    if whole.empty:
+        return whole
+    whole["pair"] = whole["cause"] + " → " + whole["effect"] + np.where(whole["is_edge"], ", an edge", "")
+    cells = {
+        pair: {label: _cell(rows, "strength") for label, rows in part.groupby("label", sort=False)}
+        for pair, part in whole.groupby("pair", sort=False)
+    }
+    return pd.DataFrame.from_dict(cells, orient="index").fillna("")
+
+
+def _rows_of(results: Path, labels: Mapping[str, str], part: str) -> pd.DataFrame:
+    """The rows of one part of contexts.json of all runs that have the file, with the label of each."""
+    files = {run: results / "runs" / run / CONTEXTS for run in labels}
+    read = {run: read_json(file, "a run in contexts") for run, file in files.items() if file.is_file()}
+    return pd.DataFrame([{"label": labels[run], **row} for run, facts in read.items() for row in facts.get(part, ())])
 
 
 def _cell(rows: pd.DataFrame, name: str) -> str:

@@ -32,7 +32,7 @@ from auxvae.metrics.metric import ReportTable
 from auxvae.report import figures, html_tables, origin, papers, pictures, tables, verdict
 from auxvae.report.candidates import candidates_figure, candidates_table, rates_table
 from auxvae.report.comparison import comparison_figure
-from auxvae.report.contexts import contexts_table
+from auxvae.report.contexts import contexts_table, effects_table
 from auxvae.report.coverage import coverage_figure
 from auxvae.report.downstream import downstream_figure
 from auxvae.report.history import history_figure
@@ -178,6 +178,7 @@ def tabulate(study: Study, results: Path) -> None:
             tables.write(rates_table(analysis), folder / "candidate_rates")
     if study.has_contexts:
         tables.write(contexts_table(results, named), folder / "contexts")
+        tables.write(effects_table(results, named), folder / "effects")
     write_text(folder / "sensitivity.csv", tidy.to_csv(index=False))
 
 

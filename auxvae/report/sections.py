@@ -197,6 +197,13 @@ SECTIONS = (
                 "latents, in standard deviations; 0 where the context should leave it alone, 1.4 for other latents. "
                 "Intervals are 95 %, over the seeds, or over images of a single run.",
             ),
+            Table(
+                "effects",
+                "How strongly one concept acts on another in the context module: the norm of that block of A where "
+                "nothing is done. An edge: it is a cause in the structural model of the data. Nothing identifies A: "
+                "read it beside a model of independent factors; `effects` is the area under the ROC curve of edges "
+                "against other pairs, whose chance is 0.5.",
+            ),
         ),
     ),
     Section(

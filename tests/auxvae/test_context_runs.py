@@ -8,17 +8,22 @@ import pytest
 import torch
 
 from auxvae.analysis.concepts import concept_scores
+from auxvae.analysis.effects import effects_of, mechanisms_of, structure
+from auxvae.analysis.files import CONTEXTS as CONTEXTS_FILE
 from auxvae.analysis.interventions import FEWEST, of_contexts
 from auxvae.analysis.model import TrainedModel
+from auxvae.config.contexts import DataContext
 from auxvae.config.run import Run
 from auxvae.data.preparation import prepare
 from auxvae.data.randomness import generator
 from auxvae.data.store import Store
 from auxvae.models.autoencoder import build
 from auxvae.models.composed import rows_in_context
+from auxvae.report.contexts import effects_table
 from auxvae.training import loop, stack
 from auxvae.training.loop import open_trainer
 from foundation.faults import Refused
+from foundation.files import write_json
 from simulations.draw import simulate
 from tests.auxvae.test_devices import one_stacked_step, one_step
 from tests.auxvae.test_stack import agree_with_the_plain_loop, seeds_of
@@ -306,3 +311,51 @@ def test_the_id_changes_with_the_module_and_the_contexts_that_are_read():
     runs = [{"module": {"units": 3}}, {"module": {"cut": "all"}}, {"contexts": ["obs", "larger"]}, {}]
     assert len({run_of(method="context", **each).id for each in runs}) == 4
     assert run_of(method="context", module={"units": 8}).id == run_of(method="context").id
+
+
+CHAIN = {"radius": ("flux",), "psf_fwhm": ("radius",), "g1": ("psf_fwhm", "flux")}
+
+
+@pytest.mark.parametrize(
+    ("concepts", "edges"),
+    [
+        ({"flux": ("flux",), "radius": ("radius",)}, {("flux", "radius")}),
+        ({"flux": ("flux",), "psf": ("psf_fwhm",)}, {("flux", "psf")}),  # past the radius, which is of no concept
+        (
+            {"flux": ("flux",), "radius": ("radius",), "psf": ("psf_fwhm",)},
+            {("flux", "radius"), ("radius", "psf")},  # what the radius passes on is the radius's
+        ),
+        ({"shear": ("g1", "g2"), "flux": ("flux",)}, {("flux", "shear")}),
+        ({"both": ("radius", "psf_fwhm"), "shear": ("g1",)}, {("both", "shear")}),
+    ],
+)
+def test_an_edge_is_a_cause_past_factors_of_no_concept(concepts, edges):
+    of = [DataContext(name, names, 10) for name, names in concepts.items()]
+    matrix = structure(of, CHAIN)
+    assert {(of[i].name, of[j].name) for j, i in np.argwhere(matrix)} == edges
+    assert not structure(of, {}).any()
+
+
+def test_effects_of_a_run_are_ranked_against_the_structure_of_its_data(store, tmp_path):
+    run = run_of(method="context")
+    loop.train_run(run, store, tmp_path, CPU)
+    model = trained_of(run, store, tmp_path)
+    module = model.model.network.module
+    with torch.no_grad():  # the flux acts on the radius and not the other way around
+        module.effects_observed.zero_()
+        module.effects_observed[module.sizes.units :, : module.sizes.units] = 0.5
+    mechanisms = mechanisms_of(Store(store, run.dataset))
+    assert mechanisms == {"radius": ["flux"]}
+    rows, scores = effects_of(model, mechanisms)
+    assert [(row["cause"], row["effect"], row["is_edge"]) for row in rows] == [
+        ("larger", "brighter", False),
+        ("brighter", "larger", True),
+    ]
+    assert rows[0]["strength"] == 0 and rows[1]["strength"] == pytest.approx(0.5 * module.sizes.units)
+    assert scores["effects"].value == 1
+    module.effects_observed.data = module.effects_observed.data.T
+    assert effects_of(model, mechanisms)[1]["effects"].value == 0
+    assert effects_of(model, {})[1] == {} and effects_of(model, None) == ([], {})
+    write_json(tmp_path / "runs" / run.id / CONTEXTS_FILE, {"rows": [], "effects": rows})
+    table = effects_table(tmp_path, {run.id: "one", "gone": "none"})
+    assert [*table.index] == ["larger → brighter", "brighter → larger, an edge"] and table.columns.tolist() == ["one"]
