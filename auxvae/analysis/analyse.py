@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from auxvae.analysis.baselines import are_measured, write_baselines
 from auxvae.analysis.concepts import concept_scores
+from auxvae.analysis.context_images import context_images
 from auxvae.analysis.controls import are_scored, write_controls
 from auxvae.analysis.downstream import of_run
 from auxvae.analysis.effects import effects_of, mechanisms_of
@@ -160,7 +161,7 @@ def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path
     lost = sensitivity(run, model, codes, log_variance, analyses.sensitivity, store.holds_galaxies)
     _write(lost, folder / SENSITIVITY)
     pictures = traversal(run, model, codes, analyses.traversal).merge(examples(model, codes))
-    _write(pictures, folder / PICTURES)
+    _write(pictures.merge(context_images(model)), folder / PICTURES)
     train = TrainedModel(folder, run, store, _training_rows(path, run.dataset), model.device)
     scores = _downstream(train, model, store.holds_galaxies, analyses, folder)
     scores |= _in_contexts(store, model, folder) | concept_scores(model, analyses.bootstrap)

@@ -22,7 +22,7 @@ SHOWN = (DISTANCE, *(f"{DISTANCE}_{end}" for end in ("floor", "obs_images", "poo
 
 def contexts_table(results: Path, labels: Mapping[str, str]) -> pd.DataFrame:
     """A row for every label and context, 'mean ± half width' over the seeds; labels: of the runs, by id."""
-    whole = _rows_of(results, labels, "rows")
+    whole = rows_in_contexts(results, labels)
     if whole.empty:
         return whole
     words = np.where(whole["is_trained"], "", ", never trained on")
@@ -34,7 +34,7 @@ def contexts_table(results: Path, labels: Mapping[str, str]) -> pd.DataFrame:
 
 def effects_table(results: Path, labels: Mapping[str, str]) -> pd.DataFrame:
     """A row for every pair of concepts, 'mean ± half width' of the strength of each label over its seeds."""
-    whole = _rows_of(results, labels, "effects")
+    whole = rows_in_contexts(results, labels, "effects")
     if whole.empty:
         return whole
     whole["pair"] = whole["cause"] + " → " + whole["effect"] + np.where(whole["is_edge"], ", an edge", "")
@@ -45,11 +45,13 @@ def effects_table(results: Path, labels: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(cells, orient="index").fillna("")
 
 
-def _rows_of(results: Path, labels: Mapping[str, str], part: str) -> pd.DataFrame:
-    """The rows of one part of contexts.json of all runs that have the file, with the label of each."""
+def rows_in_contexts(results: Path, labels: Mapping[str, str], part: str = "rows") -> pd.DataFrame:
+    """The rows of one part of contexts.json of all runs that have the file, with the run and its label."""
     files = {run: results / "runs" / run / CONTEXTS for run in labels}
     read = {run: read_json(file, "a run in contexts") for run, file in files.items() if file.is_file()}
-    return pd.DataFrame([{"label": labels[run], **row} for run, facts in read.items() for row in facts.get(part, ())])
+    return pd.DataFrame(
+        [{"run": run, "label": labels[run], **row} for run, facts in read.items() for row in facts.get(part, ())]
+    )
 
 
 def _cell(rows: pd.DataFrame, name: str) -> str:

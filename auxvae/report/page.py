@@ -32,6 +32,7 @@ from auxvae.metrics.metric import ReportTable
 from auxvae.report import figures, html_tables, origin, papers, pictures, tables, verdict
 from auxvae.report.candidates import candidates_figure, candidates_table, rates_table
 from auxvae.report.comparison import comparison_figure
+from auxvae.report.context_figures import figures_in_contexts
 from auxvae.report.contexts import contexts_table, effects_table
 from auxvae.report.coverage import coverage_figure
 from auxvae.report.downstream import downstream_figure
@@ -59,6 +60,8 @@ def draw(study: Study, results: Path) -> None:
     with xr.open_dataset(results / "analysis.nc") as file:
         analysis = file.load()
     drawn = {**_of_scores(study, results, runs), **_of_runs(study, analysis, runs), **_of_images(results, titles)}
+    if study.has_contexts:
+        drawn |= figures_in_contexts(results, labels(runs), titles)
     histories = {label: pd.read_parquet(results / "runs" / run / "history.parquet") for run, label in titles.items()}
     drawn["history"] = partial(history_figure, histories)
     for name, figure in drawn.items():

@@ -6,6 +6,7 @@ workflow/rules/report.smk. A section is left out where none of its tables has a 
 
 from __future__ import annotations
 
+from auxvae.report.context_section import INTERVENTIONS
 from auxvae.report.section import Picture, Section, Table
 
 _SENSITIVITY = (
@@ -175,37 +176,7 @@ SECTIONS = (
             ),
         ),
     ),
-    Section(
-        "interventions",
-        "Whether images follow interventions",
-        (
-            Table(
-                "interventions",
-                "Sliced 2-Wasserstein distance of images of the model, in each context, from images of the data: the "
-                "mean over trained contexts of one concept (concept), and over contexts that were never trained on "
-                "(composition). Beside each: its floor, of a perfect model; the data's images where nothing is done "
-                "(obs_images) and those of all trained contexts together (pooled_images), which no model that is "
-                "told the contexts should need. identified: R² of each concept's own factors by a linear map of its "
-                "block, and identified_elsewhere that of the factors of the other concepts; block_dci: DCI with a "
-                "block as one code. arXiv:2507.04754.",
-            ),
-            Table(
-                "contexts",
-                "The same in each context, with the share of the data's shift of flux, size (both by their logarithm) "
-                "and ellipticity that images of the model show: 1 is right, 0 where nothing moves; empty where the "
-                "data have no clear shift. changed: how far each is changed by the context in images of the same "
-                "latents, in standard deviations; 0 where the context should leave it alone, 1.4 for other latents. "
-                "Intervals are 95 %, over the seeds, or over images of a single run.",
-            ),
-            Table(
-                "effects",
-                "How strongly one concept acts on another in the context module: the norm of that block of A where "
-                "nothing is done. An edge: it is a cause in the structural model of the data. Nothing identifies A: "
-                "read it beside a model of independent factors; `effects` is the area under the ROC curve of edges "
-                "against other pairs, whose chance is 0.5.",
-            ),
-        ),
-    ),
+    INTERVENTIONS,
     Section(
         "methods",
         "Methods side by side",

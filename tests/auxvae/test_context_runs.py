@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from auxvae.analysis.concepts import concept_scores
+from auxvae.analysis.context_images import context_images
 from auxvae.analysis.effects import effects_of, mechanisms_of, structure
 from auxvae.analysis.files import CONTEXTS as CONTEXTS_FILE
 from auxvae.analysis.interventions import FEWEST, of_contexts
@@ -75,7 +76,7 @@ def test_concepts_are_the_contexts_that_intervene_and_sets_follow_their_order():
     assert [each.name for each in run.concepts] == ["brighter", "larger"]
     assert run.sets == ((1, 1), (1, 0), (0, 1), (0, 0))
     assert run_of(method="context_pooled").sets == ((0, 0),) * 4
-    assert run_of(method="context", contexts=["obs", "brighter"]).sets == ((0,), (1,), (0,), (0,))
+    assert run_of(method="context", contexts=["obs", "brighter"]).sets == ((1,), (1,), (0,), (0,))
     assert run_of(method="vae").concepts == ()
 
 
@@ -202,6 +203,10 @@ def test_images_are_decoded_in_the_contexts_of_their_rows_or_of_others(store, tm
     samples = [model.sample_counts(64, context=number) for number in range(4)]
     assert all(np.isfinite(each).all() and each.shape == samples[0].shape for each in samples)
     assert not np.allclose(samples[0], samples[3])
+    shown = context_images(model)
+    assert shown["context"].values.tolist() == ["both", "brighter", "larger", "obs"]
+    assert shown["is_trained"].values.tolist() == [False, True, True, True]
+    assert np.array_equal(shown["context_model"].sel(context="obs"), model.sample_counts(3, 3))
     assert np.array_equal(model.sample_counts(64, 3), samples[3])
 
 

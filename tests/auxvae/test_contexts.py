@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from auxvae.config.contexts import DataContext, concepts_of, set_of
+from auxvae.config.contexts import DataContext, concepts_of, is_composed, set_of
 from auxvae.data.loader import Loader, batch_of
 from auxvae.data.store import Store
 from simulations.draw import simulate
@@ -25,7 +25,9 @@ def test_a_set_is_of_the_concepts_that_make_the_context():
     concepts = (FLUX, SHEAR, SIZE)
     sets = [set_of(context, concepts) for context in (OBS, FLUX, SHEAR, BOTH, HELD)]
     assert sets == [(0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 0, 1), (1, 1, 0)]
-    assert set_of(DataContext("half", ("g1",), 0), concepts) is None
+    half = DataContext("half", ("flux", "g1"), 0)
+    assert set_of(half, concepts) == (1, 0, 0) and not is_composed(half, concepts)
+    assert all(is_composed(context, concepts) for context in (OBS, FLUX, SHEAR, BOTH, HELD))
 
 
 @pytest.fixture(scope="module")
