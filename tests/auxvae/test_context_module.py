@@ -6,7 +6,7 @@ import torch
 
 from auxvae.config.module import Module
 from auxvae.data.randomness import generator
-from auxvae.models.context_module import ContextModule, Sizes, pooled
+from auxvae.models.context_module import ContextModule, Sizes, _renormalised, pooled
 
 M, IN, K = 3, 4, 2
 VARIANTS = [(mask, cut) for mask in ("always", "intervened") for cut in ("others", "all")]
@@ -47,7 +47,7 @@ def test_widths_go_from_latents_to_units(depth):
     assert widths == sorted(widths, reverse=True)
 
 
-@pytest.mark.parametrize("by", ["batch", "running", "prior"])
+@pytest.mark.parametrize("by", ["batch", "renormalised", "running", "prior"])
 @pytest.mark.parametrize("chosen", [(), (0,), (1, 2), (0, 1, 2)])
 def test_an_exogenous_variable_is_a_function_of_its_own_latents(chosen, by):
     module, z = module_of(), latents()
@@ -195,3 +195,76 @@ def test_gradients_reach_every_weight_that_a_context_uses():
         assert parameter.grad is not None and (parameter.grad != 0).any(), name
     unused = module.observed.grad[:, :IN]  # columns of the concept that is intervened on
     assert (unused == 0).all() and (module.intervened.grad[:, IN:] == 0).all()
+
+
+@torch.no_grad()
+def plain_decoder(module, row):
+    """The same map of torch's own layers, where nothing acts on anything: a block of layers for each concept."""
+    mean, variance = (module.get_buffer(f"{name}_0")[row] for name in ("mean", "variance"))
+    parts = []
+    for j in range(M):
+        first, second, norm = torch.nn.Linear(IN, IN), torch.nn.Linear(IN, K, bias=False), torch.nn.BatchNorm1d(K)
+        first.weight.copy_(module.observed[IN * j : IN * (j + 1), IN * j : IN * (j + 1)])
+        first.bias.copy_(module.bias[IN * j : IN * (j + 1)])
+        second.weight.copy_(module.stages[0][j])
+        norm.weight.copy_(module.scales[0][0][block(j)])
+        norm.bias.copy_(module.shifts[0][0][block(j)])
+        norm.running_mean.copy_(mean[block(j)])
+        norm.running_var.copy_(variance[block(j)])
+        parts.append(torch.nn.Sequential(first, torch.nn.GELU(), second, norm, torch.nn.GELU()).eval())
+    return lambda z: module.unpool(
+        torch.cat([part(z[:, IN * j : IN * (j + 1)]) for j, part in enumerate(parts)], 1) + module.effects_bias
+    )
+
+
+@pytest.mark.parametrize("affine", ["shared", "states"])
+@torch.no_grad()
+def test_the_observational_context_with_no_effects_is_a_plain_decoder(affine):
+    module, z = module_of(depth=2, affine=affine), latents()
+    for _ in range(30):
+        module.follow(2 * latents() + 1, sets(rows=1))
+    module.effects_observed.zero_()
+    row = module.trained.tolist().index([0.0] * M)
+    torch.testing.assert_close(module(z, sets()), plain_decoder(module, row)(z))
+    module.effects_observed.copy_(0.5 * module.off_diagonal)
+    assert (module(z, sets()) - plain_decoder(module, row)(z)).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("chosen", [(), (1,), (0, 2)])
+@pytest.mark.parametrize(("mask", "cut"), VARIANTS)
+@pytest.mark.parametrize("by", ["batch", "renormalised", "running", "prior"])
+@torch.no_grad()
+def test_one_set_for_all_rows_is_that_set_in_every_row(chosen, mask, cut, by):
+    module, z = module_of(mask, cut), latents()
+    module.follow(latents() + 1, sets(*chosen, rows=1))
+    torch.testing.assert_close(module(z, sets(*chosen, rows=1), by), module(z, sets(*chosen), by))
+
+
+def test_renormalised_codes_have_the_values_of_the_running_moments_and_the_gradients_of_the_batch():
+    module = module_of(depth=2)
+    with torch.no_grad():
+        for _ in range(20):
+            module.follow(1.5 * latents() + 0.5, sets(1, rows=1))
+    z = latents()
+    values = [module.exogenous(z, sets(1, rows=1), by) for by in ("renormalised", "running")]
+    torch.testing.assert_close(*values)
+    h = torch.randn(64, 5, generator=generator(6, "h"), dtype=torch.float64, requires_grad=True)
+    mean, variance = torch.full((5,), 0.3, dtype=torch.float64), torch.full((5,), 2.0, dtype=torch.float64)
+    weights = torch.randn(64, 5, generator=generator(7, "w"), dtype=torch.float64)
+    (ours,) = torch.autograd.grad((_renormalised(h, (mean, variance)) * weights).sum(), h)
+    spread = (h.detach().var(0, correction=0) / variance).sqrt()
+    norm = torch.nn.functional.batch_norm(h, None, None, training=True)
+    (batch,) = torch.autograd.grad((norm * weights * spread).sum(), h)
+    torch.testing.assert_close(ours, batch, rtol=1e-4, atol=1e-6)  # a variance has EPSILON added
+    assert ours.mean(0).abs().max() < 1e-12  # a shift of all rows changes nothing
+
+
+def test_a_concept_has_its_own_scale_where_it_is_intervened_on():
+    module, z = module_of(depth=2, affine="states"), latents()
+    with torch.no_grad():
+        before = {chosen: module.exogenous(z, sets(*chosen)) for chosen in ((), (0,))}
+        module.shifts[0][1, block(0)] += 1
+        after = {chosen: module.exogenous(z, sets(*chosen)) for chosen in ((), (0,))}
+    assert torch.equal(before[()], after[()]) and torch.equal(before[(0,)][:, K:], after[(0,)][:, K:])
+    assert (after[(0,)] - before[(0,)])[:, block(0)].min() > 0.1
+    assert len(module_of(affine="shared").shifts[0]) == 1

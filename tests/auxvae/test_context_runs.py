@@ -6,13 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy import special
 
+from auxvae.analysis.bound import bits_per_pixel, bound_scores
 from auxvae.analysis.concepts import concept_scores
 from auxvae.analysis.context_images import context_images
 from auxvae.analysis.effects import effects_of, mechanisms_of, structure
 from auxvae.analysis.files import CONTEXTS as CONTEXTS_FILE
 from auxvae.analysis.interventions import FEWEST, of_contexts
 from auxvae.analysis.model import TrainedModel
+from auxvae.analysis.reconstructions import image_scores
 from auxvae.config.contexts import DataContext
 from auxvae.config.run import Run
 from auxvae.data.preparation import prepare
@@ -364,3 +367,42 @@ def test_effects_of_a_run_are_ranked_against_the_structure_of_its_data(store, tm
     write_json(tmp_path / "runs" / run.id / CONTEXTS_FILE, {"rows": [], "effects": rows})
     table = effects_table(tmp_path, {run.id: "one", "gone": "none"})
     assert [*table.index] == ["larger → brighter", "brighter → larger, an edge"] and table.columns.tolist() == ["one"]
+
+
+@pytest.fixture(scope="module")
+def quads(tmp_path_factory):
+    """A run on quads, trained, beside its store."""
+    config = {
+        "study": "quads",
+        "datasets": {"quads": {"preset": "quad", "galaxies": 900, "scene": {"stamp": 32}}},
+        "network": {"name": "components", "latents": 12, "width": 4, "components": 16},
+        "training": {"epochs": 2, "batch": 16},
+        "runs": [{"method": "context", "likelihood": "bernoulli"}],
+    }
+    declared, study = study_of(config)
+    path = tmp_path_factory.mktemp("quads") / "quads.zarr"
+    simulate(declared.simulated["quads"], declared.facts["quads"], path)
+    loop.train_run(study.runs[0], path, path.parent, CPU)
+    return study.runs[0], path
+
+
+def test_bits_per_pixel_are_the_bound_and_their_floor_the_entropy_of_the_pixels(quads):
+    run, path = quads
+    store = Store(path, run.dataset)
+    model = trained_of(run, path, path.parent)
+    scores = image_scores(store, model, model.encode()[0]) | bound_scores(model)
+    bits = bits_per_pixel(model, scores)
+    x = model.rows.images.numpy().astype(np.float64)
+    entropy = special.entr(x) + special.entr(1 - x)  # nats of each pixel, the least cross entropy there is
+    expected = entropy.sum((1, 2, 3)).mean() / (32 * 32 * np.log(2))
+    assert bits["bits_per_pixel_floor"].value == pytest.approx(expected, rel=1e-5)
+    assert bits["bits_per_pixel"].value == pytest.approx(scores["bound"].value / (32 * 32 * np.log(2)))
+    assert bits["bits_per_pixel"].value > bits["bits_per_pixel_floor"].value
+    assert bits_per_pixel(trained_like(model, "gaussian"), scores) == {}
+
+
+def trained_like(model, likelihood):
+    """A model that says it has another likelihood."""
+    other = copy.copy(model)
+    other.run = replace(model.run, settings=replace(model.run.settings, likelihood=likelihood, sigma=1.0))
+    return other
