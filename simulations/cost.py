@@ -9,24 +9,23 @@ from collections.abc import Iterator
 from statistics import fmean
 
 from simulations.extent import largest_transform
-from simulations.parameters import PARAMETERS
+from simulations.parameters import PAINTINGS, PARAMETERS
 from simulations.spec import Dataset
 from simulations.transform import WORKER_BYTES, size
 
 SAMPLE = 256  # galaxies that stand for all
-QUAD_SECONDS = 3e-4  # an image of quads, whatever its factors
 
 
 def core_seconds(dataset: Dataset) -> float:
     """Time on one core, in seconds, to about a factor of 2."""
-    if dataset.scene.kind == "quads":
-        return dataset.galaxies * QUAD_SECONDS
+    if dataset.scene.kind:
+        return dataset.galaxies * PAINTINGS[dataset.scene.kind].seconds
     return dataset.galaxies * fmean(size(dataset.scene, values).seconds for values in _sampled(dataset))
 
 
 def worker_bytes(dataset: Dataset) -> float:
     """Memory of one worker while it draws the galaxy that takes most."""
-    return WORKER_BYTES if dataset.scene.kind == "quads" else largest_transform(dataset).bytes
+    return WORKER_BYTES if dataset.scene.kind else largest_transform(dataset).bytes
 
 
 def _sampled(dataset: Dataset) -> Iterator[dict[str, float]]:

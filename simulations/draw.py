@@ -29,7 +29,7 @@ from simulations.facts import Facts
 from simulations.galaxy import parameters
 from simulations.journal import Journal, Part
 from simulations.noise import add_noise, noise_std
-from simulations.parameters import PARAMETERS
+from simulations.parameters import PAINTINGS, PARAMETERS
 from simulations.scenes import draw
 from simulations.spec import Dataset, to_json
 from simulations.store import Manifest
@@ -112,7 +112,8 @@ def _lay_out(dataset: Dataset, path: Path) -> zarr.Group:
     columns |= store.context_column(dataset.contexts) if dataset.contexts else {}
     columns |= store.NOISE_STD if dataset.noise.kind == "gaussian" else {}
     columns |= store.IMAGE_TRUE if dataset.image_true else {}
-    image = store.COLOURS if dataset.scene.kind == "quads" else store.PHOTONS
+    kind = dataset.scene.kind
+    image = {"units": "", "long_name": PAINTINGS[kind].pixel} if kind else store.PHOTONS
     return store.lay_out(path, dataset.galaxies, dataset.scene.image_shape, columns, image)
 
 

@@ -14,6 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from foundation.faults import Fault
 from foundation.fields import EMPTY, refused
+from simulations.parameters import PAINTINGS
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +43,8 @@ def as_noise(value: object) -> str:
 
 def as_scene(value: object) -> str:
     """A scene of which only the galaxy, or that it has none, is said."""
-    if value == "quads":
-        return "write {kind: quads, stamp: 64}"
+    if isinstance(value, str) and value in PAINTINGS:
+        return f"write {{kind: {value}, stamp: {PAINTINGS[value].stamps[0]}}}"
     profiles = ("exponential", "sersic", "de_vaucouleurs", "bulge_disk")
     return f"write {{galaxy: {value}}}" if value in profiles else ""
 

@@ -19,6 +19,18 @@ and of a scene of quads (simulations.quads):
     color           -       its place on the rainbow
     shape           -       0 to 1; round(3 shape) is a disc, a square, a triangle, an ellipse
     orientation     -       its angle in turns, 0 to 1
+
+and of a scene of digits (simulations.digits):
+
+    digit           -       0 to 1; round(9 digit) is the digit
+    pen             pix     width of the strokes, 1 to 4
+    hand_1 to _3    -       the hand that writes: three bends of the strokes, -1 to 1
+    thinning        -       0 to 1: strokes of 1 - 0.5 thinning of their width
+    thickening      -       0 to 1: strokes of 1 + 1.2 thickening of their width
+    swelling        -       0 to 1: how far the middle is blown up
+    slant           -       shear of the digit to the right, -1 to 1
+    scaling         -       its size, 0.5 to 1.25
+    shift_x, _y     pix     shift to the right and upwards, at most 6
 """
 
 from __future__ import annotations
@@ -58,6 +70,40 @@ QUADS = {
     "shape": Parameter("", _PLAIN, _SHARE, "kind of the shape"),
     "orientation": Parameter("", _PLAIN, _SHARE, "orientation of the shape in turns"),
 }
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A scene that is painted rather than observed: its parameters, all needed, and what its images are.
+
+    stamps: the sides that it is painted at, in pixels, the first where nothing else is said. seconds: of a core, for
+    an image, whatever its factors. pixel: what a pixel is, from 0 to 1.
+    """
+
+    parameters: Mapping[str, Parameter]
+    channels: int
+    stamps: tuple[int, ...]
+    seconds: float
+    pixel: str
+
+
+_PIXELS, _SIGNED = {"pix": 1.0}, Range(-1, 1)
+DIGITS = {
+    "digit": Parameter("", _PLAIN, _SHARE, "which digit"),
+    "pen": Parameter("pix", _PIXELS, Range(1, 4), "width of the strokes"),
+    **{f"hand_{i}": Parameter("", _PLAIN, _SIGNED, f"bend {i} of the strokes") for i in (1, 2, 3)},
+    "thinning": Parameter("", _PLAIN, _SHARE, "thinning of the strokes"),
+    "thickening": Parameter("", _PLAIN, _SHARE, "thickening of the strokes"),
+    "swelling": Parameter("", _PLAIN, _SHARE, "swelling of the middle"),
+    "slant": Parameter("", _PLAIN, _SIGNED, "slant to the right"),
+    "scaling": Parameter("", _PLAIN, Range(0.5, 1.25), "size of the digit"),
+    "shift_x": Parameter("pix", _PIXELS, Range(-6, 6), "shift to the right"),
+    "shift_y": Parameter("pix", _PIXELS, Range(-6, 6), "shift upwards"),
+}
+PAINTINGS = {
+    "quads": Painting(QUADS, 3, (64, 32), 3e-4, "red, green and blue of a pixel, 0 to 1"),
+    "digits": Painting(DIGITS, 1, (28,), 3e-3, "ink of a pixel, 0 to 1"),
+}
 PARAMETERS = {
     "flux": Parameter("ph", {"ph": 1.0}, Range(0, BRIGHTEST, above=True), "flux"),
     "radius": Parameter("arcsec", _ARCSEC, _SIZE, "radius"),
@@ -70,7 +116,7 @@ PARAMETERS = {
     "offset_y": Parameter("pix", {"pix": 1.0}, Range(-LARGEST_STAMP, LARGEST_STAMP), "offset along y"),
     "psf_fwhm": Parameter("arcsec", _ARCSEC, _SIZE, "FWHM of the PSF"),
     "psf_beta": Parameter("", _PLAIN, Range(1.1, 100, above=True), "Moffat beta of the PSF"),
-    **QUADS,
+    **{name: each for painting in PAINTINGS.values() for name, each in painting.parameters.items()},
 }
 
 _ALWAYS = ("flux", "radius", "psf_fwhm")

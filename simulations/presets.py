@@ -45,7 +45,46 @@ QUAD: dict[str, Any] = {
 }
 QUAD_INDEPENDENT = {key: value for key, value in QUAD.items() if key != "mechanisms"}
 
-PRESETS = {"paper": PAPER, "quad": QUAD, "quad_independent": QUAD_INDEPENDENT}
+# Digits in the contexts of Morpho-MNIST: each operation varies a little where nothing is done, and much where it is
+# intervened on. Two pairs are held out.
+_UNIFORM = {"distribution": "uniform"}
+DIGITS: dict[str, Any] = {
+    "galaxies": 70_000,
+    "seed": 7,
+    "design": "random",
+    "scene": {"kind": "digits", "stamp": 28},
+    "factors": {
+        "digit": {**_UNIFORM, "low": 0, "high": 1},
+        "pen": {**_UNIFORM, "unit": "pix", "low": 1.8, "high": 2.6},
+        **{f"hand_{i}": {**_UNIFORM, "low": -1, "high": 1} for i in (1, 2, 3)},
+        **{
+            name: {"distribution": "log_uniform", "low": 0.02, "high": 1}
+            for name in ("thinning", "thickening", "swelling")
+        },  # little, mostly
+        "slant": {**_UNIFORM, "low": -0.8, "high": 0.8},
+        "scaling": {**_UNIFORM, "low": 0.6, "high": 1},
+        **{f"shift_{axis}": {**_UNIFORM, "unit": "pix", "low": -3, "high": 3} for axis in "xy"},
+    },
+    "contexts": {
+        "obs": {},
+        "thin": {"do": {"thinning": {"mean": 1.5, "std": 0.4}}},
+        "thic": {"do": {"thickening": {"mean": 1.5, "std": 0.4}}},
+        "swel": {"do": {"swelling": {"mean": 1.5, "std": 0.4}}},
+        "shear": {"do": {"slant": {"mean": 1.5, "std": 0.4}}},
+        "scale": {"do": {"scaling": {"mean": -1.5, "std": 0.4}}},
+        "shift": {"do": {f"shift_{axis}": {"mean": 1.5, "std": 0.4} for axis in "xy"}},
+        **{
+            f"{one}_{other}": {
+                "do": {a: {"mean": 1.5, "std": 0.4}, b: {"mean": 1.5, "std": 0.4}},
+                "share": 0.2,
+                "held_out": True,
+            }
+            for one, other, a, b in (("thic", "shear", "thickening", "slant"), ("thin", "swel", "thinning", "swelling"))
+        },
+    },
+}
+
+PRESETS = {"paper": PAPER, "quad": QUAD, "quad_independent": QUAD_INDEPENDENT, "digits": DIGITS}
 
 
 def over_preset(preset: Mapping[str, Any], written: Mapping[Any, Any]) -> dict[Any, Any]:

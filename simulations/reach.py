@@ -12,11 +12,10 @@ from foundation.faults import Fault, Words, listed, meant, suggest
 from simulations.correlations import correlated, matrix_of, root_of
 from simulations.examination import Examination
 from simulations.extent import extent_faults
-from simulations.parameters import PARAMETERS, QUADS, SERSIC_STEP, SPELLINGS
+from simulations.parameters import PAINTINGS, PARAMETERS, SERSIC_STEP, SPELLINGS
 from simulations.spec import FAINTEST_SNR, FLOAT32, Dataset, Scene
 from simulations.structure_checks import structure_faults
 
-QUAD_STAMPS = (32, 64)  # pixels along a side of quads, which are drawn at the latter (simulations.quads)
 DIMMEST = 1e-20  # photons: the pixels of a fainter galaxy come near the least that float32 holds
 
 
@@ -24,8 +23,8 @@ def dataset_faults(dataset: Dataset, where: str, faults: Iterable[Fault] = ()) -
     """All faults of a data set beside those that its parts had, `faults`, and which are left out of it."""
     examination = Examination(dataset, where, [*faults])
     earlier = len(examination.faults)
-    of_galaxies, of_quads = (_steps, _shear, _light, structure_faults, extent_faults), (_quads, structure_faults)
-    of_kind = of_quads if dataset.scene.kind == "quads" else of_galaxies
+    of_galaxies, of_paintings = (_steps, _shear, _light, structure_faults, extent_faults), (_painted, structure_faults)
+    of_kind = of_paintings if dataset.scene.kind else of_galaxies
     for check in (_names, _units, _design, _correlations, _split, _limits, *of_kind):
         examination.faults += [*check(examination)]
     return examination.faults[earlier:]
@@ -40,7 +39,7 @@ def _names(x: Examination) -> Iterator[Fault]:
     places |= {f"{x.where}.scene.constants.{n}": n for n in dataset.scene.constants}
     misspelt = {meant(name, takes) for name in places.values() if name not in PARAMETERS}
     for place, name in places.items():
-        if name in PARAMETERS and name not in takes and (name in QUADS) == (dataset.scene.kind == "quads"):
+        if name in PARAMETERS and name not in takes and _kind_of(name) == dataset.scene.kind:
             yield Fault(place, name, allowed, "take it away, or take a galaxy or PSF that has it")
         elif name not in takes:
             yield Fault(place, name, allowed, suggest(name, takes, "rename it or take it away"))
@@ -54,23 +53,30 @@ def _names(x: Examination) -> Iterator[Fault]:
             yield Fault(f"{x.where}.factors.{name}", Words("nothing"), allowed, f"add {name} or a constant for it")
 
 
+def _kind_of(name: str) -> str | None:
+    """The kind of painting that has a parameter; None of galaxies."""
+    return next((kind for kind, painting in PAINTINGS.items() if name in painting.parameters), None)
+
+
 def _in_words(scene: Scene) -> str:
-    if scene.kind == "quads":
-        return "a scene of quads"
+    if scene.kind:
+        return f"a scene of {scene.kind}"
     galaxy = f"{'an' if scene.galaxy[0] in 'aeiou' else 'a'} {scene.galaxy} galaxy"
     return f"{galaxy} with {'an' if scene.psf[0] in 'aeiou' else 'a'} {scene.psf} PSF"
 
 
-def _quads(x: Examination) -> Iterator[Fault]:
-    """A size, a noise or noise-free twins that quads do not have."""
-    dataset, where = x.dataset, x.where
-    if x.sound("scene.stamp") and dataset.scene.stamp not in QUAD_STAMPS:
-        text = "quads are drawn at 64 pixels along each side and averaged down to 32"
-        yield Fault(f"{where}.scene.stamp", dataset.scene.stamp, text, "write stamp: 64 or stamp: 32")
+def _painted(x: Examination) -> Iterator[Fault]:
+    """A size, a noise or noise-free twins that paintings do not have."""
+    dataset, where, kind = x.dataset, x.where, x.dataset.scene.kind
+    stamps = PAINTINGS[kind].stamps if kind else ()
+    if x.sound("scene.stamp") and dataset.scene.stamp not in stamps:
+        text = f"{kind} are painted at {' or '.join(map(str, stamps))} pixels along each side"
+        remedy = f"write {' or '.join(f'stamp: {stamp}' for stamp in stamps)}"
+        yield Fault(f"{where}.scene.stamp", dataset.scene.stamp, text, remedy)
     if x.sound("noise") and dataset.noise.kind != "none":
-        yield Fault(f"{where}.noise.kind", dataset.noise.kind, "quads have no noise", "write noise: {kind: none}")
+        yield Fault(f"{where}.noise.kind", dataset.noise.kind, f"{kind} have no noise", "write noise: {kind: none}")
     if dataset.image_true:
-        text = "quads have no noise, so that their images are noise-free already"
+        text = f"{kind} have no noise, so that their images are noise-free already"
         yield Fault(f"{where}.image_true", True, text, "take it away")
 
 

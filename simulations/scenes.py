@@ -1,14 +1,18 @@
-"""The noise-free image of one row, whatever its scene shows: a galaxy, or quads."""
+"""The noise-free image of one row, whatever its scene shows: a galaxy, quads, or a digit."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from simulations import galaxy, quads
+from simulations import digits, galaxy, quads
 from simulations.galaxy import Stamp, Values
 from simulations.spec import Scene
 
-DRAWN: dict[str | None, Callable[[Scene, Values], Stamp]] = {None: galaxy.draw, "quads": quads.draw}
+DRAWN: dict[str | None, Callable[[Scene, Values], Stamp]] = {
+    None: galaxy.draw,
+    "quads": quads.draw,
+    "digits": digits.draw,
+}
 
 
 def draw(scene: Scene, values: Values) -> Stamp:

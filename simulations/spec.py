@@ -39,8 +39,8 @@ from simulations.parameters import (
     LARGEST_STAMP,
     MOFFAT_BETA,
     MOST_GALAXIES,
+    PAINTINGS,
     PARAMETERS,
-    QUADS,
     REQUIRED,
 )
 from simulations.structure import Context, Part, parts_of
@@ -76,23 +76,23 @@ class Scene(Section):
     constants: Annotated[dict[Text, Number], PARAMETER_NAMES] = field(default_factory=dict)
     """parameters that do not vary, by name, in their first unit"""
 
-    kind: Literal["quads"] | None = None
-    """galaxies where nothing is said; `quads`: coloured quadrants around a shape ([how](contexts.md#quads)), which take
-    `stamp` and `constants` alone"""
+    kind: Literal["quads", "digits"] | None = None
+    """galaxies where nothing is said; `quads`: coloured quadrants around a shape ([how](contexts.md#quads)), and
+    `digits`: handwriting ([how](contexts.md#digits)), which take `stamp` and `constants` alone"""
 
     @model_validator(mode="before")
     @classmethod
     def _of_a_kind(cls, value: Any) -> Any:
         unused = [key for key in OF_GALAXIES if isinstance(value, Mapping) and key in value]
-        if unused and value.get("kind") == "quads":
-            text = "a scene of quads takes kind, stamp and constants"
+        if unused and value.get("kind") in PAINTINGS:
+            text = f"a scene of {value['kind']} takes kind, stamp and constants"
             raise refused(*(Fault(f".{key}", value[key], text, "take it away") for key in unused))
         return value
 
     @property
     def channels(self) -> int:
         """Channels of an image."""
-        return 3 if self.kind == "quads" else 1
+        return PAINTINGS[self.kind].channels if self.kind else 1
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -102,12 +102,12 @@ class Scene(Section):
     @property
     def needs(self) -> tuple[str, ...]:
         """Names of the parameters that have no default."""
-        return tuple(QUADS) if self.kind == "quads" else REQUIRED[self.galaxy]
+        return tuple(PAINTINGS[self.kind].parameters) if self.kind else REQUIRED[self.galaxy]
 
     def takes(self) -> tuple[str, ...]:
         """Names of the parameters that this scene takes, the required ones first."""
         moffat = ("psf_beta",) if self.psf == "moffat" else ()
-        return self.needs if self.kind == "quads" else (*self.needs, *DEFAULTS, *moffat)
+        return self.needs if self.kind else (*self.needs, *DEFAULTS, *moffat)
 
     def faults(self) -> Iterator[Fault]:
         """A scale radius that nobody defines."""

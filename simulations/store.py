@@ -52,7 +52,6 @@ def shard_rows(row_bytes: int, rows: int) -> int:
 
 Attributes = Mapping[str, Any]
 PHOTONS: Attributes = {"units": "ph", "long_name": "photons per pixel"}
-COLOURS: Attributes = {"units": "", "long_name": "red, green and blue of a pixel, 0 to 1"}
 
 
 def create(

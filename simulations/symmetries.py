@@ -53,8 +53,8 @@ class Symmetry:
 
 
 def symmetries_of(dataset: Dataset) -> tuple[Symmetry, ...]:
-    """The operations, other than the identity, under which a data set is what it was; quads have none."""
-    if dataset.scene.kind == "quads":
+    """The operations, other than the identity, under which a data set is what it was; paintings have none."""
+    if dataset.scene.kind:
         return ()
     return tuple(
         Symmetry(operation, tuple(name for name in odd if name in dataset.factors))
