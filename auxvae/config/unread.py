@@ -46,7 +46,7 @@ def _unread_in_group(group: Written, where: str) -> Iterator[Fault]:
     for key in group:
         if key in SETTINGS - settings_read(method) and not (key == "prior" and method.conditional == "learned"):
             yield _fault(where, key, group[key], group["method"])
-        elif readers := _weightless_readers(key, group):
+        elif key in SETTINGS and (readers := _weightless_readers(key, group)):
             text = f"{listed(readers)}, which alone reads it, has a weight of 0"
             yield Fault(f"{where}.{key}", group[key], text, f"write weights: {{{readers[0]}: 1}}, or take it away")
     yield from _unread_of_mmd(group, where)
