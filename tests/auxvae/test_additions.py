@@ -51,7 +51,7 @@ def test_a_prior_is_an_entry_and_a_class(config, monkeypatch, ids):
 
 def test_a_network_is_an_entry_and_a_function(config, monkeypatch, ids):
     monkeypatch.setitem(BACKBONES, "shallow", Backbone(f"{HERE}:shallow", 1e6))
-    run = run_of("vae", config, network={"name": "shallow"})
+    run = run_of("beta_vae", config, network={"name": "shallow"})
     assert study_of(config)[1].core_hours() > 0
     assert terms_of(run).keys() == {"reconstruction", "kl"} and HERE in run.modules
     assert {method: run_of(method, config).id for method in ids} == ids
