@@ -86,7 +86,7 @@ def context_faults(group: Any, where: str, config: Any, dataset: Mapping[str, An
 
 
 def _module_faults(group: Any, where: str, config: Any, name: str, chosen: Sequence[DataContext]) -> Iterator[Fault]:
-    """A module without concepts, or with latents that cannot be divided among them."""
+    """A module without concepts, with latents that cannot be divided among them, or whose training may not be kept."""
     concepts, latents = len(concepts_of(chosen)), (group.network or config.network).latents
     if not concepts:
         text = (
@@ -97,6 +97,12 @@ def _module_faults(group: Any, where: str, config: Any, name: str, chosen: Seque
     elif latents % concepts:
         text = f"{group.method} divides the latents among {concepts} concepts"
         yield Fault(f"{where}.network.latents", latents, text, f"write {latents + concepts - latents % concepts}")
+    training = group.training or config.training
+    if group.module.start and (training.keep == "best" or training.patience is not None):
+        key = "keep" if training.keep == "best" else "patience"
+        text = f"the bound is least before module.start, when the decoder gets the latents, and {key} goes by the bound"
+        remedy = "write keep: last" if key == "keep" else "write patience: null"
+        yield Fault(f"{where}.training.{key}", getattr(training, key), text, remedy)
 
 
 def _composed(context: DataContext, others: Iterable[DataContext]) -> bool:

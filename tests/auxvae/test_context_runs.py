@@ -161,7 +161,7 @@ def weights_at(trainer):
 @pytest.mark.parametrize(("start", "release"), [(0.5, 0.75), (0.5, 1.0), (0.0, 0.0)])
 @pytest.mark.parametrize("stacked", [False, True])
 def test_the_module_waits_for_its_start_and_the_autoencoder_for_its_release(start, release, stacked, store, tmp_path):
-    run = run_of(method="context", module={"start": start, "release": release})
+    run = run_of(method="context", module={"start": start, "release": release}, training={"keep": "last"})
     trainer = trainer_of(replace(run, training=replace(run.training, epochs=4)), store, tmp_path)
     epoch = stack.Stack([trainer], lambda trainer: None).epoch if stacked else trainer._epoch
     trainer.saved, trainer.pause, changed = 0.0, float("inf"), []
@@ -221,6 +221,11 @@ def test_images_are_decoded_in_the_contexts_of_their_rows_or_of_others(store, tm
         ({"contexts": ["obs"]}, "runs[0].method: found 'context', but context learns a concept from each context"),
         ({"network": {"latents": 7}}, "runs[0].network.latents: found 7, but context divides the latents among 2"),
         ({"module": {"start": 1}}, "runs[0].module.start: found 1"),
+        ({"module": {"start": 0.5}}, "runs[0].training.keep: found 'best', but the bound is least before module.start"),
+        (
+            {"module": {"start": 0.5}, "training": {"keep": "last", "patience": 3, "batch": 16}},
+            "runs[0].training.patience: found 3, but the bound is least before module.start",
+        ),
         ({"module": {"start": 0.5, "release": 0.5}}, "runs[0].module.release: found 0.5"),
         ({"contexts": ["obs", "larger", "obs"]}, "runs[0].contexts: found 'obs', but a context stands once"),
         ({"training": {"batch": 64}}, "training.batch: found 64, but galaxies (context brighter) has 60 training rows"),
@@ -304,7 +309,7 @@ def test_concepts_that_are_the_factors_are_identified_and_shuffled_ones_are_not(
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_recorded_step_repeats(method, store, tmp_path, monkeypatch):
-    runs = seeds_of(run_of(method=method, module={"start": 0.5, "release": 0.75}), 2)
+    runs = seeds_of(run_of(method=method, module={"start": 0.5, "release": 0.75}, training={"keep": "last"}), 2)
     assert repeats(runs, store, tmp_path, monkeypatch)
 
 
@@ -313,6 +318,21 @@ def test_every_tensor_follows_its_device(method, pretend, store, tmp_path):
     run = run_of(method=method, network={"name": "mlp", "latents": 8, "width": 8})
     one_step(run, pretend)
     one_stacked_step(run, pretend, store, tmp_path)
+
+
+@pytest.mark.parametrize("start", [0.0, 0.5])
+def test_weights_that_are_kept_are_of_a_module_that_takes_part(start, store, tmp_path):
+    run = run_of(method="context", module={"start": start}, training={"keep": "last" if start else "best"})
+    loop.train_run(run, store, tmp_path, CPU)
+    trained, fresh = (
+        dict(each.module.named_parameters()) for each in (trained_of(run, store, tmp_path).model.network, build_of(run))
+    )
+    assert all(not torch.equal(trained[name], fresh[name]) for name in trained)
+
+
+def build_of(run):
+    """The network before its first step."""
+    return build(conv(run), 0.0, 1.0, False)
 
 
 def test_the_id_changes_with_the_module_and_the_contexts_that_are_read():
