@@ -11,7 +11,7 @@ IMAGES = 3  # of a context
 
 
 def context_images(model: TrainedModel) -> xr.Dataset:
-    """`context_data` and `context_model`, (context, row, channel, y, x), without noise where the store has the truth.
+    """`context_data` and `context_model`, (context, sample, channel, y, x), without noise where there is a truth.
 
     Contexts by name, those with so many test rows; empty without contexts, or of a model that does not decode.
     """
@@ -21,7 +21,7 @@ def context_images(model: TrainedModel) -> xr.Dataset:
     if not (shown and model.can_decode):
         return xr.Dataset()
     images = rows.images if rows.truth is None else rows.truth
-    dims = ("context", "row", "channel", "y", "x")
+    dims = ("context", "sample", "channel", "y", "x")
     return xr.Dataset(
         {
             "context_data": (dims, np.stack([np.asarray(images[places[number]]) for number in shown])),

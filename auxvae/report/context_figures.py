@@ -122,7 +122,7 @@ def context_images_figure(images: Mapping[str, xr.Dataset]) -> Figure:
     names = [str(name) for name in first["context"].values]
     rows = {"data": first["context_data"].values}
     rows |= {label: each["context_model"].values for label, each in shown.items() if [*each["context"].values] == names}
-    count = first.sizes["row"]
+    count = first.sizes["sample"]
     with plt.rc_context(STYLE):
         size = (STAMP * count * len(names) + 1.6, STAMP * len(rows) + 0.7)
         figure, axes = plt.subplots(len(rows), len(names), figsize=size, squeeze=False, layout="constrained")
@@ -137,7 +137,7 @@ def context_images_figure(images: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def _strip(ax: Axes, images: Stamps, most: float) -> None:
-    """Images (row, channel, y, x) side by side: of three channels in colour, else on an asinh scale."""
+    """Images (sample, channel, y, x) side by side: of three channels in colour, else on an asinh scale."""
     side_by_side = np.concatenate([*images], axis=-1)
     if len(side_by_side) == 3:
         ax.imshow(np.clip(side_by_side.transpose(1, 2, 0), 0, 1), interpolation="nearest")

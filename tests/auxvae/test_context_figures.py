@@ -50,7 +50,7 @@ def test_without_runs_in_contexts_the_figures_are_a_sentence(tmp_path):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_images_of_every_context_stand_under_the_data(channels):
-    stamps = (("context", "row", "channel", "y", "x"), np.random.default_rng(0).random((4, 3, channels, 8, 8)))
+    stamps = (("context", "sample", "channel", "y", "x"), np.random.default_rng(0).random((4, 3, channels, 8, 8)))
     trained = ("context", [True, True, True, False])
     names = ["flux", "obs", "radius", "flux_radius"]
     images = xr.Dataset({"context_data": stamps, "context_model": stamps}, {"context": names, "is_trained": trained})

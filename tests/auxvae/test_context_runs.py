@@ -6,16 +6,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from scipy import special
 
+from auxvae.analysis.analyse import analyse
 from auxvae.analysis.bound import bits_per_pixel, bound_scores
 from auxvae.analysis.concepts import concept_scores
 from auxvae.analysis.context_images import context_images
 from auxvae.analysis.effects import effects_of, mechanisms_of, structure
 from auxvae.analysis.files import CONTEXTS as CONTEXTS_FILE
+from auxvae.analysis.files import PICTURES, SCORES
 from auxvae.analysis.interventions import FEWEST, of_contexts
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.reconstructions import image_scores
+from auxvae.config.analyses import Analyses
 from auxvae.config.contexts import DataContext
 from auxvae.config.run import Run
 from auxvae.data.preparation import prepare
@@ -27,7 +31,7 @@ from auxvae.report.contexts import effects_table
 from auxvae.training import loop, stack
 from auxvae.training.loop import open_trainer
 from foundation.faults import Refused
-from foundation.files import write_json
+from foundation.files import read_json, write_json
 from simulations.draw import simulate
 from tests.auxvae.test_devices import one_stacked_step, one_step
 from tests.auxvae.test_stack import agree_with_the_plain_loop, seeds_of
@@ -426,3 +430,15 @@ def trained_like(model, likelihood):
     other = copy.copy(model)
     other.run = replace(model.run, settings=replace(model.run.settings, likelihood=likelihood, sigma=1.0))
     return other
+
+
+@pytest.mark.parametrize("method", ["vae", "context"])
+def test_a_run_in_contexts_is_analysed_whole(method, store, tmp_path):
+    run = run_of(method=method)
+    loop.train_run(run, store, tmp_path, CPU)
+    analyse(run, Analyses(bootstrap=20), "cpu", store, tmp_path)
+    folder = tmp_path / "runs" / run.id
+    assert {"rows", "effects"} == read_json(folder / CONTEXTS_FILE, "").keys()
+    with xr.open_dataset(folder / PICTURES) as pictures:
+        assert {"image", "context_model", "context_data", "sampled_image"} <= {*pictures}
+    assert ("effects" in read_json(folder / SCORES, "")) == (method == "context")
