@@ -260,10 +260,12 @@ class AutoencoderModel(Model):
 
         In a context, of its training rows; of one that has none they are composed (auxvae.models.composed).
         """
+        seed_of_rows = int(torch.randint(2**62, (1,), generator=source))  # latents are the same whatever rows are drawn
+        of_rows = torch.Generator().manual_seed(seed_of_rows)
         if context is None or self.contexts is None:
-            rows = some_rows(self.aux_rows, count, source)
+            rows = some_rows(self.aux_rows, count, of_rows)
         else:
-            rows = rows_in_context(self.run, self.aux_rows, self.contexts, context, count, source)
+            rows = rows_in_context(self.run, self.aux_rows, self.contexts, context, count, of_rows)
         aux = self._padded(rows)
         prior = self._prior_of(aux.to(self.device))
         noise = torch.randn(count, self.run.network.latents, generator=source).to(self.device)

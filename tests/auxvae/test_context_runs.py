@@ -215,6 +215,18 @@ def test_images_are_decoded_in_the_contexts_of_their_rows_or_of_others(store, tm
     assert shown["is_trained"].values.tolist() == [False, True, True, True]
     assert np.array_equal(shown["context_model"].sel(context="obs"), model.sample_counts(3, 3))
     assert np.array_equal(model.sample_counts(64, 3), samples[3])
+    with torch.no_grad():  # a module that does nothing with its context: the same latents are the same images
+        for name in ("observed", "effects_observed"):
+            getattr(model.model.network.module, name.replace("observed", "intervened")).copy_(
+                getattr(model.model.network.module, name)
+            )
+        model.model.network.module.effects_observed.zero_()
+        model.model.network.module.effects_intervened.zero_()
+        for each in (*model.model.network.module.scales, *model.model.network.module.shifts):
+            each[1] = each[0]
+    same = [model.sample_counts(64, context=number) for number in range(4)]
+    for each in same:
+        np.testing.assert_allclose(each, same[3], rtol=1e-3, atol=1e-2)
 
 
 @pytest.mark.parametrize(
