@@ -29,7 +29,7 @@ Mechanisms = Mapping[str, Sequence[str]]
 def mechanisms_of(store: Store) -> Mechanisms | None:
     """The causes of each factor that has any; None for images that were not drawn here, whose structure is unknown."""
     spec = store.dataset.attrs.get("spec")
-    return None if spec is None else {effect: [*causes] for effect, causes in spec["mechanisms"].items()}
+    return None if spec is None else {effect: [*causes] for effect, causes in spec.get("mechanisms", {}).items()}
 
 
 def structure(concepts: Sequence[DataContext], mechanisms: Mechanisms) -> Structure:

@@ -390,6 +390,10 @@ def test_effects_of_a_run_are_ranked_against_the_structure_of_its_data(store, tm
         module.effects_observed[module.sizes.units :, : module.sizes.units] = 0.5
     mechanisms = mechanisms_of(Store(store, run.dataset))
     assert mechanisms == {"radius": ["flux"]}
+    other = Store(store, run.dataset)
+    for attributes, expected in (({}, None), ({"spec": {}}, {})):  # drawn elsewhere; of independent factors
+        other.dataset = other.dataset.drop_attrs().assign_attrs(attributes)
+        assert mechanisms_of(other) == expected
     rows, scores = effects_of(model, mechanisms)
     assert [(row["cause"], row["effect"], row["is_edge"]) for row in rows] == [
         ("larger", "brighter", False),
