@@ -143,12 +143,9 @@ class ContextModule(nn.Module):
     def concepts(self, z: Latents, sets: Sets, by: Source = "running") -> Float[Tensor, "B c"]:
         """The concepts c of latents in contexts, (B, m k)."""
         eps = self.exogenous(z, sets, by)
-        chosen, effects = (
-            sets.repeat_interleave(self.sizes.widths[-1], 1),
-            [self.effects_observed, self.effects_intervened],
-        )
-        observed, intervened = (each * self.off_diagonal for each in effects)
-        if len(sets) == 1:
+        chosen = sets.repeat_interleave(self.sizes.widths[-1], 1)
+        observed, intervened = self.effects_observed * self.off_diagonal, self.effects_intervened * self.off_diagonal
+        if len(sets) == 1:  # A^(S) itself
             cut = chosen.T if self.cut_all else chosen.T * (1 - chosen)
             return eps + eps @ (torch.where(chosen > 0, intervened, observed) * (1 - cut)).T + self.effects_bias
         heard, among = (eps * (1 - chosen)) @ observed.T, (eps * chosen) @ intervened.T
