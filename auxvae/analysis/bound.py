@@ -49,7 +49,8 @@ def bits_per_pixel(model: TrainedModel, scores: Mapping[str, Score]) -> dict[str
 
 
 def _scaled(score: Score, scale: float) -> Score:
-    return Score(score.value * scale, score.low * scale, score.high * scale, score.n)
+    value, low, high, se = (each * scale for each in (score.value, score.low, score.high, score.se))
+    return Score(value, low, high, score.n, se=se)
 
 
 def _mean(values: NDArray[np.float64], sizes: NDArray[np.intp]) -> Score:

@@ -17,6 +17,7 @@ from auxvae.config.terms import TERMS
 from foundation.faults import Fault, Words, listed
 
 Written = Mapping[str, Any]  # a section of the config as it stands in the file, before presets and defaults
+SAMPLED = {"prior", "prior_variance"}  # read where a model is sampled, too, whatever its terms weigh
 SETTINGS = {each.name for each in fields(Settings)} - {"mmd"}
 MMD_KEYS = {f"mmd.{each.name}" for each in fields(Mmd)}
 
@@ -46,7 +47,7 @@ def _unread_in_group(group: Written, where: str) -> Iterator[Fault]:
     for key in group:
         if key in SETTINGS - settings_read(method) and not (key == "prior" and method.conditional == "learned"):
             yield _fault(where, key, group[key], group["method"])
-        elif key in SETTINGS and (readers := _weightless_readers(key, group)):
+        elif key in SETTINGS - SAMPLED and (readers := _weightless_readers(key, group)):
             text = f"{listed(readers)}, which alone reads it, has a weight of 0"
             yield Fault(f"{where}.{key}", group[key], text, f"write weights: {{{readers[0]}: 1}}, or take it away")
     yield from _unread_of_mmd(group, where)

@@ -114,19 +114,21 @@ def _rows(ax: Axes, names: list[str], is_first: bool) -> None:
 
 
 def context_images_figure(images: Mapping[str, xr.Dataset]) -> Figure:
-    """Rows of images by label: those of the same latents in every context; above them images of the data."""
+    """Rows of images by label: those of the same latents in every context; above those of a data set its images."""
     if not images:
         return empty_figure(NOTHING)
-    shown = few(images, LABELS)
-    first = next(iter(shown.values()))
+    first = next(iter(images.values()))
     names = [str(name) for name in first["context"].values]
-    rows = {"data": first["context_data"].values}
-    rows |= {label: each["context_model"].values for label, each in shown.items() if [*each["context"].values] == names}
+    alike = {label: each for label, each in images.items() if [*each["context"].values] == names}
+    rows: dict[str, Stamps] = {}
+    for label, each in few(alike, LABELS).items():
+        rows.setdefault(f"{each.attrs['dataset']} data", each["context_data"].values)
+        rows[label] = each["context_model"].values
     count = first.sizes["sample"]
     with plt.rc_context(STYLE):
         size = (STAMP * count * len(names) + 1.6, STAMP * len(rows) + 0.7)
         figure, axes = plt.subplots(len(rows), len(names), figsize=size, squeeze=False, layout="constrained")
-        most = float(np.arcsinh(rows["data"].max() / SOFTENING))
+        most = float(np.arcsinh(first["context_data"].max() / SOFTENING))
         for (label, stamps), panels in zip(rows.items(), axes, strict=True):
             for ax, of_context in zip(panels, stamps, strict=True):
                 _strip(ax, of_context, most)

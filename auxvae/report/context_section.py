@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from auxvae.report.section import Picture, Section, Table
 
+TABLES, FIGURES = ("contexts", "effects"), ("interventions", "context_images")  # of a study in contexts alone
 INTERVENTIONS = Section(
     "interventions",
     "Whether images follow interventions",
@@ -28,7 +29,7 @@ INTERVENTIONS = Section(
         ),
         Picture(
             "context_images",
-            "Images of one run of each row of the tables in every context, above them images of the data. Those "
+            "Images of one run of each row of the tables in every context, above them images of their data. Those "
             "of a context module are of the same latents throughout: what changes is what the intervention does.",
             "Images in every context",
         ),

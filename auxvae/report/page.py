@@ -29,7 +29,7 @@ from auxvae.config.study import Study
 from auxvae.data.failures import failures
 from auxvae.metrics.columns import compared, shown_in
 from auxvae.metrics.metric import ReportTable
-from auxvae.report import figures, html_tables, origin, papers, pictures, tables, verdict
+from auxvae.report import context_section, figures, html_tables, origin, papers, pictures, tables, verdict
 from auxvae.report.candidates import candidates_figure, candidates_table, rates_table
 from auxvae.report.comparison import comparison_figure
 from auxvae.report.context_figures import figures_in_contexts
@@ -272,7 +272,7 @@ def _is_picture(part: Table | Picture) -> bool:
 
 def _tables(study: Study) -> tuple[str, ...]:
     judged = CANDIDATES if study.config.analyses.candidates else ()
-    contexts = ("contexts",) if study.has_contexts else ()
+    contexts = context_section.TABLES if study.has_contexts else ()
     return (*TABLES, DIFFERENCES, *(("selection",) if study.choices else ()), *contexts, *judged)
 
 

@@ -6,7 +6,9 @@ import xarray as xr
 
 from auxvae.analysis import files
 from auxvae.report.context_figures import context_images_figure, figures_in_contexts, interventions_figure
+from auxvae.report.context_section import FIGURES, INTERVENTIONS, TABLES
 from auxvae.report.contexts import DISTANCE
+from auxvae.report.section import Picture, Table
 from foundation.files import write_json
 
 
@@ -41,6 +43,15 @@ def test_distances_are_means_over_contexts_and_shares_stand_where_any_run_has_on
     assert (floor, obs, pooled) == ({0.1}, {2.0}, {1.5})
 
 
+def test_the_names_that_the_workflow_declares_are_those_that_are_drawn_and_shown(tmp_path):
+    assert {*figures_in_contexts(tmp_path, {}, {})} == {*FIGURES}
+    shown = {
+        type(part): {each.name for each in INTERVENTIONS.parts if type(each) is type(part)}
+        for part in INTERVENTIONS.parts
+    }
+    assert shown == {Picture: {*FIGURES}, Table: {"interventions", *TABLES}}
+
+
 def test_without_runs_in_contexts_the_figures_are_a_sentence(tmp_path):
     (tmp_path / "runs" / "a").mkdir(parents=True)
     xr.Dataset().to_netcdf(tmp_path / "runs" / "a" / files.PICTURES)
@@ -54,8 +65,10 @@ def test_images_of_every_context_stand_under_the_data(channels):
     trained = ("context", [True, True, True, False])
     names = ["flux", "obs", "radius", "flux_radius"]
     images = xr.Dataset({"context_data": stamps, "context_model": stamps}, {"context": names, "is_trained": trained})
-    figure = context_images_figure({"module": images, "base": images})
-    assert len(figure.axes) == 3 * 4  # the data and two labels
+    one, other = (images.assign_attrs(dataset=name) for name in ("one", "other"))
+    figure = context_images_figure({"module": one, "base": one, "elsewhere": other})
+    rows = [ax.get_ylabel() for ax in figure.axes[::4]]
+    assert rows == ["one data", "module", "base", "other data", "elsewhere"] and len(figure.axes) == 5 * 4
     assert [ax.get_title() for ax in figure.axes[:4]] == ["flux", "obs", "radius", "flux_radius\n(never shown)"]
     shown = figure.axes[0].images[0].get_array()
     assert shown.shape == ((8, 24, 3) if channels == 3 else (8, 24))

@@ -221,6 +221,10 @@ UNREAD = {
 }
 
 
+def test_a_setting_by_which_a_model_is_sampled_is_read_whatever_its_terms_weigh():
+    assert study_of(config_of({"method": "vae", "prior": "laplace", "weights": {"kl": 0}}))
+
+
 @pytest.mark.parametrize("case", UNREAD)
 def test_a_setting_that_nothing_reads_is_one_fault(case):
     group, sentence = UNREAD[case]

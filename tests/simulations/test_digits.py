@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from foundation.faults import Refused
+from simulations import digit_measurement
 from simulations.check import check
 from simulations.digit_measurement import centroid, measure
 from simulations.digits import SIDE, STROKES, digit_of, draw
@@ -93,6 +94,13 @@ def test_a_store_of_digits_is_drawn_and_proves_its_contexts(tmp_path):
     declared = read_declared(config, [])
     simulate(declared.simulated["digits"], declared.facts["digits"], tmp_path / "d.zarr", workers=2)
     check(tmp_path / "d.zarr")
+    with pytest.MonkeyPatch.context() as patch:  # a drawing that shifts to the other side, or less far
+        for factor in (-1, 0.8):
+            patch.setattr(
+                digit_measurement, "draw", lambda scene, v, by=factor: draw(scene, v | {"shift_x": by * v["shift_x"]})
+            )
+            with pytest.raises(Refused, match="shift_x"):
+                check(tmp_path / "d.zarr")
 
 
 @pytest.mark.parametrize(

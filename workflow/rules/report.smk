@@ -1,6 +1,7 @@
 """The study gathered into two files, then drawn: tables, figures and report.html."""
 
 from auxvae.config.labels import first_of_label
+from auxvae.report import context_section
 
 FIGURES = (
     "comparison",
@@ -35,7 +36,8 @@ if STUDY.config.analyses.candidates:
     FIGURES += ("candidates",)
     TABLES += ("candidates", "candidate_rates")
 if STUDY.has_contexts:
-    TABLES += ("contexts",)
+    FIGURES += context_section.FIGURES
+    TABLES += context_section.TABLES
 JUDGED = len(STUDY.runs) * bool(
     STUDY.config.analyses.candidates
 )  # whose evidence takes seconds each
