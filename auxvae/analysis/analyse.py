@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from auxvae.analysis.baselines import are_measured, write_baselines
 from auxvae.analysis.concepts import concept_scores
+from auxvae.analysis.consistency import Changes, changes
 from auxvae.analysis.context_images import context_images
 from auxvae.analysis.controls import are_scored, write_controls
 from auxvae.analysis.downstream import of_run
@@ -186,10 +187,13 @@ def _in_contexts(store: Store, test: TrainedModel, folder: Path) -> dict[str, Sc
     """Write how the model's images follow the interventions of its data set, if it has any; the scores."""
     if not test.run.dataset.contexts:
         return {}
-    measured = of_contexts(test, store.holds_galaxies) if test.can_decode else InContexts([], {})
-    rows, scores = effects_of(test, mechanisms_of(store))
-    write_json(folder / CONTEXTS, {"rows": [plain_row(row) for row in measured.rows], "effects": rows})
-    return {**measured.scores, **scores}
+    mechanisms, galaxies = mechanisms_of(store), store.holds_galaxies
+    measured = of_contexts(test, galaxies) if test.can_decode else InContexts([], {})
+    changed = changes(test, galaxies, mechanisms) if test.can_decode else Changes({}, {})
+    rows = [plain_row(row | changed.rows.get(str(row["context"]), {})) for row in measured.rows]
+    strengths, scores = effects_of(test, mechanisms)
+    write_json(folder / CONTEXTS, {"rows": rows, "effects": strengths})
+    return {**measured.scores, **changed.scores, **scores}
 
 
 def _read_back(run: Run, device: str, path: Path, results: Path, split: str) -> tuple[Store, TrainedModel]:

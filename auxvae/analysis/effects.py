@@ -11,7 +11,7 @@ are read beside those of models of independent factors, with several seeds, or n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,15 @@ def _causes(names: set[str], mechanisms: Mechanisms, owned: set[str]) -> set[str
             else:
                 waiting.append(cause)
     return causes
+
+
+def effects_on(names: Iterable[str], mechanisms: Mechanisms) -> set[str]:
+    """All factors that these cause, directly or through others."""
+    caused, size = {*names}, -1
+    while len(caused) > size:
+        size = len(caused)
+        caused |= {effect for effect, causes in mechanisms.items() if caused & {*causes}}
+    return caused - {*names}
 
 
 def effects_of(model: TrainedModel, mechanisms: Mechanisms | None) -> tuple[list[dict[str, object]], dict[str, Score]]:

@@ -13,8 +13,7 @@ For each context with test rows, trained on or held out, one row (equations: aux
     moved_flux, ..._se, moved_size, ...  of galaxies: shares of the shift from where nothing is done, by adaptive
                                          moments (ln flux, ln size, e1, e2); NaN where the data have no clear shift
     moments_converged                    share of the model's galaxies whose moments converge
-    changed_flux, ...                    of a context module: how far they change from where nothing is done with the
-                                         latents kept, in standard deviations
+    changed_flux, ...                    auxvae.analysis.consistency
 
 and over them, for the scores of a run, the means of sliced_wasserstein and of what stands beside it:
 
@@ -48,7 +47,6 @@ from auxvae.config.run import Run
 from auxvae.data.store import Rows
 from auxvae.metrics.images import asinh_scale
 from auxvae.metrics.interventions import (
-    consistency,
     distance_score,
     moved,
     projected,
@@ -120,10 +118,8 @@ def of_contexts(trained: ContextSampler, is_galaxy: bool) -> InContexts:
         for context, part in zip(contexts, _by_context(images, rows.context, len(contexts)), strict=True)
         if len(part) >= FEWEST
     }
-    every = rows_of(contexts, of_data, model)
-    if trained.run.concepts:
-        changes(every, contexts, model)
-    return InContexts(every, summaries(every))
+    rows_in_contexts = rows_of(contexts, of_data, model)
+    return InContexts(rows_in_contexts, summaries(rows_in_contexts))
 
 
 def _by_context(images: Float[Tensor, "N C H W"], context: NDArray[np.intp], count: int) -> Iterator[Tensor]:
@@ -151,21 +147,6 @@ def rows_of(contexts: Sequence[DataContext], of_data: Mapping[str, Measured], mo
             facts = _facts(context, concepts, len(target.projections))
             rows.append(facts | distances(images, target, obs, pool) | shares(images, target, obs))
     return rows
-
-
-def changes(rows: list[Row], contexts: Sequence[DataContext], model: Model) -> None:
-    """Add to each row what the context changes of images with the latents kept, if these are galaxies."""
-    by_name = {context.name: context for context in contexts}
-    obs = next((context for context in contexts if not context.of), None)
-    for row in rows:
-        count = int(row["images"])
-        both = [model(each, count) for each in (obs, by_name[str(row["context"])]) if each]
-        moments = [each.moments for each in both if each and each.moments]
-        if len(moments) == 2:
-            before, after = (np.stack(_quantities(each), 1) for each in moments)
-            row |= dict(
-                zip((f"changed_{name}" for name in QUANTITIES), consistency(before, after).tolist(), strict=True)
-            )
 
 
 def plain_row(row: Row) -> Row:

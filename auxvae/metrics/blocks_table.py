@@ -99,6 +99,16 @@ OF_BLOCKS: dict[str, Metric] = {
         "distance over trained contexts of one concept, and over contexts that training never shows; docs/contexts.md",
         "a shift of few pixels; whether one image changes as its galaxy would",
     ),
+    "consistency": Metric(
+        {
+            "changed_targets": Column("", "interventions", chance="1.41", range=POSITIVE),
+            "changed_elsewhere": Column("0", "interventions", chance="1.41", range=POSITIVE),
+        },
+        "samples", "contexts", CONTEXTS,
+        "how far does an intervention on one concept change images of the same latents, in standard deviations: the "
+        "factors that it is on, and those that these do not cause? Read by a regression learned from the data's images",
+        "a factor that the regression cannot read (R2 below 0.8); a model that knows no context has 0 of both",
+    ),
     "concepts": Metric(
         {
             "identified": Column("1", "interventions", range=(-math.inf, 1.0)),

@@ -180,21 +180,15 @@ def _size_of_block(columns: int, concepts: int) -> int:
     return columns // concepts
 
 
-def consistency(before: Float[ndarray, "N F"], after: Float[ndarray, "N F"]) -> Float[ndarray, " F"]:
-    """How far each factor changes from one context to another with the latents kept, in its own standard deviations.
+def consistency(before: Float[ndarray, "N V"], after: Float[ndarray, "N V"]) -> float:
+    """How far a factor changes from one context to another with the latents kept, in its own standard deviations.
 
-    before, after: factors of the images of the same N latents in two contexts, by regression or by moments, any unit.
-    [0, inf): 0 is good for factors not intervened on, sqrt(2) is chance. Rows without a finite number are left out of
-    a factor; NaN for one that does not vary in the first context.
+    before, after: the factor's variables (a circular one has two) in images of the same N latents in two contexts.
+    [0, inf): 0 is good for a factor that the intervention does not cause, sqrt(2) is chance. NaN where it does not vary
+    in the first context.
     """
-    change, finite = after - before, np.isfinite(before) & np.isfinite(after)
-    return np.array([_change(d[f], u[f]) for d, u, f in zip(change.T, before.T, finite.T, strict=True)])
-
-
-def _change(change: Float[ndarray, " n"], values: Float[ndarray, " n"]) -> float:
-    if not len(values) or not np.ptp(values) > 0:
-        return math.nan
-    return float(np.sqrt(np.mean(change**2)) / values.std())
+    varied = float(before.var(0).sum())
+    return math.sqrt(float(np.mean((after - before) ** 2, 0).sum()) / varied) if varied > 0 else math.nan
 
 
 def identifiability(

@@ -17,7 +17,9 @@ INTERVENTIONS = Section(
             "(obs_images) and those of all trained contexts together (pooled_images), which no model that is "
             "told the contexts should need. identified: R² of each concept's own factors by a linear map of its "
             "block, and identified_elsewhere that of the factors of the other concepts; block_dci: DCI with a "
-            "block as one code. arXiv:2507.04754.",
+            "block as one code; changed_targets and changed_elsewhere: how far an intervention on one concept changes "
+            "its targets, and the factors that these do not cause, in images of the same latents, in standard "
+            "deviations. arXiv:2507.04754.",
         ),
         Picture(
             "interventions",
@@ -37,8 +39,9 @@ INTERVENTIONS = Section(
             "contexts",
             "The same in each context, with the share of the data's shift of flux, size (both by their logarithm) "
             "and ellipticity that images of the model show: 1 is right, 0 where nothing moves; empty where the "
-            "data have no clear shift. changed: how far each is changed by the context in images of the same "
-            "latents, in standard deviations; 0 where the context should leave it alone, 1.4 for other latents. "
+            "data have no clear shift. changed: how far the context changes each factor in images of the "
+            "same latents, in standard deviations; 0 where it should leave it alone, 1.4 for other latents; factors "
+            "that a regression does not read from images are left out. "
             "Intervals are 95 %, over the seeds, or over images of a single run.",
         ),
         Table(

@@ -16,8 +16,7 @@ from foundation.files import read_json
 NORMAL = 1.96
 DISTANCE = "sliced_wasserstein"
 SHOWN = (DISTANCE, *(f"{DISTANCE}_{end}" for end in ("floor", "obs_images", "pooled_images")),
-         *(f"{kind}_{name}" for kind in ("moved", "changed") for name in ("flux", "size", "e1", "e2")),
-         "moments_converged", "images")  # fmt: skip
+         *(f"moved_{name}" for name in ("flux", "size", "e1", "e2")))  # fmt: skip
 
 
 def contexts_table(results: Path, labels: Mapping[str, str]) -> pd.DataFrame:
@@ -27,7 +26,8 @@ def contexts_table(results: Path, labels: Mapping[str, str]) -> pd.DataFrame:
         return whole
     words = np.where(whole["is_trained"], "", ", never trained on")
     whole["label"] += " in " + whole["context"] + words
-    shown = [name for name in SHOWN if name in whole]
+    changed = [str(name) for name in whole if str(name).startswith("changed_")]
+    shown = [name for name in (*SHOWN, *changed, "moments_converged", "images") if name in whole]
     cells = {label: {name: _cell(part, name) for name in shown} for label, part in whole.groupby("label", sort=False)}
     return pd.DataFrame.from_dict(cells, orient="index")
 
