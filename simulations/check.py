@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from foundation.console import Progress, counted, log
 from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file, read_json
-from simulations import digit_measurement, measurement, quad_measurement, store
+from simulations import digit_measurement, disk_measurement, measurement, quad_measurement, store
 from simulations.context_check import context_faults
 from simulations.factors import draw_context, draw_factors, draw_split
 from simulations.facts import read_dataset
@@ -43,7 +43,12 @@ SAMPLE = 32  # number of rows that are drawn again
 FAINTEST = 0.1  # expected photons per pixel; for fainter pixels Poisson noise is too far from Gaussian
 ROUNDING = 1e-6
 REMAKE = "make the store again"
-MEASURES = {None: measurement.measure, "quads": quad_measurement.measure, "digits": digit_measurement.measure}
+MEASURES = {
+    None: measurement.measure,
+    "quads": quad_measurement.measure,
+    "digits": digit_measurement.measure,
+    "disks": disk_measurement.measure,
+}
 OPERATIONS: dict[str, Callable[[Stamp], NDArray[np.float32]]] = {
     "mirror_x": np.fliplr,
     "mirror_y": np.flipud,

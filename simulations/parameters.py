@@ -31,6 +31,13 @@ and of a scene of digits (simulations.digits):
     slant           -       shear of the digit to the right, -1 to 1
     scaling         -       its size, 0.5 to 1.25
     shift_x, _y     pix     shift to the right and upwards, at most 6
+
+and of a scene of disks (simulations.disks):
+
+    disk_x, _y      pix     place of its centre, to the right of that of the image and above it, at most 32
+    disk_radius     pix     at least 1, at most 32
+    foreground      -       brightness of the disk, 0 to 1
+    background      -       brightness around it, 0 to 1
 """
 
 from __future__ import annotations
@@ -100,9 +107,18 @@ DIGITS = {
     "shift_x": Parameter("pix", _PIXELS, Range(-6, 6), "shift to the right"),
     "shift_y": Parameter("pix", _PIXELS, Range(-6, 6), "shift upwards"),
 }
+_WITHIN = Range(-32, 32)
+DISKS = {
+    "disk_x": Parameter("pix", _PIXELS, _WITHIN, "place along x"),
+    "disk_y": Parameter("pix", _PIXELS, _WITHIN, "place along y"),
+    "disk_radius": Parameter("pix", _PIXELS, Range(1, 32), "radius of the disk"),
+    "foreground": Parameter("", _PLAIN, _SHARE, "brightness of the disk"),
+    "background": Parameter("", _PLAIN, _SHARE, "brightness around it"),
+}
 PAINTINGS = {
     "quads": Painting(QUADS, 3, (64, 32), 3e-4, "red, green and blue of a pixel, 0 to 1"),
     "digits": Painting(DIGITS, 1, (28,), 3e-3, "ink of a pixel, 0 to 1"),
+    "disks": Painting(DISKS, 1, (32, 64), 5e-5, "brightness of a pixel, 0 to 1"),
 }
 PARAMETERS = {
     "flux": Parameter("ph", {"ph": 1.0}, Range(0, BRIGHTEST, above=True), "flux"),

@@ -84,7 +84,38 @@ DIGITS: dict[str, Any] = {
     },
 }
 
-PRESETS = {"paper": PAPER, "quad": QUAD, "quad_independent": QUAD_INDEPENDENT, "digits": DIGITS}
+# Disks of three factors, whose range along x is twice that along y, and of five: with equal ranges nothing but the
+# images' own symmetry would tell x and y from any other pair of axes at right angles.
+_PLACES = {
+    f"disk_{axis}": {**_UNIFORM, "unit": "pix", "low": -low, "high": low} for axis, low in (("x", 7), ("y", 3.5))
+}
+_BRIGHTNESS = {**_UNIFORM, "low": 0.2, "high": 0.8}
+DISKS: dict[str, Any] = {
+    "galaxies": 16_384,
+    "seed": 7,
+    "design": "random",
+    "scene": {"kind": "disks", "stamp": 32, "constants": {"disk_radius": 8, "foreground": 1}},
+    "factors": {**_PLACES, "background": _BRIGHTNESS},
+}
+DISKS_FIVE: dict[str, Any] = {
+    **DISKS,
+    "scene": {"kind": "disks", "stamp": 32},
+    "factors": {
+        **_PLACES,
+        "disk_radius": {**_UNIFORM, "unit": "pix", "low": 3, "high": 8},
+        "foreground": {**_UNIFORM, "low": 0, "high": 1},
+        "background": {**_UNIFORM, "low": 0, "high": 1},
+    },
+}
+
+PRESETS = {
+    "paper": PAPER,
+    "quad": QUAD,
+    "quad_independent": QUAD_INDEPENDENT,
+    "digits": DIGITS,
+    "disks": DISKS,
+    "disks_five": DISKS_FIVE,
+}
 
 
 def over_preset(preset: Mapping[str, Any], written: Mapping[Any, Any]) -> dict[Any, Any]:

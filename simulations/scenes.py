@@ -1,10 +1,10 @@
-"""The noise-free image of one row, whatever its scene shows: a galaxy, quads, or a digit."""
+"""The noise-free image of one row, whatever its scene shows: a galaxy, quads, a digit or a disk."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from simulations import digits, galaxy, quads
+from simulations import digits, disks, galaxy, quads
 from simulations.galaxy import Stamp, Values
 from simulations.spec import Scene
 
@@ -12,6 +12,7 @@ DRAWN: dict[str | None, Callable[[Scene, Values], Stamp]] = {
     None: galaxy.draw,
     "quads": quads.draw,
     "digits": digits.draw,
+    "disks": disks.draw,
 }
 
 

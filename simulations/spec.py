@@ -76,9 +76,10 @@ class Scene(Section):
     constants: Annotated[dict[Text, Number], PARAMETER_NAMES] = field(default_factory=dict)
     """parameters that do not vary, by name, in their first unit"""
 
-    kind: Literal["quads", "digits"] | None = None
+    kind: Literal["quads", "digits", "disks"] | None = None
     """galaxies where nothing is said; `quads`: coloured quadrants around a shape ([how](contexts.md#quads)), and
-    `digits`: handwriting ([how](contexts.md#digits)), which take `stamp` and `constants` alone"""
+    `digits`: handwriting ([how](contexts.md#digits)), `disks`: one before a uniform background; all take `stamp` and
+    `constants` alone"""
 
     @model_validator(mode="before")
     @classmethod
