@@ -1,0 +1,80 @@
+"""The diffusion of a score-based autoencoder (auxvae.losses.score): its noise, what learns from what, its sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic.dataclasses import dataclass
+
+from foundation.faults import Fault
+from foundation.fields import SECTION, Count, Flag, NonNegative, Number, Range, Section
+
+LogSnr = Annotated[Number, Range(-20, 20)]
+
+
+@dataclass(frozen=True, config=SECTION)
+class Diffusion(Section):
+    """Levels of noise are log signal-to-noise ratios of standardised images, log(alpha^2 / sigma^2)."""
+
+    schedule: Literal["uniform", "cosine", "linear"] = "uniform"
+    """how levels are drawn in training and spaced in sampling: `uniform`, `cosine` (arXiv:2102.09672), or `linear`, the
+    variance-preserving schedule of arXiv:2006.11239"""
+
+    low: LogSnr = -9.0
+    """the noisiest level, where sampling starts"""
+
+    high: LogSnr = 2.5
+    """the cleanest level, where sampling ends"""
+
+    guided_until: LogSnr = -1.0
+    """the cleanest level at which the encoder guides the denoiser: cleaner images tell it little"""
+
+    weighting: Literal["bound", "simple"] = "bound"
+    """of the levels: `bound`, by which the terms are the evidence lower bound; `simple`, equal at all levels that are
+    drawn, as published. The same for `uniform`"""
+
+    learning: Literal["apart", "joint", "first"] = "apart"
+    """what the denoiser learns from: `apart`, its own term alone, beside the encoder; `joint`, the guided term too, as
+    published; `first`, its own term, before the encoder"""
+
+    start: Annotated[Number, Range(0, 1)] = 0.5
+    """of `first`: share of the training after which the encoder is trained and the denoiser is not"""
+
+    average: Annotated[Number, Range(0, 0.99999)] = 0.998
+    """decay of the moving average of the denoiser's weights, by which images are sampled and scored"""
+
+    gradient: Literal["first", "second"] = "first"
+    """how the guided term is differentiated: by a central difference of log q(z|x), or through the gradient itself"""
+
+    sees_level: Flag = False
+    """whether the encoder is told the level of noise (ScoreVAE, arXiv:2304.12141); else it measures it"""
+
+    detached: Flag = False
+    """whether the guided term holds the latents fixed, so that it teaches the encoder through noisy images alone"""
+
+    free_bits: NonNegative = 0.0
+    """nats of each latent below which its divergence is not lowered"""
+
+    warm_up: Annotated[Number, Range(0, 1)] = 0.0
+    """share of the training over which the weight of the divergence rises from 0"""
+
+    sampler: Literal["ddim", "ancestral"] = "ddim"
+    """`ddim` (arXiv:2010.02502) adds no noise; `ancestral` does, and the same for all images"""
+
+    steps: Count = 50
+    """of the sampler"""
+
+    scale: NonNegative = 1.0
+    """of the guidance when images are decoded"""
+
+    def faults(self) -> Iterator[Fault]:
+        """Levels in the wrong order."""
+        if self.low >= self.high:
+            yield Fault(".low", self.low, f"the cleanest level is {self.high:g}", "lower it, or raise high")
+        if not self.low < self.guided_until <= self.high:
+            text = f"levels go from {self.low:g} to {self.high:g}"
+            yield Fault(".guided_until", self.guided_until, text, "take one of these, above the lowest")
+        if self.learning != "first" and self.start != 0.5:
+            text = "the denoiser is trained throughout unless it learns first"
+            yield Fault(".start", self.start, text, "write learning: first, or take it away")
