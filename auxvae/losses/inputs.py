@@ -33,6 +33,13 @@ class Draws(NamedTuple):
     pairs: Int[Tensor, "*S 2 P"]
 
 
+class Denoised(NamedTuple):
+    """The losses of a denoiser on a batch, in nats per image: without guidance, and guided by the latents."""
+
+    unguided: Nats
+    guided: Nats
+
+
 class Scalars(NamedTuple):
     """Continuous settings as tensors without dimensions, so that runs which differ in them can be stacked.
 
@@ -83,6 +90,7 @@ class TermInputs(NamedTuple):
     earlier: Queue
     progress: Float[Tensor, ""]
     companion: nn.Module | None = None
+    denoised: Denoised | None = None
     observed: Float[Tensor, "B d"] | None = None
 
     def companion_network(self) -> Any:

@@ -1,209 +1,52 @@
-"""The autoencoder family: the loss of one run as the terms of its method, and encode, decode and sample.
-
-loss = sum_t w_t * term_t        the terms of the run's method (config.methods), each in nats per image
-"""
+"""The autoencoder family: posteriors by an encoder, images by a decoder, and a context module between them."""
 
 from __future__ import annotations
-
-import pkgutil
-from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
-from auxvae.config.identity import settings_read
 from auxvae.config.run import Run
-from auxvae.config.terms import TERMS
 from auxvae.data.loader import Batch
-from auxvae.data.randomness import generator
-from auxvae.losses.constants import owners, scalars, term_settings, without_gaps
-from auxvae.losses.divergences import of_images
-from auxvae.losses.inputs import Draws, Nats, Scalars, TermInputs, TermSettings
-from auxvae.losses.kernels import mean_features
-from auxvae.losses.moments import Moments, moments
-from auxvae.losses.queue import empty_queue
-from auxvae.models import priors
+from auxvae.losses.inputs import Draws
+from auxvae.losses.latent_model import LatentModel, Made
 from auxvae.models.autoencoder import Autoencoder, build
-from auxvae.models.composed import rows_in_context
 from auxvae.models.context_module import pooled
-from auxvae.models.model import POINT, Codes, Loss, Model, Posterior, TrainingData
-from auxvae.models.prior_checks import residual_prior, some_rows
-from auxvae.models.priors import Gaussian
-
-TermFunction = Callable[[TermInputs, TermSettings], Nats]
+from auxvae.models.model import POINT, Codes, Posterior, TrainingData
 
 
-class AutoencoderModel(Model):
-    """A run of the autoencoder family: network, prior, terms and queue, on one device."""
+class AutoencoderModel(LatentModel):
+    """A run of the autoencoder family: its networks, and the sets of its contexts."""
 
     network: Autoencoder
-    varying = (
-        "is_aux",
-        "owner",
-        "prior_variance",
-        "prior_features",
-        "scalars",
-        "queue",
-        "factor_moments",
-        "product_moments",
-        "earlier",
-        "overall",
-    )
 
     def __init__(self, run: Run, data: TrainingData, device: torch.device) -> None:
-        """Build the network, and the prior of the residual latents, which is refused if its samples are faulty."""
-        self.run, self.device = run, device
-        scaling = data.scaling
-        self.network = build(run, scaling.mean, scaling.std, data.likelihood.bounded, scaling.components).to(device)
-        self.has_gaps = run.settings.imperfect is not None and run.settings.imperfect.observed < 1
-        self.aux_rows, overall = without_gaps(data)
-        self.contexts = data.context
-        self.overall = Gaussian(*(self._padded(each[None])[0].to(device) for each in overall))
-        self.prior, variance = residual_prior(run, data.factors)
-        self.prior_variance = variance.to(device)
-        self.is_aux = (torch.arange(run.network.latents) < len(run.variables)).float().to(device)
-        self.owner = torch.tensor(owners(run), device=device)
+        """Build the network and everything around it."""
+        super().__init__(run, data, device)
         self.sets = torch.tensor(run.sets, dtype=torch.float32, device=device)
-        self.queue = empty_queue(run.mmd.queue if self._needs("mmd.queue") else 0, run.network.latents, device)
-        self.earlier = empty_queue(self._earlier(), 2 * run.network.latents, device)
-        self.factor_moments, self.product_moments = self._moments_of_factors()
-        self.scalars = Scalars(*(torch.tensor(each, device=device) for each in scalars(run)))
-        self.prior_features = self._prior_features()
-        self.fixed = term_settings(run, self.prior, data.likelihood)
-        self.functions: dict[str, TermFunction] = {
-            name: pkgutil.resolve_name(TERMS[name].function) for name in run.terms
-        }
 
-    def _needs(self, name: str) -> bool:
-        """Whether a term of the run reads a setting or needs random numbers of that name."""
-        return any(name in (*TERMS[term].reads, *TERMS[term].draws) for term in self.run.terms)
+    def _network(self, data: TrainingData) -> Autoencoder:
+        scaling = data.scaling
+        return build(self.run, scaling.mean, scaling.std, data.likelihood.bounded, scaling.components)
 
-    def _earlier(self) -> int:
-        """How many earlier codes the unbiased correlations of the run compare with."""
-        settings, read = self.run.settings, settings_read(self.run.composition)
-        return settings.earlier if "earlier" in read and settings.correlation == "unbiased" else 0
+    @property
+    def companion(self) -> nn.Module | None:
+        """The network trained beside the model, if its method has one."""
+        return self.network.companion
 
-    def _moments_of_factors(self) -> tuple[Moments, Moments]:
-        """Moments of the powers of the auxiliary variables, and of their products of two, over the training rows."""
-        aux = self._padded(self.aux_rows.double())
-        first, second = torch.triu_indices(self.run.network.latents, self.run.network.latents, 1)
-        degree = max(self.run.settings.degree, self.run.settings.aux_degree)
-        both = (moments(aux, degree), moments(aux[:, first] * aux[:, second], 1))
-        factors, products = (Moments(*(each.float().to(self.device) for each in each_of)) for each_of in both)
-        return factors, products
-
-    def _prior_features(self) -> Float[Tensor, "d k"]:
-        """Mean features of the prior, (d_Z, 2 m), for auxiliary latents those of 0; empty if no term needs them."""
-        if "mmd_marginal" not in self.run.terms:
-            return torch.zeros(self.run.network.latents, 0, device=self.device)
-        width = self.run.mmd.width
-        return mean_features(lambda i: self._prior_samples(4096, generator(0, "expected", i)), width).to(self.device)
-
-    def _prior_samples(self, rows: int, source: torch.Generator) -> Float[Tensor, "n d"]:
-        """Samples of the prior on the residual latents, 0 on the auxiliary ones."""
-        samples = torch.zeros(rows, self.run.network.latents)
-        if self.prior is not None:
-            samples[:, len(self.run.variables) :] = self.prior.sample(some_rows(self.aux_rows, rows, source), source)
-        return samples
-
-    def draw(self, seed: int, purpose: str, index: int, steps: int, rows: int) -> Draws:
-        """The random numbers of `steps` steps with batches of `rows` rows."""
-        latents = self.run.network.latents
-
-        def address(numbers: str) -> torch.Generator:
-            return generator(seed, f"{purpose} {numbers}", index)
-
-        noise = torch.randn(steps, rows, latents, generator=address("noise"))
-        samples = torch.zeros(steps, 0, latents)
-        if self._needs("prior_samples"):
-            count = rows + len(self.queue.codes)
-            source = address("prior")
-            samples = torch.stack([self._prior_samples(count, source) for _ in range(steps)])
-        shuffled = rows if self._needs("shuffle") and self.run.composition.companion else 0
-        shuffle = torch.rand(steps, shuffled, latents, generator=address("order")).argsort(1)
-        return Draws(noise, samples, shuffle, self._pairs(steps, address("pairs")))
-
-    def _pairs(self, steps: int, source: torch.Generator) -> Int[Tensor, "S 2 P"]:
-        """Pairs of latents for each step: all of them, or as many different ones as the run asks for."""
-        every = torch.triu_indices(self.run.network.latents, self.run.network.latents, 1)
-        if self.run.mmd.pairs == "all":
-            return every.expand(steps, *every.shape)
-        return torch.stack(
-            [every[:, torch.randperm(every.shape[1], generator=source)[: self.run.mmd.pairs]] for _ in range(steps)]
-        )
-
-    def loss(self, batch: Batch, draws: Draws, progress: Float[Tensor, ""]) -> Loss:
-        """Every term of the run's method on a batch."""
-        aux, observed = self._auxiliaries(batch)
-        posterior, reconstruction = self._reconstructed(batch, aux, draws.noise, progress)
-        inputs = TermInputs(
-            images=batch.images,
-            precision=batch.precision,
-            aux=aux,
-            is_aux=self.is_aux,
-            owner=self.owner,
-            prior=self._prior_of(aux, observed),
-            posterior=posterior,
-            reconstruction=reconstruction,
-            **draws._asdict(),
-            queue=self.queue,
-            prior_variance=self.prior_variance,
-            prior_features=self.prior_features,
-            scalars=self.scalars,
-            factor_moments=self.factor_moments,
-            product_moments=self.product_moments,
-            earlier=self.earlier,
-            progress=progress,
-            companion=self.network.companion,
-            observed=observed,
-        )
-        terms = {name: function(inputs, self.fixed) for name, function in self.functions.items()}
-        return Loss(terms, Posterior(*(each.detach() for each in posterior)))
-
-    def _reconstructed(
-        self, batch: Batch, aux: Codes, noise: Codes, progress: Float[Tensor, ""]
-    ) -> tuple[Posterior, Float[Tensor, "B C H W"]]:
+    def _made(self, batch: Batch, aux: Codes, draws: Draws, progress: Float[Tensor, ""]) -> Made:
         """Posterior and reconstruction; a context module normalises by the batch, and after training by all."""
         network = self.network
         if network.module is None:
-            both: tuple[Posterior, Tensor] = network(batch.images, aux, noise)
-            return both
-        posterior, sets = network.posterior(batch.images, aux, noise), self.sets[batch.context]
+            return Made(*network(batch.images, aux, draws.noise))
+        posterior, sets = network.posterior(batch.images, aux, draws.noise), self.sets[batch.context]
         if network.training:  # a batch holds one context, or the module knows none
             latents = network.module(posterior.sample, sets[:1], network.module.in_training)
         else:
             latents = network.module(posterior.sample, sets)
         if self.run.settings.module.start:
             latents = torch.where(progress < self.run.settings.module.start, posterior.sample, latents)
-        return posterior, network.decode(latents)
-
-    def _padded(self, aux: Float[Tensor, "B a"]) -> Codes:
-        """Auxiliary variables with a column for every latent, 0 for the residual ones."""
-        return pad(aux, (0, self.run.network.latents - aux.shape[1]))
-
-    def _auxiliaries(self, batch: Batch) -> tuple[Codes, Codes | None]:
-        """The auxiliary variables, at their mean where they are unknown, and which are known where some are not."""
-        aux = self._padded(batch.aux)
-        if not self.has_gaps:
-            return aux, None
-        observed = self._padded(batch.observed)
-        return torch.where(observed > 0, aux, self.overall.mean), observed
-
-    def _prior_of(self, aux: Codes, observed: Codes | None = None) -> Gaussian:
-        """p(z|u) of a batch, that of all rows where u is unknown; without gradient for IDVAE.
-
-        The prior of IDVAE learns from the factors alone.
-        """
-        if self.run.composition.conditional != "learned" or self.network.companion is None:
-            variance = self.scalars.aux_variance
-            if observed is not None:
-                variance = torch.where(observed > 0, variance, self.overall.variance)
-            return priors.conditioned(aux, self.is_aux, variance)
-        learned: Gaussian = self.network.companion(aux)
-        constant = self.run.composition.companion == "factor_vae_of_u"
-        return Gaussian(*(each.detach() for each in learned)) if constant else learned
+        return Made(posterior, network.decode(latents))
 
     def encode(self, batch: Batch) -> tuple[Codes, Codes]:
         """Mean and log variance of q(z|x); latents that are copies of the auxiliary variables are points."""
@@ -214,6 +57,11 @@ class AutoencoderModel(Model):
     def decode(self, latents: Codes, context: Int[Tensor, " B"] | None = None) -> Float[Tensor, "B C H W"]:
         """Images on the likelihood's scale, in contexts by number or the observational one."""
         images: Tensor = self.network.decode(latents, self._sets(len(latents), context))
+        return images
+
+    def _images_of(self, z: Codes, context: int | None, source: torch.Generator) -> Float[Tensor, "B C H W"]:
+        """Decoded images, in a context if the model knows any."""
+        images: Tensor = self.network.decode(z, self._sets(len(z), context), "prior")
         return images
 
     def concepts(self, latents: Codes, context: Int[Tensor, " B"]) -> Float[Tensor, "B c"]:
@@ -238,58 +86,9 @@ class AutoencoderModel(Model):
             return self.sets.new_zeros(count, self.sets.shape[1])
         return self.sets[context].expand(count, -1)
 
-    def divergence(self, aux: Float[Tensor, "N a"], posterior: Posterior) -> Float[Tensor, " N"] | None:
-        """KL from N(u_j, v) or the learned prior, and of residual latents from theirs; nothing of copied latents."""
-        learned = self.run.composition.conditional == "learned"
-        if self.prior is not None and not (learned or self.run.prior.has_density()):
-            return None
-        prior, copied = self._prior_of(self._padded(aux)), self.is_aux * (self.run.composition.conditional == "copied")
-        mean = torch.where(copied > 0, prior.mean, posterior.mean)
-        log_variance = torch.where(copied > 0, prior.variance.log(), posterior.log_variance)
-        return of_images(Posterior(mean, log_variance, posterior.sample), prior, self.is_aux, self.fixed.density)
-
-    def sample_prior(self, aux: Float[Tensor, "N a"], source: torch.Generator) -> Codes | None:
-        """Samples of the residual latents' prior, (N, d_Z - a); None without residual latents or if it is learned."""
-        if self.prior is None or self.run.composition.conditional == "learned":
-            return None
-        samples: Codes = self.prior.sample(aux, source)
-        return samples
-
-    def sample(self, count: int, source: torch.Generator, context: int | None = None) -> Float[Tensor, "B C H W"]:
-        """Images decoded from samples of the prior, at the auxiliary variables of training rows drawn at random.
-
-        In a context, of its training rows; of one that has none they are composed (auxvae.models.composed).
-        """
-        seed_of_rows = int(torch.randint(2**62, (1,), generator=source))  # latents are the same whatever rows are drawn
-        of_rows = torch.Generator().manual_seed(seed_of_rows)
-        if context is None or self.contexts is None:
-            rows = some_rows(self.aux_rows, count, of_rows)
-        else:
-            rows = rows_in_context(self.run, self.aux_rows, self.contexts, context, count, of_rows)
-        aux = self._padded(rows)
-        prior = self._prior_of(aux.to(self.device))
-        noise = torch.randn(count, self.run.network.latents, generator=source).to(self.device)
-        z = prior.mean + prior.variance.sqrt() * noise
-        count_aux, conditional = len(self.run.variables), self.run.composition.conditional
-        if conditional == "copied":
-            z[:, :count_aux] = aux[:, :count_aux].to(self.device)
-        residual = self.sample_prior(aux[:, :count_aux], source)
-        if residual is not None:
-            z[:, count_aux:] = residual.to(self.device)
-        images: Tensor = self.network.decode(z, self._sets(count, context), "prior")
-        return images
-
-    def memory(self) -> dict[str, Tensor]:
-        """The queues of codes."""
-        queues = {"queue": self.queue, "earlier": self.earlier}
-        return {f"{name}.{part}": each for name, queue in queues.items() for part, each in queue._asdict().items()}
-
     def after_step(self, batch: Batch, codes: Posterior) -> None:
         """Push the codes of the batch into the queues; clamp the effects of a context module, and follow its codes."""
-        if len(self.queue.codes):
-            self.queue.push(codes.sample)
-        if len(self.earlier.codes):
-            self.earlier.push(torch.cat([codes.sample, self._auxiliaries(batch)[0]], 1))
+        super().after_step(batch, codes)
         if self.network.module is not None:
             self.network.module.clamp()
             self.network.module.follow(codes.sample, self.sets[batch.context[:1]])
