@@ -157,6 +157,10 @@ def _fit(
     yield from _images_fit(group.network or config.network, _place(written, where, "network", "components"), dataset)
     yield from _likelihood_fits(group, where, dataset)
     network = (group.network or config.network).name
+    if BACKBONES[network].family != METHODS[group.method].family:
+        names = [name for name, each in BACKBONES.items() if each.family == METHODS[group.method].family]
+        text = f"{group.method} takes the network{'s' if len(names) > 1 else ''} {listed(names)}"
+        yield Fault(_place(written, where, "network", "name"), network, text, f"write {names[0]}")
     if group.likelihood == "log10" and BACKBONES[network].on_components:
         text = "log10 is of pixels near 0, whose logarithms the components of the pixels do not span"
         yield Fault(_place(written, where, "network", "name"), network, text, "take conv4, residual or mlp")

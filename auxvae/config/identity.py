@@ -33,6 +33,8 @@ POLYNOMIAL = {
 def settings_read(method: Method) -> set[str]:
     """The settings that a method reads; those of its MMD as `mmd.<key>`."""
     read = ALWAYS.union(*(TERMS[name].reads for name in method.weights))
+    if method.family == "score":
+        read -= {"encoder", "activation"}
     if method.needs_aux:
         read |= {"imperfect"}
     if method.module:

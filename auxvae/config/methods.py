@@ -141,6 +141,13 @@ METHODS = {
     "cvae": Method(_BASE, "Sohn et al., NeurIPS 2015, eq. 4", "copied"),
     "context": Method(_COOLED, "arXiv:2507.04754, section 3", module="contexts"),
     "context_pooled": Method(_COOLED, "arXiv:2507.04754, section 5", module="pooled"),
+    "sami": Method({"denoising": 1, "guided": 1, "kl_floored": 0.2}, "arXiv:2512.17127", family="score"),
+    "aux_sami": Method(
+        {"denoising": 1, "guided": 1, "kl_floored": 0.2, "explicitness": 2000, "intra": 20},
+        "arXiv:2512.17127 with arXiv:2507.00298",
+        "gaussian",
+        family="score",
+    ),
     "regressor": Method(
         {"regression": 1000, "reconstruction": 1},
         "least squares",

@@ -17,7 +17,10 @@ from foundation.faults import Fault
 from foundation.fields import SECTION, OneOf, Range, Section, Text, Whole
 
 STACKED_FAMILIES = {"autoencoder"}  # whose models say which of their attributes vary between runs
-FAMILIES = {"autoencoder": "auxvae.losses.objective:AutoencoderModel"}
+FAMILIES = {
+    "autoencoder": "auxvae.losses.objective:AutoencoderModel",
+    "score": "auxvae.losses.score:ScoreModel",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,13 +29,15 @@ class Backbone:
 
     maker: dotted name of the function that makes it of a Shape. pixels_per_second: trained by one core, 33 x 33 pixels,
     width 32, on the machine of the README. on_components: it reads and writes principal components, not pixels.
-    stacked: runs are trained as one program (training.stack), which pays where a step is mostly overhead.
+    stacked: runs are trained as one program (training.stack), which pays where a step is mostly overhead. family: of
+    the methods that take it.
     """
 
     maker: str
     pixels_per_second: float
     on_components: bool = False
     stacked: bool = False
+    family: str = "autoencoder"
 
 
 BACKBONES = {
@@ -40,6 +45,7 @@ BACKBONES = {
     "conv4": Backbone("auxvae.models.backbones:conv4", 1.2e6),
     "residual": Backbone("auxvae.models.backbones:residual", 0.35e6),
     "mlp": Backbone("auxvae.models.backbones:mlp", 5.4e6, stacked=True),
+    "unet": Backbone("auxvae.models.score_network:build", 1.2e6, family="score"),
 }
 
 # Networks that are trained beside the model: `companion` of a method.
@@ -60,13 +66,14 @@ class Network(Section):
 
     name: Annotated[Text, OneOf(BACKBONES)] = "conv4"
     """`components` (an MLP between principal components of the images), `conv4`, `residual` (conv4 with residual blocks
-    and GroupNorm) or `mlp`"""
+    and GroupNorm) or `mlp`; `unet`, the denoiser and the encoder of `sami`"""
 
     latents: Annotated[Whole, Range(1, 512)] = 10
     """the latent dimension"""
 
     width: Annotated[Whole, Range(4, 512)] = 32
-    """channels of the first layer; `components` has 8 times as many units, an `mlp` 8 and 4 times"""
+    """channels of the first layer; `components` has 8 times as many units, an `mlp` and the encoder of a `unet` 8 and 4
+    times"""
 
     components: Annotated[Whole, Range(2, 4096)] | None = None
     """of `components`: how many the encoder is given; `null` for those whose signal has twice the variance of the noise

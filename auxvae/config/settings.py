@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic.dataclasses import dataclass
 
+from auxvae.config.diffusion import Diffusion
 from auxvae.config.imperfect import Imperfect
 from auxvae.config.latents import Mmd, PriorSpec
 from auxvae.config.methods import Method
@@ -46,6 +47,9 @@ class Settings(Section):
 
     module: Module = field(default_factory=Module)
     """the context module of `context` and `context_pooled`, [below](#a-context-module)"""
+
+    diffusion: Diffusion = field(default_factory=Diffusion)
+    """levels of noise, learning and sampler of `sami` and `aux_sami`, [below](#a-diffusion)"""
 
     mmd: Mmd = field(default_factory=Mmd)
     """how codes and prior are compared, [below](#an-mmd): `ae_mmd` has a `queue` of 768, `aux_mmd` one of 960 and a

@@ -38,6 +38,9 @@ TERMS = {
     "kl_told": Term("auxvae.losses.divergences:kl_told", ("prior_variance",), in_bound=True),
     "kl_free": Term("auxvae.losses.divergences:kl_free", _COOLING, in_bound=True),
     "kl_early": Term("auxvae.losses.divergences:kl_early", _COOLING),
+    "denoising": Term("auxvae.losses.denoising:denoising", ("diffusion",)),
+    "guided": Term("auxvae.losses.denoising:guided", ("diffusion",), in_bound=True),
+    "kl_floored": Term("auxvae.losses.denoising:kl_floored", ("diffusion", "prior_variance"), in_bound=True),
     "calibration": Term(
         "auxvae.losses.divergences:calibration", ("prior_variance", "cooling_from", "cooling_until"), in_bound=True
     ),

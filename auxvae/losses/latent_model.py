@@ -37,7 +37,7 @@ from auxvae.models.priors import Gaussian
 TermFunction = Callable[[TermInputs, TermSettings], Nats]
 
 
-class Made(NamedTuple):
+class Forward(NamedTuple):
     """What a family makes of a batch: posterior, and a reconstruction, or the losses of a denoiser."""
 
     posterior: Posterior
@@ -48,7 +48,7 @@ class Made(NamedTuple):
 class LatentModel(Model):
     """A run of any such family: prior, terms and queues, on one device."""
 
-    varying = (
+    varying: tuple[str, ...] = (
         "is_aux",
         "owner",
         "prior_variance",
@@ -93,7 +93,7 @@ class LatentModel(Model):
         """The networks of the run, with weights that depend on its seed alone."""
 
     @abstractmethod
-    def _made(self, batch: Batch, aux: Codes, draws: Any, progress: Float[Tensor, ""]) -> Made:
+    def _forward(self, batch: Batch, aux: Codes, draws: Any, progress: Float[Tensor, ""]) -> Forward:
         """Posterior and reconstruction of a batch; aux has a column for every latent."""
 
     @abstractmethod
@@ -161,7 +161,7 @@ class LatentModel(Model):
     def loss(self, batch: Batch, draws: Any, progress: Float[Tensor, ""]) -> Loss:
         """Every term of the run's method on a batch."""
         aux, observed = self._auxiliaries(batch)
-        made = self._made(batch, aux, draws, progress)
+        forward = self._forward(batch, aux, draws, progress)
         inputs = TermInputs(
             images=batch.images,
             precision=batch.precision,
@@ -169,9 +169,9 @@ class LatentModel(Model):
             is_aux=self.is_aux,
             owner=self.owner,
             prior=self._prior_of(aux, observed),
-            posterior=made.posterior,
-            reconstruction=made.reconstruction,
-            denoised=made.denoised,
+            posterior=forward.posterior,
+            reconstruction=forward.reconstruction,
+            denoised=forward.denoised,
             noise=draws.noise,
             prior_samples=draws.prior_samples,
             shuffle=draws.shuffle,
@@ -188,7 +188,7 @@ class LatentModel(Model):
             observed=observed,
         )
         terms = {name: function(inputs, self.fixed) for name, function in self.functions.items()}
-        return Loss(terms, Posterior(*(each.detach() for each in made.posterior)))
+        return Loss(terms, Posterior(*(each.detach() for each in forward.posterior)))
 
     def _padded(self, aux: Float[Tensor, "B a"]) -> Codes:
         """Auxiliary variables with a column for every latent, 0 for the residual ones."""

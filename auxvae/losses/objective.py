@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from auxvae.config.run import Run
 from auxvae.data.loader import Batch
 from auxvae.losses.inputs import Draws
-from auxvae.losses.latent_model import LatentModel, Made
+from auxvae.losses.latent_model import Forward, LatentModel
 from auxvae.models.autoencoder import Autoencoder, build
 from auxvae.models.context_module import pooled
 from auxvae.models.model import POINT, Codes, Posterior, TrainingData
@@ -34,11 +34,11 @@ class AutoencoderModel(LatentModel):
         """The network trained beside the model, if its method has one."""
         return self.network.companion
 
-    def _made(self, batch: Batch, aux: Codes, draws: Draws, progress: Float[Tensor, ""]) -> Made:
+    def _forward(self, batch: Batch, aux: Codes, draws: Draws, progress: Float[Tensor, ""]) -> Forward:
         """Posterior and reconstruction; a context module normalises by the batch, and after training by all."""
         network = self.network
         if network.module is None:
-            return Made(*network(batch.images, aux, draws.noise))
+            return Forward(*network(batch.images, aux, draws.noise))
         posterior, sets = network.posterior(batch.images, aux, draws.noise), self.sets[batch.context]
         if network.training:  # a batch holds one context, or the module knows none
             latents = network.module(posterior.sample, sets[:1], network.module.in_training)
@@ -46,7 +46,7 @@ class AutoencoderModel(LatentModel):
             latents = network.module(posterior.sample, sets)
         if self.run.settings.module.start:
             latents = torch.where(progress < self.run.settings.module.start, posterior.sample, latents)
-        return Made(posterior, network.decode(latents))
+        return Forward(posterior, network.decode(latents))
 
     def encode(self, batch: Batch) -> tuple[Codes, Codes]:
         """Mean and log variance of q(z|x); latents that are copies of the auxiliary variables are points."""

@@ -85,11 +85,8 @@ def guided(denoise: Denoise, infer: Infer, z: Codes, until: float, scale: float)
     """The denoiser that images with latents z have, by guidance of so many times its size at levels up to `until`."""
 
     def denoise_guided(noisy: Images, level: Level) -> Images:
-        noise = denoise(noisy, level)
-        if scale == 0 or float(level[0]) > until:
-            return noise
-        y = noisy / alpha(level)[:, None, None, None]
-        return noise - scale * noise_ratio(level) * gradient(infer, z, y, level)
+        y, strength = noisy / alpha(level)[:, None, None, None], scale * (level <= until)[:, None, None, None]
+        return denoise(noisy, level) - strength * noise_ratio(level) * gradient(infer, z, y, level)
 
     return denoise_guided
 

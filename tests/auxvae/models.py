@@ -14,8 +14,10 @@ from auxvae.models.model import TrainingData, make_model
 from tests.conftest import study_of
 
 CPU = torch.device("cpu")
-# Methods with a context module need data with contexts, and are held to the same laws in test_context_runs.
-PLAIN = tuple(name for name, method in METHODS.items() if not method.module)
+# Methods with a context module need data with contexts, and score-based ones a network of their own: they are held to
+# the same laws in test_context_runs and test_score_runs.
+PLAIN = tuple(name for name, method in METHODS.items() if not method.module and method.family == "autoencoder")
+NETWORKS = tuple(name for name, backbone in BACKBONES.items() if backbone.family == "autoencoder")
 ROWS = 96  # of the training data
 
 

@@ -14,7 +14,6 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from auxvae.config.networks import BACKBONES
 from auxvae.data.device import choose_device
 from auxvae.models.model import draws_at
 from auxvae.models.priors import Prior
@@ -22,7 +21,7 @@ from auxvae.training.loop import follow_nothing, open_trainer
 from auxvae.training.optimiser import adam
 from auxvae.training.static_step import StackedModel, TrainingStep
 from foundation.faults import Refused
-from tests.auxvae.models import PLAIN, any_batch, model_of, run_of
+from tests.auxvae.models import NETWORKS, PLAIN, any_batch, model_of, run_of
 from tests.conftest import ROOT
 
 ROWS = 32
@@ -89,7 +88,7 @@ def test_every_method(method, config, pretend):
     one_step(run_of(method, config, network={**NETWORK, "name": "mlp"}), pretend)
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_every_backbone(name, config, pretend):
     one_step(run_of("aux_mmd", config, network={**NETWORK, "name": name}), pretend)
 
@@ -175,7 +174,7 @@ def test_every_method_in_a_stack(method, config, pretend, tiny_store, tmp_path):
     one_stacked_step(run, pretend, tiny_store, tmp_path)
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_every_backbone_in_a_stack(name, config, pretend, tiny_store, tmp_path):
     run = run_of("aux_vae", config, network={**NETWORK, "name": name}, training={"batch": 32})
     one_stacked_step(run, pretend, tiny_store, tmp_path)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from auxvae.config import identity
+from auxvae.config.diffusion import Diffusion
 from auxvae.config.imperfect import Imperfect
 from auxvae.config.latents import PriorSpec
 from auxvae.config.methods import METHODS, Method
@@ -43,6 +44,7 @@ CHANGED = {
     "activation": "gelu",
     "contexts": ("obs",),
     "module": Module(units=3),
+    "diffusion": Diffusion(steps=3),
 }
 CHANGED_MMD = {"kernel": "rbf", "bandwidth": 2.0, "scales": (3.0,), "block": 16, "queue": 32, "width": 0.3, "pairs": 3}
 CHANGED_NETWORK = {"name": "mlp", "latents": 8, "width": 8, "components": 9, "second": 16}

@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from auxvae.config.methods import METHODS
-from auxvae.config.networks import BACKBONES
 from auxvae.models.autoencoder import build
 from auxvae.models.backbones import ACTIVATIONS
-from tests.auxvae.models import components_of
+from tests.auxvae.models import NETWORKS, components_of
 
 
 def network_of(run, name="conv4", channels=1, stamp=33, activation="silu", bounded=False):
@@ -21,7 +20,7 @@ def network_of(run, name="conv4", channels=1, stamp=33, activation="silu", bound
     return build(run, 0.0, 1.0, bounded, components_of(run, bounded))
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_every_stamp_comes_back_in_its_size(name, tiny):
     for stamp in range(28, 129):
         network = network_of(tiny.runs[0], name, stamp=stamp)
@@ -46,7 +45,7 @@ def test_critics_start_as_other_layers_do(tiny):
 
 @pytest.mark.parametrize("channels", [1, 3, 5])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_any_channels_and_activation(name, activation, channels, tiny):
     network = network_of(tiny.runs[0], name, channels, activation=activation)
     image = network(torch.zeros(2, channels, 33, 33), torch.zeros(2, 6), torch.zeros(2, 6))[1]
@@ -63,14 +62,14 @@ def test_the_decoder_of_33_pixels_has_the_published_steps(tiny):
     assert sizes[1::2] == [2, 4, 8, 33]
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_bounded_output_lies_in_the_unit_interval(name, tiny):
     network = network_of(tiny.runs[0], name, bounded=True)
     image = network.decode(100 * torch.randn(8, 6, generator=torch.Generator().manual_seed(0)))
     assert image.min() >= 0 and image.max() <= 1
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("method", METHODS)
 def test_weights_follow_the_seed_and_leave_the_global_generator_alone(method, name, tiny):
     before = torch.get_rng_state()

@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from auxvae.config.methods import METHODS
-from auxvae.config.networks import BACKBONES
 from auxvae.training import fleet, loop, stack
 from foundation.faults import Refused
-from tests.auxvae.models import PLAIN, run_of
+from tests.auxvae.models import NETWORKS, PLAIN, run_of
 from tests.auxvae.test_train import STACKED, bytes_of, killed_and_whole
 
 CPU = torch.device("cpu")
@@ -48,7 +47,7 @@ def agree_with_the_plain_loop(runs, tiny_store, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["aux_mmd", "factor_vae"])
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_can_be_stacked(name, method, config, tiny_store, tmp_path):
     """As on a GPU, where convolutions are stacked, too."""
     run = run_of(method, config, network={**NETWORK, "name": name}, training={"epochs": 1, "batch": 32})

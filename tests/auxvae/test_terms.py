@@ -9,7 +9,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from auxvae.config.latents import Mmd
-from auxvae.config.networks import BACKBONES, COMPANIONS
+from auxvae.config.networks import COMPANIONS
 from auxvae.config.settings import Settings
 from auxvae.config.terms import TERMS
 from auxvae.data.likelihoods import Counts, Poisson
@@ -21,7 +21,7 @@ from auxvae.losses.queue import Queue
 from auxvae.models.model import Posterior, draws_at
 from auxvae.models.priors import Laplace, conditioned
 from tests.auxvae.equations import exact
-from tests.auxvae.models import PLAIN, any_batch, model_of, run_of
+from tests.auxvae.models import NETWORKS, PLAIN, any_batch, model_of, run_of
 
 B, D, QUEUE, PIXELS = 48, 7, 16, 6
 AUX = ((), (0,), (0, 1, 2), tuple(range(D)))  # which latents are auxiliary, run by run
@@ -239,7 +239,7 @@ def test_the_floor_of_a_known_noise_is_half_a_nat_per_pixel():
         assert float(nats) == pytest.approx(0.5, rel=0.01)
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("method", PLAIN)
 def test_gradients_of_every_method_reach_every_parameter(method, name, config):
     run = run_of(method, config, network={"name": name, "width": 8})

@@ -1,0 +1,92 @@
+"""The networks of a score-based autoencoder: denoiser, its moving average, and the inference network that guides it.
+
+Images are standardised by the mean and the standard deviation of the training pixels, whatever the likelihood.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from auxvae.config.run import Run
+from auxvae.data.randomness import generator, normal
+from auxvae.models import denoiser, inference
+from auxvae.models.backbones import uniform_weights
+from auxvae.models.denoiser import Denoiser
+from auxvae.models.guidance import guided, sample
+from auxvae.models.inference import Inference
+from auxvae.models.schedules import Schedule
+
+CLEAN = 20.0  # level of an image without noise
+AT_ONCE = 256  # images that are sampled together
+Images = Float[Tensor, "B C H W"]
+Codes = Float[Tensor, "B d"]
+
+
+class ScoreNetwork(nn.Module):
+    """Denoiser, average and inference network of a run; `noise` is what every image is decoded from."""
+
+    noise: Tensor
+
+    def __init__(self, run: Run, mean: float, std: float) -> None:
+        """`mean` and `std` standardise the images."""
+        super().__init__()
+        size, source, diffusion = run.network, run.dataset, run.settings.diffusion
+        self.denoiser = Denoiser(source.channels, size.width)
+        self.inference = Inference(source.channels, source.stamp, size.latents, size.width, diffusion.sees_level)
+        self.average = copy.deepcopy(self.denoiser).requires_grad_(False)
+        self.register_buffer("noise", torch.zeros(1, source.channels, source.stamp, source.stamp))
+        self.diffusion, self.seed, self.mean, self.std = diffusion, run.seed, mean, std
+        self.schedule = Schedule(diffusion.schedule, diffusion.low, diffusion.high)
+
+    def standard(self, images: Images) -> Images:
+        """Images of the likelihood's scale with a mean of 0 and a variance of 1."""
+        return (images - self.mean) / self.std
+
+    def posterior(self, standard: Images) -> tuple[Codes, Codes]:
+        """Mean and variance of q(z|x) of images without noise."""
+        mean, variance = self.inference(standard, standard.new_full((len(standard),), CLEAN))
+        return mean, variance
+
+    @torch.no_grad()
+    def follow(self, decay: float) -> None:
+        """Move the average towards the denoiser."""
+        for mine, theirs in zip(self.average.parameters(), self.denoiser.parameters(), strict=True):
+            mine.lerp_(theirs, 1 - decay)
+
+    @torch.no_grad()
+    def decode(self, z: Codes, source: torch.Generator | None = None) -> Images:
+        """Images of latents, on the likelihood's scale: from the same noise each, or from noise of a source."""
+        parts = [self._sampled(part, source) for part in z.split(AT_ONCE)]
+        return torch.cat(parts) * self.std + self.mean
+
+    def _sampled(self, z: Codes, source: torch.Generator | None) -> Images:
+        diffusion, shape = self.diffusion, (len(z), *self.noise.shape[1:])
+        noise = self.noise.expand(shape) if source is None else torch.randn(shape, generator=source).to(z.device)
+        denoise = guided(self.average, self.inference, z, diffusion.guided_until, diffusion.scale)
+        return sample(denoise, noise, self.schedule, diffusion.steps, self._fresh(source))
+
+    def _fresh(self, source: torch.Generator | None) -> Iterator[Images] | None:
+        """Noise for every step of the ancestral sampler, (1, C, H, W) each; none for the other."""
+        if self.diffusion.sampler == "ddim":
+            return None
+        shape = tuple(self.noise.shape)
+        addresses = (generator(self.seed, "ancestral", k) if source is None else source for k in itertools.count())
+        return (torch.randn(shape, generator=each).to(self.noise.device) for each in addresses)
+
+
+def build(run: Run, mean: float, std: float) -> ScoreNetwork:
+    """The networks of a run, with weights that depend on the run's seed alone."""
+    with torch.random.fork_rng(devices=()):  # torch's own initial weights are replaced here
+        network = ScoreNetwork(run, mean, std)
+    uniform_weights(network, generator(run.seed, "weights"))
+    denoiser.reset(network.denoiser)
+    inference.reset(network.inference)
+    network.average.load_state_dict(network.denoiser.state_dict())
+    network.noise.copy_(normal(run.seed, "decoded from", 0, tuple(network.noise.shape)))
+    return network
