@@ -14,7 +14,7 @@ from sklearn.svm import LinearSVC
 from auxvae.metrics.agreement import mean_over_models, udr
 from auxvae.metrics.attributes import tad
 from auxvae.metrics.closed import closed_forms, factor_columns
-from auxvae.metrics.columns import column
+from auxvae.metrics.columns import column, expanded
 from auxvae.metrics.information import information_of, mig
 from auxvae.metrics.moments import correlations, covariances
 from auxvae.metrics.predictability import lps, lps_ridge, lps_trees
@@ -122,7 +122,14 @@ def test_order_sign_scale_and_place_of_the_latents_do_not_matter(scores, case):
 
 
 UNDEFINED = {"continuous": {"sap_discrete", "tad"}, "discrete": {"tad"}}  # they need discrete, binary factors
-TESTED = ("sap_discrete", "explicitness_auc", "dci_informativeness")  # on a third of the rows, the others train
+FACTORS = [f"u{k + 1}" for k in range(F)]
+ROTATED, NEAREST = ([f"{name}_{factor}" for factor in FACTORS] for name in ("rotated", "nearest"))
+TESTED = (
+    "sap_discrete",
+    "explicitness_auc",
+    "dci_informativeness",
+    *NEAREST,
+)  # on a third of the rows, the others train
 THOUSAND = ("pair_dependence", "pair_dependence_floor")  # by definition on at most so many rows
 ROWS = {
     **dict.fromkeys(("dci_disentanglement", "dci_completeness"), 2 * N // 3),
@@ -132,14 +139,14 @@ ROWS = {
 EXPECTED = {"lds_ceiling", "pair_dependence_floor"}  # without sampling error
 PERFECT = {"continuous": {"beta_vae"}, "discrete": {"beta_vae", "factor_vae", "explicitness_auc"}}
 BETWEEN_LATENTS = {"total_correlation", "wasserstein_correlation", "covariance_ratio", "pair_dependence"}
-VALUE_ONLY = {"lds_ceiling", "pair_dependence_floor", "explicitness_auc", "beta_vae"}
+VALUE_ONLY = {"lds_ceiling", "pair_dependence_floor", "explicitness_auc", "beta_vae", *ROTATED, *NEAREST}
 
 
 @every_case
 def test_every_metric_has_its_interval_its_rows_and_its_matrix(scores, case):
     """Of a rotated code, whose scores lie inside their ranges but for those named as perfect, which are 1."""
     result = scores[case, "rotated"]
-    wanted = {column for name in QUICK for column in METRICS[name].columns}
+    wanted = {each for name in QUICK for score in METRICS[name].columns for each in expanded(score, FACTORS)}
     assert result.keys() == (wanted | {"lds_ceiling"}) - UNDEFINED[case]
     for key, score in result.items():
         assert score.n == ROWS.get(key, N), key
