@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,18 @@ from auxvae.analysis.controls import are_scored, write_controls
 from auxvae.analysis.downstream import of_run
 from auxvae.analysis.effects import effects_of, mechanisms_of
 from auxvae.analysis.evaluate import evaluate
-from auxvae.analysis.files import CODES, CONTEXTS, DOWNSTREAM, PICTURES, RECORD, SCORES, SENSITIVITY, baselines_file
+from auxvae.analysis.files import (
+    CODES,
+    CONTEXTS,
+    DOWNSTREAM,
+    GUIDED,
+    PICTURES,
+    RECORD,
+    SCORES,
+    SENSITIVITY,
+    baselines_file,
+)
+from auxvae.analysis.guided_runs import guided_run
 from auxvae.analysis.interventions import InContexts, of_contexts, plain_row
 from auxvae.analysis.leakage import FITTED_ROWS
 from auxvae.analysis.model import TrainedModel
@@ -79,7 +90,7 @@ def analyse_fleet(
             jobs.append(partial(_score_controls, fleet.runs[0], path, results, analyses.bootstrap))
         jobs += _baselines(fleet.runs[0], analyses, path, results)
         waiting = [run for run in held if not is_analysed(results / "runs" / run.id, run, analyses)]
-        jobs += [partial(analyse, run, analyses, device, path, results) for run in waiting]
+        jobs += [partial(analyse, run, analyses, device, path, results, judge_of(run, runs)) for run in waiting]
         _do_all(jobs, device, workers, faults)
     write_json(results / "fleets" / f"{fleet.id}-scores.json", {"runs": [run.id for run in runs]})
 
@@ -135,6 +146,7 @@ def _measure_baselines(run: Run, analyses: Analyses, path: Path, results: Path) 
 def is_analysed(folder: Path, run: Run, analyses: Analyses) -> bool:
     """Whether the folder holds all that this code computes from these very weights with these settings."""
     asked = (*((DOWNSTREAM,) if analyses.downstream else ()), *((CONTEXTS,) if run.dataset.contexts else ()))
+    asked += (GUIDED,) if run.composition.family == "score" else ()
     if not all((folder / name).is_file() for name in (SENSITIVITY, PICTURES, CODES, SCORES, RECORD, *asked)):
         return False
     return bool(read_json(folder / RECORD, "the record of an analysis") == _record(folder, run, analyses))
@@ -152,10 +164,20 @@ def validate(run: Run, analyses: Analyses, device: str, path: Path, results: Pat
     write_validation(run, model, train, folder, analyses.bootstrap)
 
 
-def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path) -> None:
+def judge_of(run: Run, runs: Sequence[Run]) -> Run | None:
+    """The run whose denoiser judges the guidance of another: of the next seed among those that differ in it alone."""
+    if run.composition.family != "score":
+        return None
+    others = sorted((each for each in runs if replace(each, seed=run.seed) == run), key=lambda each: each.seed)
+    after = [each for each in others if each.seed > run.seed] + [each for each in others if each.seed < run.seed]
+    return after[0] if after else None
+
+
+def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path, judge: Run | None = None) -> None:
     """Write sensitivity.nc, pictures.nc, codes.nc and scores.json of a run and, last, the record of what made them.
 
-    And downstream.nc, where the study asks for it, and contexts.json, where the data set has contexts.
+    And downstream.nc, where the study asks for it, contexts.json, where the data set has contexts, and guided.nc of a
+    score-based autoencoder, by the denoiser of the run `judge`.
     """
     folder, (store, model) = results / "runs" / run.id, _read_back(run, device, path, results, "test")
     codes, log_variance = model.encode()
@@ -166,6 +188,7 @@ def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path
     train = TrainedModel(folder, run, store, _training_rows(path, run.dataset), model.device)
     scores = _downstream(train, model, store.holds_galaxies, analyses, folder)
     scores |= _in_contexts(store, model, folder) | concept_scores(model, analyses.bootstrap)
+    scores |= _guided(model, judge, store, results)
     evaluate(run, store, model, train, folder, analyses.bootstrap, scores)
     write_json(folder / RECORD, _record(folder, run, analyses))
     log.info(f"{run.title}: {_headline(folder)}")
@@ -181,6 +204,18 @@ def _downstream(
     measured = of_run(train, test, galaxies, analyses.downstream, analyses.bootstrap)
     _write(measured.curves, folder / DOWNSTREAM)
     return measured.scores
+
+
+def _guided(model: TrainedModel, judge: Run | None, store: Store, results: Path) -> dict[str, Score]:
+    """Write what the latents of a run tell a denoiser, if it has one; the scores."""
+    other = None
+    if judge is not None:
+        other = TrainedModel(results / "runs" / judge.id, judge, store, model.rows, model.device)
+    guided = guided_run(model, other)
+    if guided is None:
+        return {}
+    _write(guided.by_level, results / "runs" / model.run.id / GUIDED)
+    return guided.scores
 
 
 def _in_contexts(store: Store, test: TrainedModel, folder: Path) -> dict[str, Score]:

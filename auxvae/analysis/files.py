@@ -11,6 +11,7 @@ VALIDATION = "validation.json"  # scores of the validation rows, and the record 
 RECORD = "analysis.json"  # of what made the others, written last
 DOWNSTREAM = "downstream.nc"  # curves over the number of labelled rows, where the study asks for them
 CONTEXTS = "contexts.json"  # images of the model in every context of its data set, where that has any
+GUIDED = "guided.nc"  # gain and profile of each latent by level of noise, of score-based autoencoders
 SELECTION = "selection.json"  # in the folder of the study: every candidate of `select`, and which were chosen
 
 

@@ -78,6 +78,11 @@ class Study:
         """Whether a data set that runs are trained on has contexts."""
         return any(run.dataset.contexts for run in self.runs)
 
+    @property
+    def has_denoisers(self) -> bool:
+        """Whether some runs are score-based autoencoders."""
+        return any(run.composition.family == "score" for run in self.runs)
+
     def store_bytes(self) -> float:
         """Disk that the simulated data sets take."""
         return float(sum(f["image_bytes"] for f in self.facts.values() if f["store"] is None))

@@ -109,6 +109,17 @@ OF_BLOCKS: dict[str, Metric] = {
         "factors that it is on, and those that these do not cause? Read by a regression learned from the data's images",
         "a factor that the regression cannot read (R2 below 0.8); a model that knows no context has 0 of both",
     ),
+    "paired": Metric(
+        {
+            "gain_nats": Column("", "guidance", chance="0", range=(-math.inf, math.inf)),
+            "gain_own": Column("", "guidance", chance="0", range=(-math.inf, math.inf)),
+            "gain_least": Column("", "guidance", chance="0", range=(-math.inf, math.inf)),
+        },
+        "samples", "denoisers", "arXiv:2512.17127",
+        "does the guidance of an image's latents help a denoiser on the same image and noise? Nats by which it lowers "
+        "the bound, by the denoiser of another seed and by its own; the least lower end of intervals over the levels",
+        "whether latents are disentangled",
+    ),
     "concepts": Metric(
         {
             "identified": Column("1", "interventions", range=(-math.inf, 1.0)),

@@ -27,6 +27,7 @@ Needs = Literal[
     "images",
     "labels",
     "contexts",
+    "denoisers",
 ]
 NEEDS: dict[Needs, str] = {
     "codes": "codes",
@@ -42,10 +43,11 @@ NEEDS: dict[Needs, str] = {
     "images": "images and their reconstructions",
     "labels": "codes of training and test rows, and `analyses.downstream`",
     "contexts": "images of a model and of a data set with contexts",
+    "denoisers": "a score-based autoencoder, and the denoiser of another seed on the same data",
 }
 ReportTable = Literal[
     "alignment", "leakage", "swap", "calibration", "factors", "images", "suite", "aggregate", "downstream", "shear",
-    "interventions",
+    "interventions", "guidance",
 ]  # fmt: skip
 NOISE = "noise"  # chance of a score: what the control of noise has on the same rows
 UNIT, POSITIVE = (0.0, 1.0), (0.0, math.inf)  # ranges

@@ -51,6 +51,15 @@ def gradient(infer: Infer, z: Codes, y: Images, level: Level, keep: bool = False
     return result
 
 
+def latent_gradient(infer: Infer, z: Codes, y: Images, level: Level) -> Float[Tensor, "d B C H W"]:
+    """grad_y log q(z_j|y) of each latent j alone."""
+    with torch.enable_grad():
+        noisy = y.detach().requires_grad_()
+        mean, variance = infer(noisy, level)
+        density = -0.5 * ((z.detach() - mean).square() / variance + variance.log()).sum(0)
+        return torch.stack([torch.autograd.grad(each, noisy, retain_graph=True)[0] for each in density])
+
+
 def guided_error(infer: Infer, z: Codes, y: Images, level: Level, unguided: Images, exact: bool) -> Float[Tensor, " B"]:
     """|eps - eps_hat|^2 of each image, from unguided = eps - eps_theta; `exact` by double backward.
 

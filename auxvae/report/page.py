@@ -36,6 +36,7 @@ from auxvae.report.context_figures import figures_in_contexts
 from auxvae.report.contexts import contexts_table, effects_table
 from auxvae.report.coverage import coverage_figure
 from auxvae.report.downstream import downstream_figure
+from auxvae.report.guidance_section import guidance_figure
 from auxvae.report.history import history_figure
 from auxvae.report.imperfect import imperfect_figure
 from auxvae.report.leakage import PANELS as SHOWN_AS_BARS
@@ -62,6 +63,8 @@ def draw(study: Study, results: Path) -> None:
     drawn = {**_of_scores(study, results, runs), **_of_runs(study, analysis, runs), **_of_images(results, titles)}
     if study.has_contexts:
         drawn |= figures_in_contexts(results, labels(runs), titles)
+    if study.has_denoisers:
+        drawn["guidance"] = partial(guidance_figure, results, titles)
     histories = {label: pd.read_parquet(results / "runs" / run / "history.parquet") for run, label in titles.items()}
     drawn["history"] = partial(history_figure, histories)
     for name, figure in drawn.items():

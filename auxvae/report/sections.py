@@ -7,6 +7,7 @@ workflow/rules/report.smk. A section is left out where none of its tables has a 
 from __future__ import annotations
 
 from auxvae.report.context_section import INTERVENTIONS
+from auxvae.report.guidance_section import GUIDANCE
 from auxvae.report.section import Picture, Section, Table
 
 _SENSITIVITY = (
@@ -177,6 +178,7 @@ SECTIONS = (
         ),
     ),
     INTERVENTIONS,
+    GUIDANCE,
     Section(
         "methods",
         "Methods side by side",

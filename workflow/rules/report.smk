@@ -1,7 +1,7 @@
 """The study gathered into two files, then drawn: tables, figures and report.html."""
 
 from auxvae.config.labels import first_of_label
-from auxvae.report import context_section
+from auxvae.report import context_section, guidance_section
 
 FIGURES = (
     "comparison",
@@ -30,6 +30,7 @@ TABLES = (
     "downstream",
     "shear",
     "interventions",
+    "guidance",
     "differences",
 ) + (("selection",) if SELECTION else ())
 if STUDY.config.analyses.candidates:
@@ -38,6 +39,8 @@ if STUDY.config.analyses.candidates:
 if STUDY.has_contexts:
     FIGURES += context_section.FIGURES
     TABLES += context_section.TABLES
+if STUDY.has_denoisers:
+    FIGURES += guidance_section.FIGURES
 JUDGED = len(STUDY.runs) * bool(
     STUDY.config.analyses.candidates
 )  # whose evidence takes seconds each

@@ -1,0 +1,83 @@
+"""The paired test of guidance: its numbers, its judge, and a study of score-based autoencoders from end to end."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from auxvae.analysis.analyse import analyse_fleet, judge_of
+from auxvae.analysis.collect import collect
+from auxvae.analysis.files import GUIDED
+from auxvae.analysis.guided_runs import LEVELS
+from auxvae.metrics.paired import paired
+from auxvae.report.page import draw, page, tabulate
+from auxvae.training import fleet
+from foundation.files import read_json
+from tests.auxvae.models import CPU
+from tests.auxvae.test_score_runs import config_of, group
+from tests.conftest import study_of
+
+G = np.random.default_rng(0)
+
+
+def test_the_gain_is_that_of_each_level_and_half_their_integral_is_in_nats():
+    unguided = G.chisquare(5, (400, 6))
+    shift = np.array([0.0, 0.1, 0.5, 1.0, 0.5, 0.2])
+    test = paired(unguided, unguided - shift, step=1.5)
+    np.testing.assert_allclose(test.gain, shift)
+    assert test.nats.value == pytest.approx(0.5 * 1.5 * shift.sum())
+    assert test.least.value == pytest.approx(0)
+
+
+def test_intervals_know_that_images_repeat():
+    """An image that is hard at every level makes their sum as uncertain as one image is, not as six are."""
+    by_image = G.normal(size=(300, 1)).repeat(6, 1)
+    test = paired(by_image, np.zeros((300, 6)), step=2.0)
+    expected = 6 * by_image.std(ddof=1) / np.sqrt(300)
+    assert test.nats.se == pytest.approx(expected, rel=1e-6)
+
+
+def test_intervals_hold_the_truth():
+    held = 0
+    for k in range(200):
+        g = np.random.default_rng(k)
+        unguided = g.normal(1.0, 1, (60, 1))
+        test = paired(unguided, np.zeros((60, 1)), 1.0)
+        held += test.low[0] < 1.0 < test.high[0]
+    assert 183 <= held <= 198  # 95 %, within three standard errors
+
+
+@pytest.fixture(scope="module")
+def study():
+    return study_of(config_of(group("sami", seeds=[0, 1]), group("aux_sami", seeds=[0]), {"method": "sami", **OTHER}))[
+        1
+    ]
+
+
+OTHER = {"label": "wider", "diffusion": {"steps": 3, "scale": 2.0}, "seeds": [3]}
+
+
+def test_the_judge_differs_in_its_seed_alone(study):
+    sami = [run for run in study.runs if run.method == "sami" and not run.label]
+    assert judge_of(sami[0], study.runs) == sami[1] and judge_of(sami[1], study.runs) == sami[0]
+    for run in study.runs:
+        if run not in sami:
+            assert judge_of(run, study.runs) is None
+
+
+def test_a_study_goes_the_whole_way(study, tiny_store, tmp_path):
+    fleet.train(study.fleets[0], tiny_store, tmp_path, CPU, workers=2)
+    analyse_fleet(study.fleets[0], study.config.analyses, "cpu", tiny_store, tmp_path, workers=2)
+    collect(study.runs, tmp_path)
+    draw(study, tmp_path)
+    tabulate(study, tmp_path)
+    page(study, tmp_path)
+    for run in study.runs:
+        scores = read_json(tmp_path / "runs" / run.id / "scores.json", "")
+        assert ("gain_nats" in scores) == (judge_of(run, study.runs) is not None)
+        assert {"gain_own", "rotated_flux", "nearest_flux", "nats", "lds"} <= scores.keys()
+        with xr.open_dataset(tmp_path / "runs" / run.id / GUIDED) as file:
+            assert file["gain"].shape == (LEVELS,) and (file["profile"] >= 0).all()
+            assert file.attrs["judge"] == (judge_of(run, study.runs) or run).id
+    assert (tmp_path / "figures" / "guidance.png").stat().st_size > 5000
+    text = (tmp_path / "report.html").read_text()
+    assert "What latents tell the denoiser" in text and "gain_nats" in text
