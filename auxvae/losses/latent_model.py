@@ -110,8 +110,12 @@ class LatentModel(Model):
         return settings.earlier if "earlier" in read and settings.correlation == "unbiased" else 0
 
     def _moments_of_factors(self) -> tuple[Moments, Moments]:
-        """Moments of the powers of the auxiliary variables, and of their products of two, over the training rows."""
-        aux = self._padded(self.aux_rows.double())
+        """Moments of the powers of the auxiliary variables, and of their products of two, over the training rows.
+
+        Without any, all are those of 0, of two rows as of all: products of many latents over all rows fill a memory.
+        """
+        rows = self.aux_rows if self.run.variables else self.aux_rows[:2]
+        aux = self._padded(rows.double())
         first, second = torch.triu_indices(self.run.network.latents, self.run.network.latents, 1)
         degree = max(self.run.settings.degree, self.run.settings.aux_degree)
         both = (moments(aux, degree), moments(aux[:, first] * aux[:, second], 1))

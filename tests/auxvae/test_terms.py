@@ -21,7 +21,7 @@ from auxvae.losses.queue import Queue
 from auxvae.models.model import Posterior, draws_at
 from auxvae.models.priors import Laplace, conditioned
 from tests.auxvae.equations import exact
-from tests.auxvae.models import NETWORKS, PLAIN, any_batch, model_of, run_of
+from tests.auxvae.models import NETWORKS, PLAIN, ROWS, any_batch, model_of, run_of
 
 B, D, QUEUE, PIXELS = 48, 7, 16, 6
 AUX = ((), (0,), (0, 1, 2), tuple(range(D)))  # which latents are auxiliary, run by run
@@ -250,3 +250,11 @@ def test_gradients_of_every_method_reach_every_parameter(method, name, config):
     assert loss.codes.mean.shape == (16, 10) and not loss.codes.mean.requires_grad
     for parameter_name, parameter in model.network.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, parameter_name
+
+
+def test_moments_without_auxiliary_variables_are_those_of_all_rows(config):
+    """They are taken of two rows: of all training rows, products of many latents would fill the memory."""
+    model = model_of(run_of("vae", config))
+    none = torch.zeros(ROWS, 10, dtype=torch.float64)
+    torch.testing.assert_close(model.factor_moments, moments(none, 3), check_dtype=False)
+    torch.testing.assert_close(model.product_moments, moments(torch.zeros(ROWS, 45), 1), check_dtype=False)
