@@ -11,6 +11,7 @@ from scipy.stats import kstest, ttest_1samp
 from sklearn.metrics import mutual_info_score, roc_auc_score
 from sklearn.svm import LinearSVC
 
+from auxvae.metrics import importance
 from auxvae.metrics.agreement import mean_over_models, udr
 from auxvae.metrics.attributes import tad
 from auxvae.metrics.closed import closed_forms, factor_columns
@@ -404,3 +405,11 @@ def test_an_odd_number_of_prior_samples_is_enough():
     result = suite(representation(NOISE, prior=G.standard_normal((1001, F))), ["prior_ks", "prior_distance"])
     assert result.keys() == {"prior_ks", "prior_distance"}
     assert result["prior_ks"].value < 0.06
+
+
+def test_forests_of_many_latents_have_no_interval_but_a_value(monkeypatch):
+    monkeypatch.setattr(importance, "WIDEST", F - 1)
+    inputs = representation(CONTINUOUS + 1e-3 * NOISE, CONTINUOUS)
+    scores = suite(inputs, ["dci"], resamples=5)
+    assert scores["dci_disentanglement"].value > 0.9 and np.isnan(scores["dci_disentanglement"].se)
+    assert scores["dci_informativeness"].low < scores["dci_informativeness"].high
