@@ -12,6 +12,7 @@ from sklearn.metrics import mutual_info_score, roc_auc_score
 from sklearn.svm import LinearSVC
 
 from auxvae.metrics import importance
+from auxvae.metrics import suite as suite_module
 from auxvae.metrics.agreement import mean_over_models, udr
 from auxvae.metrics.attributes import tad
 from auxvae.metrics.closed import closed_forms, factor_columns
@@ -23,7 +24,7 @@ from auxvae.metrics.prior_match import marginal_ks
 from auxvae.metrics.readout import auc, squared_hinge
 from auxvae.metrics.representation import representation
 from auxvae.metrics.score import Score, group_of_rows, group_weights
-from auxvae.metrics.suite import measured, suite
+from auxvae.metrics.suite import measured, study_scores, suite
 from auxvae.metrics.table import METRICS
 from auxvae.metrics.trajectories import curvature, straightness
 
@@ -413,3 +414,12 @@ def test_forests_of_many_latents_have_no_interval_but_a_value(monkeypatch):
     scores = suite(inputs, ["dci"], resamples=5)
     assert scores["dci_disentanglement"].value > 0.9 and np.isnan(scores["dci_disentanglement"].se)
     assert scores["dci_informativeness"].low < scores["dci_informativeness"].high
+
+
+def test_a_study_scores_so_many_rows_at_most(monkeypatch):
+    monkeypatch.setattr(suite_module, "MOST", 500)
+    factors = {f"u{k}": column for k, column in enumerate(CONTINUOUS.T)}
+    scores = study_scores(CONTINUOUS, CONTINUOUS, factors, 5)
+    assert scores["covariance_ratio"].n == scores["sap"].n == 500
+    monkeypatch.setattr(suite_module, "MOST", N)
+    assert study_scores(CONTINUOUS, CONTINUOUS, factors, 5)["sap"].n == N
