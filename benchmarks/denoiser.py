@@ -62,7 +62,7 @@ def main(store, folder):
         at = torch.full((len(images),), float(level))
         eps = torch.randn(images.shape, generator=generator(0, "denoiser", k))
         noisy = alpha(at)[:, None, None, None] * images + sigma(at)[:, None, None, None] * eps
-        errors = (eps - network.average(noisy, at)).square().flatten(1).sum(1).double()
+        errors = (eps - network.smoothed(noisy, at)).square().flatten(1).sum(1).double()
         s = float(np.exp(-level / 2))
         y = ((images + s * eps).double() * unit + zero).flatten(1)
         mean = exact(y, s * unit, a, drawn["scene"]["constants"]["foreground"], background["low"], background["high"])

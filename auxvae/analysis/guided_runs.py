@@ -66,7 +66,7 @@ def guided_run(model: TrainedModel, judge: TrainedModel | None) -> Guided | None
 
 def _denoiser(model: TrainedModel) -> Denoise:
     """The moving average of a run's denoiser."""
-    denoiser: Denoise = _network(model).average
+    denoiser: Denoise = _network(model).smoothed
     return denoiser
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from auxvae.config.auxiliaries import auxiliary_faults, candidate_faults
 from auxvae.config.choices import choice_faults
 from auxvae.config.contexts import context_faults, rows_of_a_batch
+from auxvae.config.denoisers import denoiser_faults
 from auxvae.config.fresh import fresh_faults
 from auxvae.config.idle import case_faults, idle_faults
 from auxvae.config.imperfect import imperfect_faults
@@ -83,6 +84,7 @@ def _group(config: Config, group: Group, where: str, facts: Facts, written: Mapp
     elif dataset and not dataset.get("doubtful"):
         yield from _fit(config, group, where, dataset, written)
         yield from _prior(config, group, where, dataset)
+        yield from denoiser_faults(group.diffusion, f"{where}.diffusion", dataset)
         yield from context_faults(group, where, config, dataset)
     yield from _coverages(config, group, where, kinds_of(dataset), written)
     yield from _lists(group, where)

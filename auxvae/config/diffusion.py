@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic.dataclasses import dataclass
 
 from foundation.faults import Fault
-from foundation.fields import SECTION, Count, Flag, NonNegative, Number, Range, Section
+from foundation.fields import SECTION, Count, Flag, NonNegative, Number, Range, Section, Text
 
 LogSnr = Annotated[Number, Range(-20, 20)]
 
@@ -40,6 +40,13 @@ class Diffusion(Section):
 
     start: Annotated[Number, Range(0, 1)] = 0.5
     """of `first`: share of the training after which the encoder is trained and the denoiser is not"""
+
+    denoiser: Text | None = None
+    """folder of a denoiser that was trained before, [how](sami.md#a-denoiser-from-elsewhere): it is neither trained nor
+    averaged, and the encoder alone learns"""
+
+    sha256: Text | None = None
+    """of `denoiser`: the digest of its files, which a study fills in"""
 
     average: Annotated[Number, Range(0, 0.99999)] = 0.998
     """decay of the moving average of the denoiser's weights, by which images are sampled and scored"""
@@ -78,3 +85,6 @@ class Diffusion(Section):
         if self.learning != "first" and self.start != 0.5:
             text = "the denoiser is trained throughout unless it learns first"
             yield Fault(".start", self.start, text, "write learning: first, or take it away")
+        if self.denoiser and self.learning != "apart":
+            text = "a denoiser that was trained before learns nothing here"
+            yield Fault(".learning", self.learning, text, "take it away")

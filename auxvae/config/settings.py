@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic.dataclasses import dataclass
 
+from auxvae.config.denoisers import digest_of_denoiser
 from auxvae.config.diffusion import Diffusion
 from auxvae.config.imperfect import Imperfect
 from auxvae.config.latents import Mmd, PriorSpec
@@ -105,10 +106,16 @@ def resolved(settings: Settings, method: Method, rows: int) -> Settings:
     return replace(
         settings,
         prior=with_digest(settings.prior or PriorSpec(method.prior)),
+        diffusion=_with_digest(settings.diffusion),
         encoder=settings.encoder or method.encoder,
         mmd=replace(settings.mmd, queue=min(settings.mmd.queue, rows)),
         prior_variance=1 / rows if settings.prior_variance == "1/n" else settings.prior_variance,
     )
+
+
+def _with_digest(diffusion: Diffusion) -> Diffusion:
+    """A denoiser that was trained before carries the digest of its files, since they decide the run's bytes."""
+    return replace(diffusion, sha256=digest_of_denoiser(diffusion.denoiser)) if diffusion.denoiser else diffusion
 
 
 def with_digest(prior: PriorSpec) -> PriorSpec:

@@ -80,7 +80,7 @@ class ScoreModel(LatentModel):
         network, diffusion = self.network, self.run.settings.diffusion
         level = network.schedule.level(time)
         y = images + noise_ratio(level) * eps
-        denoiser = network.denoiser if network.training else network.average
+        denoiser = network.denoiser if network.training else network.smoothed
         error = eps - denoiser(alpha(level)[:, None, None, None] * y, level)
         from_denoiser = error if diffusion.learning == "joint" else error.detach()
         latents = z.detach() if diffusion.detached else z

@@ -20,6 +20,7 @@ from auxvae.models.backbones import uniform_weights
 from auxvae.models.denoiser import Denoiser
 from auxvae.models.guidance import guided, sample
 from auxvae.models.inference import Inference
+from auxvae.models.loaded_denoiser import read_denoiser
 from auxvae.models.schedules import Schedule
 
 CLEAN = 20.0  # level of an image without noise
@@ -37,9 +38,14 @@ class ScoreNetwork(nn.Module):
         """`mean` and `std` standardise the images."""
         super().__init__()
         size, source, diffusion = run.network, run.dataset, run.settings.diffusion
-        self.denoiser = Denoiser(source.channels, size.width)
+        self.denoiser: nn.Module = Denoiser(source.channels, size.width)
+        self.average: nn.Module | None = None
+        if diffusion.denoiser:
+            self.denoiser, facts = read_denoiser(diffusion.denoiser, diffusion.sha256)
+            mean, std = facts.mean, facts.std
+        else:
+            self.average = copy.deepcopy(self.denoiser).requires_grad_(False)
         self.inference = Inference(source.channels, source.stamp, size.latents, size.width, diffusion.sees_level)
-        self.average = copy.deepcopy(self.denoiser).requires_grad_(False)
         self.register_buffer("noise", torch.zeros(1, source.channels, source.stamp, source.stamp))
         self.diffusion, self.seed, self.mean, self.std = diffusion, run.seed, mean, std
         self.schedule = Schedule(diffusion.schedule, diffusion.low, diffusion.high)
@@ -53,9 +59,16 @@ class ScoreNetwork(nn.Module):
         mean, variance = self.inference(standard, standard.new_full((len(standard),), CLEAN))
         return mean, variance
 
+    @property
+    def smoothed(self) -> nn.Module:
+        """The denoiser by which images are sampled and scored: the average, or one that was trained before."""
+        return self.average or self.denoiser
+
     @torch.no_grad()
     def follow(self, decay: float) -> None:
         """Move the average towards the denoiser."""
+        if self.average is None:
+            return
         for mine, theirs in zip(self.average.parameters(), self.denoiser.parameters(), strict=True):
             mine.lerp_(theirs, 1 - decay)
 
@@ -68,7 +81,7 @@ class ScoreNetwork(nn.Module):
     def _sampled(self, z: Codes, source: torch.Generator | None) -> Images:
         diffusion, shape = self.diffusion, (len(z), *self.noise.shape[1:])
         noise = self.noise.expand(shape) if source is None else torch.randn(shape, generator=source).to(z.device)
-        denoise = guided(self.average, self.inference, z, diffusion.guided_until, diffusion.scale)
+        denoise = guided(self.smoothed, self.inference, z, diffusion.guided_until, diffusion.scale)
         return sample(denoise, noise, self.schedule, diffusion.steps, self._fresh(source))
 
     def _fresh(self, source: torch.Generator | None) -> Iterator[Images] | None:
@@ -84,9 +97,12 @@ def build(run: Run, mean: float, std: float) -> ScoreNetwork:
     """The networks of a run, with weights that depend on the run's seed alone."""
     with torch.random.fork_rng(devices=()):  # torch's own initial weights are replaced here
         network = ScoreNetwork(run, mean, std)
-    uniform_weights(network, generator(run.seed, "weights"))
-    denoiser.reset(network.denoiser)
+    source = generator(run.seed, "weights")
+    if isinstance(network.denoiser, Denoiser) and network.average is not None:
+        uniform_weights(network.denoiser, source)
+        denoiser.reset(network.denoiser)
+        network.average.load_state_dict(network.denoiser.state_dict())
+    uniform_weights(network.inference, source)
     inference.reset(network.inference)
-    network.average.load_state_dict(network.denoiser.state_dict())
     network.noise.copy_(normal(run.seed, "decoded from", 0, tuple(network.noise.shape)))
     return network
