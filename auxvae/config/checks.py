@@ -11,6 +11,7 @@ from auxvae.config.auxiliaries import auxiliary_faults, candidate_faults
 from auxvae.config.choices import choice_faults
 from auxvae.config.contexts import context_faults, rows_of_a_batch
 from auxvae.config.denoisers import denoiser_faults
+from auxvae.config.diffusion import collapse_faults
 from auxvae.config.fresh import fresh_faults
 from auxvae.config.idle import case_faults, idle_faults
 from auxvae.config.imperfect import imperfect_faults
@@ -85,6 +86,8 @@ def _group(config: Config, group: Group, where: str, facts: Facts, written: Mapp
         yield from _fit(config, group, where, dataset, written)
         yield from _prior(config, group, where, dataset)
         yield from denoiser_faults(group.diffusion, f"{where}.diffusion", dataset)
+    if METHODS[group.method].family == "score":
+        yield from collapse_faults(group.diffusion, group.weights.get("kl_floored", ()), where)
         yield from context_faults(group, where, config, dataset)
     yield from _coverages(config, group, where, kinds_of(dataset), written)
     yield from _lists(group, where)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic.dataclasses import dataclass
@@ -88,3 +88,15 @@ class Diffusion(Section):
         if self.denoiser and self.learning != "apart":
             text = "a denoiser that was trained before learns nothing here"
             yield Fault(".learning", self.learning, text, "take it away")
+
+
+def collapse_faults(diffusion: Diffusion, weights: Sequence[float], where: str) -> Iterator[Fault]:
+    """Weights of the divergence at which every latent is its prior: none can tell the denoiser more than it costs.
+
+    Free bits cost nothing. Weights of `simple` are those of the bound where levels are drawn uniformly alone.
+    """
+    is_bound = diffusion.weighting == "bound" or diffusion.schedule == "uniform"
+    for weight in weights:
+        if is_bound and weight >= 1 and not diffusion.free_bits:
+            text = "a latent of this weight or more costs what it tells the denoiser at most, and none is used"
+            yield Fault(f"{where}.weights.kl_floored", weight, text, "lower it below 1, or give free_bits")

@@ -207,6 +207,7 @@ def test_on_another_device(method, pretend, monkeypatch):
         ({"encoder": "deterministic"}, "sami has no term that reads it"),
         ({"prior": "laplace"}, "sami has no term that reads it"),
         ({"diffusion": {"steps": 0}}, "steps"),
+        ({"weights": {"kl_floored": [0.2, 1.0]}}, "kl_floored: found 1, but a latent of this weight or more costs"),
     ],
 )
 def test_what_cannot_be_is_refused(written, expected):
