@@ -80,7 +80,7 @@ def agreement(similarity: Float[ndarray, "D E"]) -> float:
 
 
 def _lasso(one: Array, two: Array) -> Array:
-    coefficients = Lasso(alpha=ALPHA).fit(standard(one), standard(two)).coef_
+    coefficients = Lasso(alpha=ALPHA, precompute=True).fit(standard(one), standard(two)).coef_
     return np.asarray(np.abs(coefficients.reshape(two.shape[1], -1).T))
 
 
