@@ -63,7 +63,7 @@ def interventions_figure(results: Path, labels: Mapping[str, str]) -> Figure:
     bands = 2 if shares else 1
     columns = max(2, len(shares))
     with plt.rc_context(STYLE):
-        size = (1.25 * columns + 1.9, (0.17 * len(names) + 0.75) * bands)
+        size = (1.25 * columns + 1.9, (0.17 * len(names) + 0.85) * bands + 0.2)
         figure = plt.figure(figsize=size, layout="constrained")
         grid = figure.add_gridspec(bands, 2 * columns)
         for i, (title, part) in enumerate(panels.items()):
@@ -71,7 +71,7 @@ def interventions_figure(results: Path, labels: Mapping[str, str]) -> Figure:
         for i, (context, name) in enumerate(shares):
             ax = figure.add_subplot(grid[1, 2 * i : 2 * i + 2])
             _shares(ax, held[held["context"] == context], names, name, context, not i)
-        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
@@ -93,7 +93,7 @@ def _distances(ax: Axes, rows: pd.DataFrame, names: list[str], title: str, is_fi
     for end, label in BESIDE.items():
         ax.plot(by_run[f"{DISTANCE}_{end}"], places, MARKERS[end], color="0.55", ms=5, label=label)
     ax.set_xlim(left=0)
-    ax.set_xlabel(f"sliced Wasserstein distance: {title}")
+    ax.set_xlabel(f"sliced Wasserstein distance,\n{title}")
     _rows(ax, names, is_first)
 
 
