@@ -28,7 +28,7 @@ MINUTES = 10  # that any job may take: start of Python on a slow disk, reading, 
 def core_hours(runs: Sequence[Run], labelled: int = 0) -> float:
     """Time of training and evaluation of these runs on one CPU core, in hours; labelled: rows of `downstream`."""
     seconds = sum(
-        run.dataset.train
+        _rows(run)
         * run.training.epochs
         * run.dataset.stamp**2
         * run.dataset.channels
@@ -36,6 +36,11 @@ def core_hours(runs: Sequence[Run], labelled: int = 0) -> float:
         for run in runs
     )
     return (seconds + (EVALUATION_SECONDS + LABEL_SECONDS * labelled) * len(runs)) / 3600
+
+
+def _rows(run: Run) -> int:
+    """The training rows that a run reads: those of its contexts, where the data set has any."""
+    return sum(each.train for each in run.contexts) if run.contexts else run.dataset.train
 
 
 def cores(runs: int, device: str = "cpu") -> int:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from auxvae.config import cost
+from tests.auxvae.in_contexts import run_of
 
 
 def with_rows(run, rows, **training):
@@ -48,3 +49,12 @@ def test_time_falls_with_processes_and_grows_with_test_images(tiny):
     assert cost.training_minutes(runs, 16) == 10 + math.ceil(180 * hours / 16)
     assert cost.evaluation_minutes(32, 2048, 16) == 12 and cost.evaluation_minutes(32, 20480, 16) == 30
     assert cost.evaluation_minutes(32, 2048, 16, labelled=20_000) == 10 + math.ceil((32 + 1.5 * 36) / 16)
+
+
+def test_a_run_on_some_contexts_costs_their_rows_alone():
+    every, one = (run_of(method="vae", **named) for named in ({}, {"contexts": ["obs"]}))
+    rows = sum(each.train for each in every.dataset.contexts)
+    of_obs = next(each.train for each in every.dataset.contexts if each.name == "obs")
+    fixed = cost.EVALUATION_SECONDS / 3600
+    hours = [cost.core_hours([run]) - fixed for run in (every, one)]
+    assert hours[1] / hours[0] == pytest.approx(of_obs / rows)
