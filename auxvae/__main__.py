@@ -189,21 +189,15 @@ def explore(
 
 @app.command()
 def extract(
-    denoiser: Annotated[
-        Path, typer.Argument(help="Folder of a denoiser (docs/sami.md) or of a run of sami.")
-    ],
+    denoiser: Annotated[Path, typer.Argument(help="Folder of a denoiser (docs/sami.md) or of a run of sami.")],
     store: Annotated[Path, typer.Argument(help="The Zarr store of images to learn from.")],
     results: Annotated[Path, typer.Argument(help="A new folder for the results.")],
     latents: Annotated[int, typer.Option(min=1)] = 8,
-    width: Annotated[int, typer.Option(min=4, help="Of the encoder, and of a denoiser of a run.")] = 16,
+    width: Annotated[int, typer.Option(min=4, help="Of the encoder.")] = 16,
     epochs: Annotated[int, typer.Option(min=1)] = 20,
-    weight: Annotated[
-        float, typer.Option(min=0, help="Of the divergence of latents; from 1 on they collapse.")
-    ] = 0.2,
+    weight: Annotated[float, typer.Option(min=0, help="Of the divergence of latents; from 1 on they collapse.")] = 0.2,
     seeds: Annotated[int, typer.Option(min=1, help="How many encoders.")] = 3,
-    likelihood: Annotated[
-        str, typer.Option(help="Of the images; else that of the run, or of the noise.")
-    ] = "",
+    likelihood: Annotated[str, typer.Option(help="Of the images; else that of the run, or of the noise.")] = "",
     sigma: Annotated[Optional[float], typer.Option(help="Of the gaussian likelihood.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Runs at a time on a CPU.")] = 1,
     log_to: Log = None,

@@ -166,8 +166,8 @@ def validate(run: Run, analyses: Analyses, device: str, path: Path, results: Pat
 
 def judge_of(run: Run, runs: Sequence[Run]) -> Run | None:
     """The run whose denoiser judges the guidance of another: of the next seed among those that differ in it alone."""
-    if run.composition.family != "score":
-        return None
+    if run.composition.family != "score" or run.settings.diffusion.denoiser:
+        return None  # all seeds share a denoiser that was trained before
     others = sorted((each for each in runs if replace(each, seed=run.seed) == run), key=lambda each: each.seed)
     after = [each for each in others if each.seed > run.seed] + [each for each in others if each.seed < run.seed]
     return after[0] if after else None

@@ -46,9 +46,9 @@ def write_extraction(denoiser: Path, store: Path, results: Path, wanted: Wanted)
         folder = results / "denoiser"
         _export(denoiser, run, folder)
         if not wanted.likelihood:
-            scale = {"likelihood": run.settings.likelihood, "sigma": run.settings.sigma}
+            scale = {"likelihood": run.settings.likelihood, "sigma": wanted.sigma or run.settings.sigma}
     facts = facts_of(str(folder))
-    levels = {"denoiser": str(folder), "low": facts.low, "high": facts.high}
+    levels = {"denoiser": str(folder.resolve()), "low": facts.low, "high": facts.high}
     group: dict[str, Any] = {
         "method": "sami",
         "weights": {"kl_floored": wanted.weight},

@@ -86,9 +86,9 @@ def _group(config: Config, group: Group, where: str, facts: Facts, written: Mapp
         yield from _fit(config, group, where, dataset, written)
         yield from _prior(config, group, where, dataset)
         yield from denoiser_faults(group.diffusion, f"{where}.diffusion", dataset)
+        yield from context_faults(group, where, config, dataset)
     if METHODS[group.method].family == "score":
         yield from collapse_faults(group.diffusion, group.weights.get("kl_floored", ()), where)
-        yield from context_faults(group, where, config, dataset)
     yield from _coverages(config, group, where, kinds_of(dataset), written)
     yield from _lists(group, where)
     yield from _latents(group, where)

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic.dataclasses import dataclass
 
-from auxvae.config.diffusion import Diffusion
+from auxvae.config.diffusion import Diffusion, LogSnr
 from foundation.declare import read_whole
 from foundation.faults import Fault, Refused, Words
 from foundation.fields import SECTION, Number, Positive, Range, Section, Text, Whole
@@ -42,10 +42,10 @@ class DenoiserFacts(Section):
     std: Positive
     """of these pixels"""
 
-    low: Number
+    low: LogSnr
     """the noisiest level that it was trained at"""
 
-    high: Number
+    high: LogSnr
     """the cleanest"""
 
     predicts: Literal["noise", "velocity", "image"] = "noise"
@@ -59,6 +59,13 @@ class DenoiserFacts(Section):
 
     name: Text | None = None
     """the class in that file, made without arguments"""
+
+    def faults(self) -> Iterator[Fault]:
+        """Levels in the wrong order, and a file without its class."""
+        if self.low >= self.high:
+            yield Fault(".low", self.low, f"the cleanest level is {self.high:g}", "exchange them")
+        if bool(self.file) != bool(self.name):
+            yield Fault(".name", self.name or Words("nothing"), "a file and its class go together", "write both")
 
 
 def facts_of(folder: str) -> DenoiserFacts:

@@ -10,6 +10,8 @@ from pydantic.dataclasses import dataclass
 from foundation.faults import Fault
 from foundation.fields import SECTION, Count, Flag, NonNegative, Number, Range, Section, Text
 
+LEAST_SPAN = 1.0  # of levels
+AVERAGE = 0.998
 LogSnr = Annotated[Number, Range(-20, 20)]
 
 
@@ -48,7 +50,7 @@ class Diffusion(Section):
     sha256: Text | None = None
     """of `denoiser`: the digest of its files, which a study fills in"""
 
-    average: Annotated[Number, Range(0, 0.99999)] = 0.998
+    average: Annotated[Number, Range(0, 0.99999)] = AVERAGE
     """decay of the moving average of the denoiser's weights, by which images are sampled and scored"""
 
     gradient: Literal["first", "second"] = "first"
@@ -61,13 +63,13 @@ class Diffusion(Section):
     """whether the guided term holds the latents fixed, so that it teaches the encoder through noisy images alone"""
 
     free_bits: NonNegative = 0.0
-    """nats of each latent below which its divergence is not lowered"""
+    """nats of each latent below which its divergence is not penalised further"""
 
     warm_up: Annotated[Number, Range(0, 1)] = 0.0
     """share of the training over which the weight of the divergence rises from 0"""
 
     sampler: Literal["ddim", "ancestral"] = "ddim"
-    """`ddim` (arXiv:2010.02502) adds no noise; `ancestral` does, and the same for all images"""
+    """`ddim` (arXiv:2010.02502) adds no noise; `ancestral` does, the same for all images that are decoded"""
 
     steps: Count = 50
     """of the sampler"""
@@ -77,14 +79,24 @@ class Diffusion(Section):
 
     def faults(self) -> Iterator[Fault]:
         """Levels in the wrong order."""
-        if self.low >= self.high:
-            yield Fault(".low", self.low, f"the cleanest level is {self.high:g}", "lower it, or raise high")
+        if self.high - self.low < LEAST_SPAN:
+            text = f"the cleanest level is {self.high:g}, and they span {LEAST_SPAN:g} or more"
+            yield Fault(".low", self.low, text, "lower it, or raise high")
         if not self.low < self.guided_until <= self.high:
             text = f"levels go from {self.low:g} to {self.high:g}"
             yield Fault(".guided_until", self.guided_until, text, "take one of these, above the lowest")
         if self.learning != "first" and self.start != 0.5:
             text = "the denoiser is trained throughout unless it learns first"
             yield Fault(".start", self.start, text, "write learning: first, or take it away")
+        if self.learning == "first" and not 0 < self.start < 1:
+            yield Fault(".start", self.start, "denoiser and encoder both learn for a while", "write a share between")
+        if self.denoiser == "":
+            yield Fault(".denoiser", self.denoiser, "it is the name of a folder", "name one, or take it away")
+        if self.denoiser and self.average != AVERAGE:
+            text = "a denoiser that was trained before is not averaged"
+            yield Fault(".average", self.average, text, "take it away")
+        if self.sha256 and not self.denoiser:
+            yield Fault(".sha256", self.sha256, "it is the digest of a denoiser", "name that, or take it away")
         if self.denoiser and self.learning != "apart":
             text = "a denoiser that was trained before learns nothing here"
             yield Fault(".learning", self.learning, text, "take it away")

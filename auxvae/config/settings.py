@@ -19,6 +19,7 @@ from auxvae.config.latents import Mmd, PriorSpec
 from auxvae.config.methods import Method
 from auxvae.config.module import Module
 from auxvae.config.training import A_GROUP_EACH
+from foundation.faults import Fault, Refused, Words
 from foundation.fields import SECTION, Flag, Many, Name, NonNegative, Number, Positive, Range, Section, Whole
 from foundation.files import digest_file
 
@@ -115,7 +116,13 @@ def resolved(settings: Settings, method: Method, rows: int) -> Settings:
 
 def _with_digest(diffusion: Diffusion) -> Diffusion:
     """A denoiser that was trained before carries the digest of its files, since they decide the run's bytes."""
-    return replace(diffusion, sha256=digest_of_denoiser(diffusion.denoiser)) if diffusion.denoiser else diffusion
+    if not diffusion.denoiser:
+        return diffusion
+    digest = digest_of_denoiser(diffusion.denoiser)
+    if diffusion.sha256 not in (None, digest):
+        value, text = Words(f"files of the digest {digest}"), f"the config was written for {diffusion.sha256}"
+        raise Refused(Fault(diffusion.denoiser, value, text, "take the denoiser of that digest, or leave sha256 away"))
+    return replace(diffusion, sha256=digest)
 
 
 def with_digest(prior: PriorSpec) -> PriorSpec:

@@ -8,7 +8,8 @@ r"""What a code says of each factor whatever its axes: after a rotation that kno
 Where a data set is symmetric, as is a square, nothing but chance tells one pair of axes at right angles from another,
 and codes that are right up to a rotation are as good as codes can be. Independent components exist where the factors
 are independent and not Gaussian; principal components of less than SMALL of the largest variance are noise, and left
-out. Distances are in the latents' own unit, so that inactive latents, whose means hardly vary, count for little.
+out. Distances are in the latents' own unit, so that inactive latents, whose means hardly vary, count for little. Both
+need latents of one unit, as a prior gives them: of flux beside shear, each in its own, the smaller is lost.
 Intervals: bootstrap over rows for a fixed rotation; jackknife over test rows.
 """
 

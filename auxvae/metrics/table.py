@@ -94,13 +94,13 @@ METRICS: dict[str, Metric] = {
         {f"rotated_{EACH_FACTOR}": Column("1", "factors", chance=NOISE, range=UNIT)},
         "means", "factors", "Hyvarinen, IEEE TNN 1999",
         "the largest correlation of the factor with any independent component of the codes, a rotation that is learned "
-        "without factors", LINE, "auxvae.metrics.rotation:rotated_scores",
+        "without factors", f"{LINE}; latents of different units", "auxvae.metrics.rotation:rotated_scores",
     ),
     "nearest": Metric(
         {f"nearest_{EACH_FACTOR}": Column("1", "factors", chance=NOISE, range=(-POSITIVE[1], 1.0))},
         "means", "factors", "",
-        "R2 of the factor (accuracy of a class) by the 10 nearest codes of other rows", "axes",
-        "auxvae.metrics.rotation:nearest_scores",
+        "R2 of the factor (accuracy of a class) by the 10 nearest codes of other rows",
+        "axes; latents of different units", "auxvae.metrics.rotation:nearest_scores",
     ),
     "own_latent": Metric(
         {

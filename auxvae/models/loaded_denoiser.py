@@ -30,7 +30,11 @@ class LoadedDenoiser(nn.Module):
     def __init__(self, network: nn.Module, predicts: str) -> None:
         """`predicts`: noise, velocity or image."""
         super().__init__()
-        self.network, self.predicts = network, predicts
+        self.network, self.predicts = network.eval(), predicts
+
+    def train(self, mode: bool = True) -> LoadedDenoiser:
+        """Nothing: what was trained before neither learns nor drops units while an encoder does."""
+        return self
 
     def forward(self, noisy: Float[Tensor, "B C H W"], level: Float[Tensor, " B"]) -> Float[Tensor, "B C H W"]:
         """The noise eps in images x_t at levels of noise (B,)."""

@@ -33,6 +33,7 @@ class ScoreNetwork(nn.Module):
     """Denoiser, average and inference network of a run; `noise` is what every image is decoded from."""
 
     noise: Tensor
+    followed: Tensor  # steps of the average
 
     def __init__(self, run: Run, mean: float, std: float) -> None:
         """`mean` and `std` standardise the images."""
@@ -46,6 +47,7 @@ class ScoreNetwork(nn.Module):
         else:
             self.average = copy.deepcopy(self.denoiser).requires_grad_(False)
         self.inference = Inference(source.channels, source.stamp, size.latents, size.width, diffusion.sees_level)
+        self.register_buffer("followed", torch.zeros((), dtype=torch.long))
         self.register_buffer("noise", torch.zeros(1, source.channels, source.stamp, source.stamp))
         self.diffusion, self.seed, self.mean, self.std = diffusion, run.seed, mean, std
         self.schedule = Schedule(diffusion.schedule, diffusion.low, diffusion.high)
@@ -69,8 +71,11 @@ class ScoreNetwork(nn.Module):
         """Move the average towards the denoiser."""
         if self.average is None:
             return
+        self.followed += 1
+        early = (1 + self.followed) / (10 + self.followed)  # at first it forgets the weights that nothing trained
+        step = 1 - early.clamp(max=decay)
         for mine, theirs in zip(self.average.parameters(), self.denoiser.parameters(), strict=True):
-            mine.lerp_(theirs, 1 - decay)
+            mine.lerp_(theirs, step)
 
     @torch.no_grad()
     def decode(self, z: Codes, source: torch.Generator | None = None) -> Images:
@@ -82,13 +87,13 @@ class ScoreNetwork(nn.Module):
         diffusion, shape = self.diffusion, (len(z), *self.noise.shape[1:])
         noise = self.noise.expand(shape) if source is None else torch.randn(shape, generator=source).to(z.device)
         denoise = guided(self.smoothed, self.inference, z, diffusion.guided_until, diffusion.scale)
-        return sample(denoise, noise, self.schedule, diffusion.steps, self._fresh(source))
+        return sample(denoise, noise, self.schedule, diffusion.steps, self._fresh(len(z), source))
 
-    def _fresh(self, source: torch.Generator | None) -> Iterator[Images] | None:
-        """Noise for every step of the ancestral sampler, (1, C, H, W) each; none for the other."""
+    def _fresh(self, count: int, source: torch.Generator | None) -> Iterator[Images] | None:
+        """Noise for every step of the ancestral sampler, of a source for each image, else the same; none for DDIM."""
         if self.diffusion.sampler == "ddim":
             return None
-        shape = tuple(self.noise.shape)
+        shape = (1 if source is None else count, *self.noise.shape[1:])
         addresses = (generator(self.seed, "ancestral", k) if source is None else source for k in itertools.count())
         return (torch.randn(shape, generator=each).to(self.noise.device) for each in addresses)
 

@@ -104,7 +104,10 @@ def test_a_network_of_ones_own_is_taken_and_one_that_fails_is_refused(tmp_path):
         ({"high": 1.0}, {}, "trained at levels up to 1; write 1 or less"),
         ({}, {"learning": "joint"}, "a denoiser that was trained before learns nothing here"),
         ({"predicts": "score"}, {}, "predicts"),
-        ({"file": "../mine.py"}, {}, "a Python file in the folder"),
+        ({"file": "../mine.py", "name": "Mine"}, {}, "a Python file in the folder"),
+        ({"file": "mine.py"}, {}, "a file and its class go together"),
+        ({"low": 5.0}, {}, "the cleanest level is 2.5; exchange them"),
+        ({}, {"average": 0.5}, "a denoiser that was trained before is not averaged"),
     ],
 )
 def test_a_denoiser_that_does_not_fit_is_refused(changed, written, expected, tmp_path):
@@ -118,3 +121,17 @@ def test_a_denoiser_that_does_not_fit_is_refused(changed, written, expected, tmp
 def test_a_folder_without_a_denoiser_is_refused(tmp_path):
     config = config_of(group("sami", diffusion={"denoiser": str(tmp_path)}))
     assert "no denoiser.json" in " ".join(refusal(config))
+
+
+def test_a_denoiser_that_was_trained_before_stays_in_evaluation(tmp_path):
+    loaded, _ = read_denoiser(str(folder_of(tmp_path / "denoiser")))
+    loaded.train()
+    assert not any(module.training for module in loaded.network.modules())
+
+
+def test_a_digest_in_a_config_is_a_promise(tmp_path):
+    folder = folder_of(tmp_path / "denoiser")
+    run = run_of(diffusion={"denoiser": str(folder)})
+    assert run_of(diffusion={"denoiser": str(folder), "sha256": run.settings.diffusion.sha256}).id == run.id
+    with pytest.raises(Refused, match="the config was written for zz"):
+        run_of(diffusion={"denoiser": str(folder), "sha256": "zz"})

@@ -201,13 +201,17 @@ def test_on_another_device(method, pretend, monkeypatch):
     [
         ({"network": {"name": "conv4"}}, "sami takes the network unet; write unet"),
         ({"diffusion": {"low": 3}}, "the cleanest level is 2.5"),
+        ({"diffusion": {"low": 2.49}}, "they span 1 or more"),
+        ({"diffusion": {"learning": "first", "start": 1}}, "denoiser and encoder both learn for a while"),
+        ({"diffusion": {"denoiser": ""}}, "it is the name of a folder"),
+        ({"diffusion": {"sha256": "ab"}}, "it is the digest of a denoiser"),
         ({"diffusion": {"guided_until": -10}}, "levels go from -9 to 2.5"),
         ({"diffusion": {"start": 0.3}}, "the denoiser is trained throughout unless it learns first"),
         ({"activation": "relu"}, "sami has no term that reads it"),
         ({"encoder": "deterministic"}, "sami has no term that reads it"),
         ({"prior": "laplace"}, "sami has no term that reads it"),
         ({"diffusion": {"steps": 0}}, "steps"),
-        ({"weights": {"kl_floored": [0.2, 1.0]}}, "kl_floored: found 1, but a latent of this weight or more costs"),
+        ({"weights": {"kl_floored": [0.2, 1.0]}}, "kl_floored: found 1.0, but a latent of this weight or more costs"),
     ],
 )
 def test_what_cannot_be_is_refused(written, expected):
@@ -217,3 +221,32 @@ def test_what_cannot_be_is_refused(written, expected):
 def test_an_autoencoder_takes_no_unet():
     expected = "vae takes the networks components, conv4, residual, mlp; write components"
     assert expected in " ".join(refusal(config_of({"method": "vae"})))
+
+
+def test_ancestral_samples_have_noise_of_their_own_and_decoded_images_the_same(trained, tiny_store):
+    _, model = of("sami", trained, tiny_store)
+    network = model.model.network
+    network.diffusion = replace(network.diffusion, sampler="ancestral")
+    shapes = [next(network._fresh(7, source)).shape for source in (None, torch.Generator().manual_seed(0))]
+    assert [shape[0] for shape in shapes] == [1, 7]
+    z = torch.zeros(3, 4)
+    same, own = network.decode(z), network.decode(z, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(same[0], same[1])
+    assert not torch.allclose(own[0], own[1], atol=1e-2)
+
+
+def test_the_average_forgets_the_weights_that_nothing_trained():
+    network = model_of(run_of()).network
+    start = network.average.first.weight.clone()
+    with torch.no_grad():
+        network.denoiser.first.weight.add_(1.0)
+    for _ in range(30):
+        network.follow(0.998)
+    left = float((network.denoiser.first.weight - network.average.first.weight).mean())
+    assert left < 0.01 and not torch.equal(start, network.average.first.weight)
+
+
+def test_what_contexts_refuse_is_refused_of_every_family():
+    assert "contexts" in " ".join(refusal(config_of({"method": "sami", "contexts": ["nothere"]})))
+    config = {**config_of({"method": "vae", "contexts": ["nothere"]}), "network": {"name": "mlp", "latents": 4}}
+    assert "contexts" in " ".join(refusal(config))
