@@ -40,6 +40,7 @@ IMAGES = 1024  # of the model in a context
 LEARNED, TESTED = 4096, 2048  # images of the data, at most
 COMPONENTS = 100
 READABLE = 0.8
+DIGITS = 9  # equal images are read alike to rounding
 SEED = 0  # of the order of the images, for all runs
 
 
@@ -103,7 +104,10 @@ def _flat(images: Float[ndarray, "N C H W"], is_galaxy: bool) -> Float[ndarray, 
 def _changed(readable: dict[str, slice], read: Float[ndarray, "K N V"]) -> dict[str, list[float]]:
     """changed_f in every set of images, the first of which is that where nothing is done."""
     before = read[0]
-    return {name: [consistency(before[:, of], after[:, of]) for after in read] for name, of in readable.items()}
+    return {
+        name: [round(consistency(before[:, of], after[:, of]), DIGITS) for after in read]
+        for name, of in readable.items()
+    }
 
 
 def _summaries(
