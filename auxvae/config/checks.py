@@ -18,7 +18,7 @@ from auxvae.config.imperfect import imperfect_faults
 from auxvae.config.kinds import Kind, kinds_of, variables_of
 from auxvae.config.latents import PriorSpec, dimension_fault
 from auxvae.config.methods import DIVERGENCES, METHODS, PRESET_WEIGHTS, default_terms
-from auxvae.config.networks import BACKBONES, Network
+from auxvae.config.networks import BACKBONES, Network, networks_of
 from auxvae.config.spec import Config, Group
 from foundation.faults import Fault, Words, listed, suggest
 
@@ -162,8 +162,8 @@ def _fit(
     yield from _images_fit(group.network or config.network, _place(written, where, "network", "components"), dataset)
     yield from _likelihood_fits(group, where, dataset)
     network = (group.network or config.network).name
-    if BACKBONES[network].family != METHODS[group.method].family:
-        names = [name for name, each in BACKBONES.items() if each.family == METHODS[group.method].family]
+    names = networks_of(METHODS[group.method].family)
+    if network not in names:
         text = f"{group.method} takes the network{'s' if len(names) > 1 else ''} {listed(names)}"
         yield Fault(_place(written, where, "network", "name"), network, text, f"write {names[0]}")
     if group.likelihood == "log10" and BACKBONES[network].on_components:

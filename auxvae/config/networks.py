@@ -48,6 +48,13 @@ BACKBONES = {
     "unet": Backbone("auxvae.models.score_network:build", 1.2e6, family="score"),
 }
 
+
+def networks_of(family: str) -> list[str]:
+    """The networks that methods of a family take: its own, or those of autoencoders where it has none."""
+    of = family if any(each.family == family for each in BACKBONES.values()) else "autoencoder"
+    return [name for name, each in BACKBONES.items() if each.family == of]
+
+
 # Networks that are trained beside the model: `companion` of a method.
 COMPANIONS = {
     "discriminator": "auxvae.models.critics:Discriminator",

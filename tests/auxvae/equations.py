@@ -21,6 +21,14 @@ def exact(name, fixed, inputs):
     if name == "reconstruction":
         (precision,) = double(inputs.precision)
         return (precision * reference_nats(fixed.likelihood, x, image)).mean()
+    if name in ("denoising", "guided"):  # what the denoiser itself gives is held to laws in test_score_runs
+        return float(inputs.denoised.unguided if name == "denoising" else inputs.denoised.guided)
+    if name == "kl_floored":
+        diffusion, (m, v) = fixed.settings.diffusion, double(inputs.prior.mean, inputs.prior.variance)
+        ratio = np.exp(logv) / v
+        by_latent = 0.5 * (ratio + (mu - m) ** 2 / v - 1 - np.log(ratio)).mean(0)
+        rise = min(1.0, float(inputs.progress) / diffusion.warm_up) if diffusion.warm_up else 1.0
+        return rise * np.maximum(by_latent, diffusion.free_bits).sum()
     if name in ("kl", "kl_told", "kl_free", "kl_early", "capacity", "calibration"):
         every, done = reference_kl(inputs), float(inputs.progress)
         cooling = float(inputs.scalars.cooling)

@@ -114,6 +114,8 @@ def test_the_prior_of_an_unknown_variable_is_its_distribution(tiny_store):
 @pytest.mark.parametrize("method", [name for name, method in METHODS.items() if takes_gaps(method)])
 def test_alone_as_in_a_fleet(method, tiny_store, tmp_path):
     group = {"method": method, "coverages": "two", "seeds": [0, 1], "imperfect": {"noise": 0.1, "observed": 0.3}}
+    if METHODS[method].family == "score":
+        group["network"] = {"name": "unet"}
     runs = study_of({**TINY, **NARROW, **SHORT, "runs": [group]})[1].runs
     fleet.train(Fleet(runs), tiny_store, tmp_path / "both", CPU, workers=1)
     fleet.train(Fleet(runs[1:]), tiny_store, tmp_path / "alone", CPU, workers=1)

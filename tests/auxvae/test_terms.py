@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch.utils import _pytree as pytree
 
+from auxvae.config.diffusion import Diffusion
 from auxvae.config.latents import Mmd
 from auxvae.config.networks import COMPANIONS
 from auxvae.config.settings import Settings
 from auxvae.config.terms import TERMS
 from auxvae.data.likelihoods import Counts, Poisson
 from auxvae.data.likelihoods import Gaussian as GaussianLikelihood
-from auxvae.losses.inputs import Scalars, TermInputs, TermSettings
+from auxvae.losses.inputs import Denoised, Scalars, TermInputs, TermSettings
 from auxvae.losses.kernels import features
 from auxvae.losses.moments import moments
 from auxvae.losses.queue import Queue
@@ -38,7 +39,7 @@ FIXED = {
         POISSON, Settings(), Mmd(kernel="rational_quadratic", bandwidth="median", pairs=5), dependence="hsic"
     ),
     "blocks": TermSettings(POISSON, Settings(), Mmd(kernel="laplace", block=12)),
-    "counts": TermSettings(Counts(3.0), Settings(), Mmd()),
+    "counts": TermSettings(Counts(3.0), Settings(diffusion=Diffusion(free_bits=1.0, warm_up=0.9)), Mmd()),
     "independent, gated": TermSettings(POISSON, Settings(), Mmd(), prior_independent=True, gated=True),
 }
 COMPANION = {
@@ -92,6 +93,7 @@ def inputs_of(seed, aux, dtype, device, fixed=FIXED["default"], companion=None):
         progress=draw(),
         precision=0.5 + draw(B),
         companion=companion,
+        denoised=Denoised(100 * draw(), 90 * draw()),
     )
 
 
