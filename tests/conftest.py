@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,14 @@ def device(request):
 @pytest.fixture(scope="session")
 def dtype(request):
     return getattr(torch, request.config.getoption("--dtype"))
+
+
+@pytest.fixture(autouse=True)
+def no_open_figures():
+    """Tests draw figures and leave them: pyplot holds each until it is closed, and warns of more than twenty."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 def study_of(config):
