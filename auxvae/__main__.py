@@ -210,10 +210,10 @@ def extract(
     wanted = Wanted(latents, width, epochs, weight, seeds, likelihood, sigma)
     spec = write_extraction(denoiser, store, results, wanted)
     for fleet in study_of(spec).fleets:
-        train(spec, store, results, fleet.id, workers)
-        evaluate(spec, store, results, fleet.id, workers)
-    collect(spec, results)
-    report(spec, results)
+        train(spec, store, results, fleet.id, workers, log_to)
+        evaluate(spec, store, results, fleet.id, workers, log_to=log_to)
+    collect(spec, results, log_to)
+    report(spec, results, log_to)
 
 
 @app.command()

@@ -72,6 +72,7 @@ IN_THE_SNAKEFILE = (
         ),
         *sorted((ROOT / "auxvae/config").glob("*.py")),
         *(ROOT / f"auxvae/metrics/{name}.py" for name in ("__init__", "table")),
+        *(ROOT / f"auxvae/report/{name}.py" for name in ("__init__", "section", "context_section", "guidance_section")),
         *(path for path in sorted((ROOT / "foundation").glob("*.py")) if path.stem != "bars"),
     ],
     ids=lambda p: str(p.relative_to(ROOT)),

@@ -89,8 +89,12 @@ def analyse_fleet(
         if not are_scored(fleet.runs[0], results, analyses.bootstrap):
             jobs.append(partial(_score_controls, fleet.runs[0], path, results, analyses.bootstrap))
         jobs += _baselines(fleet.runs[0], analyses, path, results)
-        waiting = [run for run in held if not is_analysed(results / "runs" / run.id, run, analyses)]
-        jobs += [partial(analyse, run, analyses, device, path, results, judge_of(run, runs)) for run in waiting]
+        judged = [(run, judge_of(run, runs)) for run in held]
+        jobs += [
+            partial(analyse, run, analyses, device, path, results, judge)
+            for run, judge in judged
+            if not is_analysed(results / "runs" / run.id, run, analyses, judge)
+        ]
         _do_all(jobs, device, workers, faults)
     write_json(results / "fleets" / f"{fleet.id}-scores.json", {"runs": [run.id for run in runs]})
 
@@ -143,18 +147,19 @@ def _measure_baselines(run: Run, analyses: Analyses, path: Path, results: Path) 
     write_baselines(run, store, _training_rows(path, run.dataset), rows, results, analyses)
 
 
-def is_analysed(folder: Path, run: Run, analyses: Analyses) -> bool:
+def is_analysed(folder: Path, run: Run, analyses: Analyses, judge: Run | None = None) -> bool:
     """Whether the folder holds all that this code computes from these very weights with these settings."""
     asked = (*((DOWNSTREAM,) if analyses.downstream else ()), *((CONTEXTS,) if run.dataset.contexts else ()))
     asked += (GUIDED,) if run.composition.family == "score" else ()
     if not all((folder / name).is_file() for name in (SENSITIVITY, PICTURES, CODES, SCORES, RECORD, *asked)):
         return False
-    return bool(read_json(folder / RECORD, "the record of an analysis") == _record(folder, run, analyses))
+    return bool(read_json(folder / RECORD, "the record of an analysis") == _record(folder, run, analyses, judge))
 
 
-def _record(folder: Path, run: Run, analyses: Analyses) -> dict[str, Any]:
+def _record(folder: Path, run: Run, analyses: Analyses, judge: Run | None) -> dict[str, Any]:
     code = code_hash("auxvae.analysis.analyse", *measure_modules(), *run.modules)
-    return {"code": code, "run": digest_file(folder / "spec.json"), "analyses": digest_of(asdict(analyses))}
+    by = {"judge": digest_file(folder.parent / judge.id / "spec.json")} if judge else {}
+    return {"code": code, "run": digest_file(folder / "spec.json"), "analyses": digest_of(asdict(analyses)), **by}
 
 
 def validate(run: Run, analyses: Analyses, device: str, path: Path, results: Path) -> None:
@@ -190,7 +195,7 @@ def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path
     scores |= _in_contexts(store, model, folder) | concept_scores(model, analyses.bootstrap)
     scores |= _guided(model, judge, store, results)
     evaluate(run, store, model, train, folder, analyses.bootstrap, scores)
-    write_json(folder / RECORD, _record(folder, run, analyses))
+    write_json(folder / RECORD, _record(folder, run, analyses, judge))
     log.info(f"{run.title}: {_headline(folder)}")
 
 

@@ -6,7 +6,7 @@ r"""What an intervention changes in images of a context module whose latents are
 
 and, for the scores of a run, their means over trained contexts of one concept,
 
-    changed_targets          of the factors intervened on: 0 says that the intervention does nothing
+    changed_targets      of the factors intervened on: 0 says that the intervention does nothing
     changed_elsewhere    of all factors that these do not cause, directly or through others: 0 is good
 
 sqrt(2) is what images of other latents have. Neither is read without the other: a model that knows no context has 0 of

@@ -27,7 +27,7 @@ from auxvae.config.labels import latent_names
 from auxvae.data.randomness import generator
 from auxvae.losses.score import ScoreModel
 from auxvae.metrics.paired import paired
-from auxvae.metrics.score import Score
+from auxvae.metrics.score import Score, evenly
 from auxvae.models.guidance import Codes, Denoise, Images, Infer, guided_error, latent_gradient, noise_ratio
 from auxvae.models.schedules import alpha
 from auxvae.models.score_network import ScoreNetwork
@@ -78,8 +78,7 @@ def _network(model: TrainedModel) -> ScoreNetwork:
 
 def _images(model: TrainedModel) -> Images:
     """Test images at equal steps, standardised."""
-    rows = model.rows.images
-    chosen = rows if len(rows) <= IMAGES else rows[torch.arange(IMAGES) * len(rows) // IMAGES]
+    chosen = model.rows.images[torch.from_numpy(evenly(len(model.rows.images), IMAGES))]
     standard: Images = _network(model).standard(model.likelihood.to_scale(chosen).to(model.device))
     return standard
 

@@ -33,7 +33,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -54,7 +54,7 @@ from auxvae.metrics.interventions import (
     sliced_floor,
     unit_directions,
 )
-from auxvae.metrics.score import Score, within
+from auxvae.metrics.score import Score, evenly, within
 from auxvae.metrics.shapes import Shapes, shapes
 
 Array = NDArray[np.float64]
@@ -125,7 +125,8 @@ def of_contexts(trained: ContextSampler, is_galaxy: bool) -> InContexts:
 def _by_context(images: Float[Tensor, "N C H W"], context: NDArray[np.intp], count: int) -> Iterator[Tensor]:
     """The images of each context by its number, at most IMAGES at equal steps."""
     for number in range(count):
-        yield images[torch.from_numpy(_evenly(np.flatnonzero(context == number), IMAGES))]
+        of_context = np.flatnonzero(context == number)
+        yield images[torch.from_numpy(of_context[evenly(len(of_context), IMAGES)])]
 
 
 def measured(images: Float[ndarray, "N C H W"], directions: Float[ndarray, "P D"], is_galaxy: bool) -> Measured:
@@ -181,7 +182,8 @@ def _as_model(sets: Sequence[Measured], target: Measured, floor: float) -> float
         return math.nan
     if all(each is target for each in sets):
         return floor
-    parts = [_evenly(each.projections, max(1, len(target.projections) // len(sets))) for each in sets]
+    part = max(1, len(target.projections) // len(sets))
+    parts = [each.projections[evenly(len(each.projections), part)] for each in sets]
     return projected_distance(np.concatenate(parts), target.projections)
 
 
@@ -220,8 +222,3 @@ def _mean(rows: Sequence[Row], end: str) -> Score:
     value = float(np.mean([float(row[DISTANCE + end]) for row in rows]))
     images = sum(int(row["images"]) for row in rows)
     return within(value, math.hypot(*errors) / len(rows), images, None, 0, math.inf)
-
-
-def _evenly(rows: NDArray[Any], most: int) -> NDArray[Any]:
-    """The rows, or so many of them at equal steps."""
-    return rows if len(rows) <= most else rows[np.arange(most) * len(rows) // most]

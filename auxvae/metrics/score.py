@@ -184,8 +184,13 @@ def mirrored_weights(rows: int, pairs: int) -> Float[ndarray, "S G"]:
 
 def some_latents(latents: int) -> NDArray[np.intp]:
     """The numbers of all latents, or of MOST_LATENTS at equal steps: for metrics whose cost grows with their square."""
-    chosen = min(latents, MOST_LATENTS)
-    return np.arange(chosen) * latents // max(1, chosen)
+    return evenly(latents, MOST_LATENTS)
+
+
+def evenly(count: int, most: int) -> NDArray[np.intp]:
+    """The numbers below a count, or so many of them at equal steps."""
+    chosen = min(count, most)
+    return np.arange(chosen) * count // max(1, chosen)
 
 
 def labelled(matrix: ArrayLike, codes: object, factors: object) -> xr.DataArray:

@@ -16,7 +16,7 @@ from auxvae.metrics.columns import metric_of
 from auxvae.metrics.information import BINS
 from auxvae.metrics.metric import Metric, Needs
 from auxvae.metrics.representation import Representation, representation
-from auxvae.metrics.score import RESAMPLES, Score
+from auxvae.metrics.score import RESAMPLES, Score, evenly
 from auxvae.metrics.table import METRICS
 from auxvae.metrics.targets import flags_of
 
@@ -73,7 +73,7 @@ def study_scores(
     Boosted metrics, and those computed for the coverage of a run, are left out; empty for fewer rows than bins. Of more
     than MOST rows so many at equal steps are scored: the spread between seeds is wider than theirs.
     """
-    rows = np.arange(min(len(mean), MOST)) * len(mean) // max(1, min(len(mean), MOST))
+    rows = evenly(len(mean), MOST)
     mean, sampled, factors = mean[rows], sampled[rows], {name: column[rows] for name, column in factors.items()}
     varying = {name: column for name, column in factors.items() if np.ptp(column) > 0}
     if len(mean) < BINS or not varying:

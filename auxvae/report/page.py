@@ -36,7 +36,7 @@ from auxvae.report.context_figures import figures_in_contexts
 from auxvae.report.contexts import contexts_table, effects_table
 from auxvae.report.coverage import coverage_figure
 from auxvae.report.downstream import downstream_figure
-from auxvae.report.guidance_section import guidance_figure
+from auxvae.report.guidance_figure import guidance_figure
 from auxvae.report.history import history_figure
 from auxvae.report.imperfect import imperfect_figure
 from auxvae.report.leakage import PANELS as SHOWN_AS_BARS

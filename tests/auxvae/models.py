@@ -4,13 +4,18 @@ import math
 
 import torch
 
+from auxvae.analysis.analyse import analyse_fleet
+from auxvae.analysis.collect import collect
 from auxvae.config.methods import METHODS
 from auxvae.config.networks import BACKBONES
 from auxvae.data.components import Components
 from auxvae.data.likelihoods import Poisson
 from auxvae.data.loader import batch_of
 from auxvae.data.store import Scaling
+from auxvae.models.backbones import uniform_weights
 from auxvae.models.model import TrainingData, make_model
+from auxvae.report.page import draw, page, tabulate
+from auxvae.training import fleet
 from tests.conftest import study_of
 
 CPU = torch.device("cpu")
@@ -38,6 +43,16 @@ def any_data(run, mean=3.0, std=5.0):
     return TrainingData(Poisson(0.0), scaling, factors, aux)
 
 
+def through(study, store, folder, workers=1):
+    """A study of one fleet from its training to its page."""
+    fleet.train(study.fleets[0], store, folder, CPU, workers)
+    analyse_fleet(study.fleets[0], study.config.analyses, "cpu", store, folder, workers)
+    collect(study.runs, folder)
+    draw(study, folder)
+    tabulate(study, folder)
+    page(study, folder)
+
+
 def components_of(run, bounded=False):
     """Components of 4 directions for a network that is made of them; None for the others."""
     if not BACKBONES[run.network.name].on_components:
@@ -45,6 +60,12 @@ def components_of(run, bounded=False):
     pixels = math.prod(stamp_of(run))
     directions = torch.linalg.qr(torch.randn(pixels, 4, generator=torch.Generator().manual_seed(4)))[0].T
     return Components(torch.full((pixels,), 0.5), directions, torch.tensor([9.0, 4.0, 2.0, 1.0]), 3, bounded)
+
+
+def seeded(network, seed=0):
+    """The network with weights that belong to a seed."""
+    uniform_weights(network, torch.Generator().manual_seed(seed))
+    return network
 
 
 def stamp_of(run):

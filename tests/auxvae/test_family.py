@@ -15,7 +15,7 @@ from auxvae.report.page import draw, page, tabulate
 from auxvae.training import fleet
 from foundation.files import read_json
 from tests.auxvae import linear
-from tests.auxvae.models import CPU
+from tests.auxvae.models import CPU, through
 from tests.auxvae.test_train import killed_and_whole
 from tests.conftest import TINY, study_of
 
@@ -78,10 +78,5 @@ def test_a_study_in_which_nothing_decodes_has_a_report(study, tiny_store, tmp_pa
     config = json.loads(json.dumps(TINY))
     config["runs"] = [{"method": "linear", "coverages": ["two"], "training": {"epochs": 1}}]
     alone = study_of(config)[1]
-    fleet.train(alone.fleets[0], tiny_store, tmp_path, CPU, workers=1)
-    analyse_fleet(alone.fleets[0], alone.config.analyses, "cpu", tiny_store, tmp_path, workers=1)
-    collect(alone.runs, tmp_path)
-    tabulate(alone, tmp_path)
-    draw(alone, tmp_path)
-    page(alone, tmp_path)
+    through(alone, tiny_store, tmp_path)
     assert (tmp_path / "report.html").stat().st_size > 10_000

@@ -9,6 +9,7 @@ from auxvae.models.guidance import gradient, guided, guided_error, noise_ratio, 
 from auxvae.models.inference import Inference, noise
 from auxvae.models.inference import reset as reset_inference
 from auxvae.models.schedules import CURVES, Schedule, alpha, sigma
+from tests.auxvae.models import seeded
 
 
 def normal(*shape, seed=0):
@@ -16,8 +17,7 @@ def normal(*shape, seed=0):
 
 
 def inference(stamp=16, latents=3, seed=0, sees_level=False):
-    torch.manual_seed(seed)
-    return Inference(1, stamp, latents, 8, sees_level)
+    return seeded(Inference(1, stamp, latents, 8, sees_level), seed)
 
 
 def test_both_forms_of_the_guided_term_have_the_same_value_and_gradient():
@@ -106,8 +106,7 @@ def test_guided_samples_have_the_latents_that_guide_them():
 
 
 def test_ddim_is_deterministic_and_does_not_depend_on_the_batch():
-    torch.manual_seed(0)
-    denoiser = Denoiser(1, 8)
+    denoiser = seeded(Denoiser(1, 8))
     noise_image, schedule = normal(4, 1, 16, 16), Schedule("cosine", -8.0, 2.0)
     with torch.no_grad():
         whole = sample(denoiser, noise_image, schedule, 5)
@@ -117,8 +116,7 @@ def test_ddim_is_deterministic_and_does_not_depend_on_the_batch():
 
 @pytest.mark.parametrize("stamp", [28, 32, 33])
 def test_a_denoiser_takes_any_stamp_and_starts_at_no_velocity(stamp):
-    torch.manual_seed(0)
-    denoiser = Denoiser(2, 8)
+    denoiser = seeded(Denoiser(2, 8))
     reset_denoiser(denoiser)
     images, level = normal(3, 2, stamp, stamp), torch.tensor([-8.0, 0.0, 2.0])
     torch.testing.assert_close(denoiser(images, level), sigma(level)[:, None, None, None] * images)

@@ -15,16 +15,15 @@ from auxvae.models.schedules import alpha, sigma
 from auxvae.training import fleet
 from foundation.faults import Refused
 from foundation.files import read_json, write_json
-from tests.auxvae.models import CPU, model_of
+from tests.auxvae.models import CPU, model_of, seeded
 from tests.auxvae.test_score_runs import config_of, group, run_of
 from tests.conftest import refusal
 
 
 def folder_of(path, facts=None, network=None):
     """A denoiser in a folder, as someone else may have trained it."""
-    torch.manual_seed(3)
     usual = DenoiserFacts(channels=1, stamp=33, mean=20.0, std=12.0, low=-9.0, high=2.5, width=8)
-    write_denoiser(path, network or Denoiser(1, 8), facts or usual)
+    write_denoiser(path, network or seeded(Denoiser(1, 8), 3), facts or usual)
     return path
 
 
@@ -44,7 +43,7 @@ def test_a_denoiser_that_was_trained_before_stays_what_it_is(tiny_store, tmp_pat
 def test_another_denoiser_is_another_run_and_changed_files_are_refused(tiny_store, tmp_path):
     folder = folder_of(tmp_path / "denoiser")
     run = run_of(diffusion={"denoiser": str(folder)})
-    write_denoiser(folder, Denoiser(1, 8), facts_of(str(folder)))
+    write_denoiser(folder, seeded(Denoiser(1, 8), 4), facts_of(str(folder)))
     assert run_of(diffusion={"denoiser": str(folder)}).id != run.id
     with pytest.raises(Refused, match="declared with another denoiser"):
         model_of(run)

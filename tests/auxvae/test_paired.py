@@ -4,15 +4,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from auxvae.analysis.analyse import analyse_fleet, judge_of
-from auxvae.analysis.collect import collect
+from auxvae.analysis.analyse import is_analysed, judge_of
 from auxvae.analysis.files import GUIDED
 from auxvae.analysis.guided_runs import LEVELS
 from auxvae.metrics.paired import paired
-from auxvae.report.page import draw, page, tabulate
-from auxvae.training import fleet
 from foundation.files import read_json
-from tests.auxvae.models import CPU
+from tests.auxvae.models import through
 from tests.auxvae.test_score_runs import config_of, group
 from tests.conftest import study_of
 
@@ -67,12 +64,7 @@ def test_the_judge_differs_in_its_seed_alone(study):
 
 
 def test_a_study_goes_the_whole_way(study, tiny_store, tmp_path):
-    fleet.train(study.fleets[0], tiny_store, tmp_path, CPU, workers=2)
-    analyse_fleet(study.fleets[0], study.config.analyses, "cpu", tiny_store, tmp_path, workers=2)
-    collect(study.runs, tmp_path)
-    draw(study, tmp_path)
-    tabulate(study, tmp_path)
-    page(study, tmp_path)
+    through(study, tiny_store, tmp_path, workers=2)
     for run in study.runs:
         scores = read_json(tmp_path / "runs" / run.id / "scores.json", "")
         assert ("gain_nats" in scores) == (judge_of(run, study.runs) is not None)
@@ -80,6 +72,9 @@ def test_a_study_goes_the_whole_way(study, tiny_store, tmp_path):
         with xr.open_dataset(tmp_path / "runs" / run.id / GUIDED) as file:
             assert file["gain"].shape == (LEVELS,) and (file["profile"] >= 0).all()
             assert file.attrs["judge"] == (judge_of(run, study.runs) or run).id
+        folder, judge, analyses = tmp_path / "runs" / run.id, judge_of(run, study.runs), study.config.analyses
+        assert is_analysed(folder, run, analyses, judge)  # and no longer, once there is a judge, or another one
+        assert not is_analysed(folder, run, analyses, None if judge else study.runs[0])
     assert (tmp_path / "figures" / "guidance.png").stat().st_size > 5000
     text = (tmp_path / "report.html").read_text()
     assert "What latents tell the denoiser" in text and "gain_nats" in text

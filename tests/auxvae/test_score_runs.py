@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from auxvae.analysis.decoder_layers import decoder_layers
 from auxvae.analysis.model import TrainedModel
 from auxvae.config.diffusion import Diffusion
 from auxvae.config.methods import METHODS
@@ -19,7 +20,8 @@ from auxvae.models.model import draws_at
 from auxvae.training import fleet
 from auxvae.training.loop import Trainer, follow_nothing, open_trainer
 from auxvae.training.state import weights
-from tests.auxvae.models import CPU, any_batch, any_data, model_of
+from foundation.faults import Refused
+from tests.auxvae.models import CPU, any_batch, any_data, model_of, seeded
 from tests.auxvae.test_devices import moved, on_device
 from tests.auxvae.test_train import bytes_of, killed_and_whole
 from tests.conftest import TINY, refusal, study_of
@@ -105,8 +107,7 @@ def test_killed_and_resumed_it_ends_in_the_same_bytes(method, tiny_store, tmp_pa
 @EVERY
 def test_gradients_reach_every_parameter_but_the_average(method):
     model = model_of(run_of(method))
-    for parameter in model.network.parameters():  # layers that start at 0 hide those before them
-        torch.nn.init.normal_(parameter, std=0.1)
+    seeded(model.network)  # layers that start at 0 hide those before them
     loss = loss_of(model, 16)
     sum(loss.terms.values()).backward()
     for name, parameter in model.network.named_parameters():
@@ -242,7 +243,7 @@ def test_the_average_forgets_the_weights_that_nothing_trained():
         network.denoiser.first.weight.add_(1.0)
     for _ in range(30):
         network.follow(0.998)
-    left = float((network.denoiser.first.weight - network.average.first.weight).mean())
+    left = float((network.denoiser.first.weight - network.average.first.weight).detach().mean())
     assert left < 0.01 and not torch.equal(start, network.average.first.weight)
 
 
@@ -250,3 +251,9 @@ def test_what_contexts_refuse_is_refused_of_every_family():
     assert "contexts" in " ".join(refusal(config_of({"method": "sami", "contexts": ["nothere"]})))
     config = {**config_of({"method": "vae", "contexts": ["nothere"]}), "network": {"name": "mlp", "latents": 4}}
     assert "contexts" in " ".join(refusal(config))
+
+
+def test_the_explorer_refuses_a_sampler_in_a_sentence():
+    run = run_of()
+    with pytest.raises(Refused, match="ScoreNetwork"):
+        decoder_layers(model_of(run), any_data(run).likelihood, "runs/ID")

@@ -9,8 +9,9 @@ from simulations.check import check
 from simulations.disk_measurement import measure
 from simulations.disks import covered, draw
 from simulations.draw import simulate
-from simulations.facts import read_dataset, read_declared
+from simulations.facts import read_declared
 from simulations.spec import Scene
+from tests.simulations.painted import faults_of
 
 SCENE = Scene(kind="disks", stamp=32)
 PLAIN = {"disk_x": 0.0, "disk_y": 0.0, "disk_radius": 8.0, "foreground": 1.0, "background": 0.3}
@@ -82,9 +83,4 @@ def test_a_store_of_disks_is_drawn_and_checked(preset, tmp_path):
     ],
 )
 def test_what_no_disk_has_is_refused(written, expected):
-    faults = []
-    try:
-        read_dataset({"preset": "disks", **written}, "d", faults)
-    except Refused as refused:
-        faults = refused.faults
-    assert any(expected in str(fault) for fault in faults), [str(each) for each in faults]
+    assert any(expected in sentence for sentence in faults_of("disks", written))
