@@ -197,6 +197,10 @@ def extract(
     epochs: Annotated[int, typer.Option(min=1)] = 20,
     weight: Annotated[float, typer.Option(min=0, help="Of the divergence of latents; from 1 on they collapse.")] = 0.2,
     seeds: Annotated[int, typer.Option(min=1, help="How many encoders.")] = 3,
+    versions: Annotated[
+        int,
+        typer.Option(min=0, max=64, help="Noisy versions of each image, kept with the denoiser's errors; 0: new ones."),
+    ] = 4,
     likelihood: Annotated[str, typer.Option(help="Of the images; else that of the run, or of the noise.")] = "",
     sigma: Annotated[Optional[float], typer.Option(help="Of the gaussian likelihood.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Runs at a time on a CPU.")] = 1,
@@ -207,7 +211,7 @@ def extract(
     from auxvae.analysis.extract import Wanted, write_extraction
     from auxvae.config.reading import study_of
 
-    wanted = Wanted(latents, width, epochs, weight, seeds, likelihood, sigma)
+    wanted = Wanted(latents, width, epochs, weight, seeds, versions, likelihood, sigma)
     spec = write_extraction(denoiser, store, results, wanted)
     for fleet in study_of(spec).fleets:
         train(spec, store, results, fleet.id, workers, log_to)

@@ -27,13 +27,17 @@ STUDY = "study.yaml"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked of the encoder; likelihood and sigma: the scale of the images, of a run its own if left out."""
+    """What is asked of the encoder; likelihood and sigma: the scale of the images, of a run its own if left out.
+
+    versions: of each training image (auxvae.losses.bank).
+    """
 
     latents: int
     width: int
     epochs: int
     weight: float
     seeds: int
+    versions: int
     likelihood: str
     sigma: float | None
 
@@ -53,7 +57,7 @@ def write_extraction(denoiser: Path, store: Path, results: Path, wanted: Wanted)
         "method": "sami",
         "weights": {"kl_floored": wanted.weight},
         "seeds": [*range(wanted.seeds)],
-        "diffusion": {**levels, "guided_until": min(-1.0, facts.high)},
+        "diffusion": {**levels, "guided_until": min(-1.0, facts.high), "versions": wanted.versions},
         **{key: value for key, value in scale.items() if value is not None},
     }
     config = {

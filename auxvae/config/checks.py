@@ -181,6 +181,9 @@ def _fit(
     if training.augment and not dataset.get("symmetries"):
         text, place = f"{name} declares no symmetries", _place(written, where, "training", "augment")
         yield Fault(place, True, text, "take it away")
+    if training.augment and group.diffusion.versions:
+        text = "versions of an image that is turned in each epoch are not those of that image"
+        yield Fault(f"{where}.diffusion.versions", group.diffusion.versions, text, "take it away, or do not augment")
     if training.augment and config.auxiliaries:
         text = f"no symmetry says what it does to {listed(config.auxiliaries)}"
         yield Fault(_place(written, where, "training", "augment"), True, text, "take it away")

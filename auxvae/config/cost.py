@@ -50,10 +50,14 @@ def cores(runs: int, device: str = "cpu") -> int:
 
 def training_memory(runs: Sequence[Run], processes: int, attempt: int = 1) -> int:
     """MB of a job that trains runs in so many processes; runs that read shard by shard hold few images."""
-    held = max(
-        0.0 if run.training.order == "shards" else HELD * _images(run.dataset, run.dataset.train) for run in runs
-    )
-    return _memory(processes, held, attempt)
+    return _memory(processes, max(map(_held, runs)), attempt)
+
+
+def _held(run: Run) -> float:
+    """MB of the images that a training holds, and of the versions of them that it keeps (auxvae.losses.bank)."""
+    times = 0 if run.training.order == "shards" else HELD
+    versions = run.settings.diffusion.versions if run.composition.family == "score" else 0
+    return (times + versions) * _images(run.dataset, run.dataset.train)
 
 
 def evaluation_memory(source: Source, test: int, processes: int, attempt: int = 1) -> int:

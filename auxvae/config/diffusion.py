@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic.dataclasses import dataclass
 
 from foundation.faults import Fault
-from foundation.fields import SECTION, Count, Flag, NonNegative, Number, Range, Section, Text
+from foundation.fields import SECTION, Count, Flag, NonNegative, Number, Range, Section, Text, Whole
 
 LEAST_SPAN = 1.0  # of levels
 AVERAGE = 0.998
@@ -42,6 +42,10 @@ class Diffusion(Section):
 
     start: Annotated[Number, Range(0, 1)] = 0.5
     """of `first`: share of the training after which the encoder is trained and the denoiser is not"""
+
+    versions: Annotated[Whole, Range(0, 64)] = 0
+    """of a denoiser that is not trained: so many noisy versions of each training image, whose errors are computed once
+    and kept, at 4 bytes a pixel and version; 0: new noise in every epoch"""
 
     denoiser: Text | None = None
     """folder of a denoiser that was trained before, [how](sami.md#a-denoiser-from-elsewhere): it is neither trained nor
@@ -90,6 +94,9 @@ class Diffusion(Section):
             yield Fault(".start", self.start, text, "write learning: first, or take it away")
         if self.learning == "first" and not 0 < self.start < 1:
             yield Fault(".start", self.start, "denoiser and encoder both learn for a while", "write a share between")
+        if self.versions and not self.denoiser and self.learning != "first":
+            text = "errors are kept of a denoiser that is not trained"
+            yield Fault(".versions", self.versions, text, "write learning: first, name a denoiser, or take it away")
         if self.denoiser == "":
             yield Fault(".denoiser", self.denoiser, "it is the name of a folder", "name one, or take it away")
         if self.denoiser and self.average != AVERAGE:

@@ -6,6 +6,8 @@ r"""The score-based autoencoder: an encoder that guides a denoiser, and no decod
 One encoder sees images with and without noise. Terms: auxvae.losses.denoising. The prior may depend on auxiliary
 variables, as in Aux-VAE, so that u guides some latents and the others are free (method `aux_sami`).
 
+A denoiser that rests, for it was trained before or first, is read from a bank on request (auxvae.losses.bank).
+
 Deviations. learning `apart`, the default: the denoiser learns from its own term alone; trained by the guided one too,
 it conspires with the encoder, and the guidance that it alone understands is worth little to another denoiser. Levels of
 a batch are stratified: one in each of B equal spans of time. Images are decoded by a sampler from the same noise each.
@@ -19,8 +21,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from auxvae.config.run import Run
 from auxvae.data.loader import Batch
 from auxvae.data.randomness import generator
+from auxvae.losses.bank import Bank, Noisy
 from auxvae.losses.inputs import Denoised
 from auxvae.losses.latent_model import Forward, LatentModel
 from auxvae.models.guidance import guided_error, noise_ratio
@@ -28,6 +32,7 @@ from auxvae.models.model import Codes, Posterior, TrainingData
 from auxvae.models.schedules import alpha
 from auxvae.models.score_network import ScoreNetwork, build
 
+TRAINING = "latents"  # the purpose of the draws of training steps (auxvae.training.loop)
 Images = Float[Tensor, "B C H W"]
 
 
@@ -43,6 +48,7 @@ class ScoreDraws(NamedTuple):
     pairs: Int[Tensor, "*S 2 P"]
     time: Float[Tensor, "*S B"]
     seed: Int[Tensor, "*S"]
+    epoch: Int[Tensor, "*S"]  # -1 outside the training
 
 
 def noise_of(seed: Int[Tensor, ""], images: Images) -> Images:
@@ -56,6 +62,14 @@ class ScoreModel(LatentModel):
     network: ScoreNetwork
     varying = ()
 
+    def __init__(self, run: Run, data: TrainingData, device: torch.device) -> None:
+        """As of every family, and an empty bank."""
+        super().__init__(run, data, device)
+        source, versions = run.dataset, run.settings.diffusion.versions
+        shape = (source.channels, source.stamp, source.stamp)
+        self.bank = Bank(versions, source.train, shape, run.seed) if versions else None
+        self.rests = False
+
     def _network(self, data: TrainingData) -> ScoreNetwork:
         return build(self.run, data.scaling.mean, data.scaling.std)
 
@@ -65,26 +79,46 @@ class ScoreModel(LatentModel):
         within = torch.rand(steps, rows, generator=source)
         time = (torch.rand(steps, rows, generator=source).argsort(1) + within) / rows
         seeds = torch.randint(2**62, (steps,), generator=source)
-        return ScoreDraws(*super().draw(seed, purpose, index, steps, rows), time, seeds)
+        epoch = torch.full((steps,), index if purpose == TRAINING else -1)
+        return ScoreDraws(*super().draw(seed, purpose, index, steps, rows), time, seeds, epoch)
 
     def _forward(self, batch: Batch, aux: Codes, draws: ScoreDraws, progress: Float[Tensor, ""]) -> Forward:
         """Posterior of the clean images, and the losses of the denoiser at one level each."""
         images = self.network.standard(batch.images)
         mean, variance = self.network.posterior(images)
         posterior = Posterior(mean, variance.log(), mean + variance.sqrt() * draws.noise)
-        eps = noise_of(draws.seed, images)
-        return Forward(posterior, batch.images, self._denoised(images, posterior.sample, eps, draws.time))
+        self.rests = self._rests(progress)
+        noisy = self._noisy(images, batch.rows, draws)
+        return Forward(posterior, batch.images, self._denoised(images, posterior.sample, noisy))
 
-    def _denoised(self, images: Images, z: Codes, eps: Images, time: Float[Tensor, " B"]) -> Denoised:
-        """Losses of the denoiser, or of its average where the run is not in training, with and without guidance."""
-        network, diffusion = self.network, self.run.settings.diffusion
-        level = network.schedule.level(time)
-        y = images + noise_ratio(level) * eps
-        denoiser = network.denoiser if network.training else network.smoothed
-        error = eps - denoiser(alpha(level)[:, None, None, None] * y, level)
+    def _rests(self, progress: Float[Tensor, ""]) -> bool:
+        """Whether the denoiser is trained no further."""
+        diffusion = self.run.settings.diffusion
+        return bool(diffusion.denoiser) or (diffusion.learning == "first" and float(progress) >= diffusion.start)
+
+    def _noisy(self, images: Images, rows: Int[Tensor, " B"], draws: ScoreDraws) -> Noisy:
+        """Noise for a batch and the denoiser's error: of the bank, where the denoiser rests and there is one."""
+        if self.bank is not None and self.rests and self.network.training and draws.epoch >= 0:
+            return self.bank.read(int(draws.epoch), rows, lambda eps, time: self._error(images, eps, time))
+        eps = noise_of(draws.seed, images)
+        return Noisy(draws.time, eps, self._error(images, eps, draws.time))
+
+    def _error(self, images: Images, eps: Images, time: Float[Tensor, " B"]) -> Images:
+        """The error eps - eps_theta, by the average of the denoiser where that is not being trained."""
+        network, level = self.network, self.network.schedule.level(time)
+        x = alpha(level)[:, None, None, None] * (images + noise_ratio(level) * eps)
+        trained = network.training and not self.rests
+        with torch.set_grad_enabled(trained and torch.is_grad_enabled()):
+            noise: Images = (network.denoiser if trained else network.smoothed)(x, level)
+            return eps - noise
+
+    def _denoised(self, images: Images, z: Codes, noisy: Noisy) -> Denoised:
+        """Losses of the denoiser with and without guidance."""
+        diffusion, level, error = self.run.settings.diffusion, self.network.schedule.level(noisy.time), noisy.error
+        y = images + noise_ratio(level) * noisy.eps
         from_denoiser = error if diffusion.learning == "joint" else error.detach()
         latents = z.detach() if diffusion.detached else z
-        guided = guided_error(network.inference, latents, y, level, from_denoiser, diffusion.gradient == "second")
+        guided = guided_error(self.network.inference, latents, y, level, from_denoiser, diffusion.gradient == "second")
         plain = from_denoiser.square().flatten(1).sum(1)
         weight = self.weight(level)
         return Denoised(
@@ -113,9 +147,10 @@ class ScoreModel(LatentModel):
         return self.network.decode(z, source)
 
     def after_step(self, batch: Batch, codes: Posterior) -> None:
-        """Move the average of the denoiser's weights."""
+        """Move the average of the denoiser's weights, unless it rests."""
         super().after_step(batch, codes)
-        self.network.follow(self.run.settings.diffusion.average)
+        if not self.rests:
+            self.network.follow(self.run.settings.diffusion.average)
 
     def resting(self) -> list[tuple[list[nn.Parameter], tuple[float, float]]]:
         """Where the denoiser learns first, the encoder until the start, and the denoiser from there."""

@@ -39,7 +39,7 @@ def test_an_encoder_is_extracted_from_a_run_by_one_command(tiny_store, tmp_path)
 
 
 def test_the_study_of_a_folder_is_like_any_other(tiny_store, tmp_path):
-    wanted = Wanted(latents=4, width=8, epochs=2, weight=0.3, seeds=2, likelihood="poisson", sigma=None)
+    wanted = Wanted(latents=4, width=8, epochs=2, weight=0.3, seeds=2, versions=2, likelihood="poisson", sigma=None)
     spec = write_extraction(folder_of(tmp_path / "denoiser"), tiny_store, tmp_path / "out", wanted)
     study = study_from(spec)
     assert [run.seed for run in study.runs] == [0, 1] and {run.settings.likelihood for run in study.runs} == {"poisson"}

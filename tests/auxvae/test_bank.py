@@ -1,0 +1,94 @@
+"""The bank: versions come again with their epochs, whatever was read before; a kill changes no byte of a run."""
+
+import pytest
+import torch
+
+from auxvae.config.cost import training_memory
+from auxvae.losses.bank import Bank
+from auxvae.models.model import draws_at
+from tests.auxvae.models import any_batch, model_of, seeded
+from tests.auxvae.test_score_runs import config_of, group, run_of
+from tests.auxvae.test_train import killed_and_whole
+from tests.conftest import refusal, study_of
+
+VERSIONS, SHAPE, ROWS = 3, (1, 4, 4), torch.tensor([40, 7, 12])
+FIRST = {"learning": "first", "start": 0.4, "versions": 2}
+
+
+def filled(epochs, rows=ROWS):
+    """A bank that was asked for these rows in these epochs, and the last answer."""
+    bank = Bank(VERSIONS, 50, SHAPE, 5)
+    for epoch in epochs:
+        answer = bank.read(epoch, rows, lambda eps, time: eps * time[:, None, None, None])
+    return bank, answer
+
+
+def test_versions_come_again_whatever_was_read_before():
+    _, once = filled([2])
+    for epochs in ([0, 1, 2], [5], [2, 3, 4, 5]):
+        for one, other in zip(once, filled(epochs)[1], strict=True):
+            assert one.equal(other)
+    _, turned = filled([2], ROWS.flip(0))
+    assert all(one.equal(other.flip(0)) for one, other in zip(once, turned, strict=True))
+    assert not once.eps.equal(filled([1])[1].eps)
+
+
+def test_a_version_is_computed_once():
+    bank, _ = filled(range(VERSIONS))
+    bank.read(VERSIONS, ROWS, lambda eps, time: pytest.fail("computed again"))
+
+
+def test_the_levels_of_a_row_lie_at_equal_times():
+    times = torch.stack([filled([k])[1].time for k in range(VERSIONS)]).sort(0).values
+    torch.testing.assert_close(times.diff(dim=0), torch.full((VERSIONS - 1, 3), 1 / VERSIONS), atol=1e-6, rtol=0)
+    many = Bank(1, 2000, (1, 1, 1), 0).read(0, torch.arange(2000), lambda eps, time: eps)
+    assert many.time.mean() == pytest.approx(0.5, abs=0.02) and many.eps.std() == pytest.approx(1, abs=0.05)
+
+
+def test_the_loss_is_that_of_the_same_noise_without_a_bank():
+    model = model_of(run_of(diffusion=FIRST))
+    seeded(model.network)
+    batch, progress = any_batch(model.run, 16), torch.tensor(0.9)
+    draws = draws_at(model.draw(0, "latents", 3, 1, 16), 0)
+    of_bank = model.loss(batch, draws, progress).terms
+    kept = model.bank.read(3, batch.rows, lambda eps, time: pytest.fail("computed again"))
+    model.bank = None
+    from_noise = model._noisy
+    model._noisy = lambda images, rows, _: kept._replace(error=model._error(images, kept.eps, kept.time))
+    for name, value in model.loss(batch, draws, progress).terms.items():
+        torch.testing.assert_close(of_bank[name], value, rtol=2e-3, atol=0)
+    model._noisy = from_noise
+    assert not model.loss(batch, draws, progress).terms["guided"].equal(of_bank["guided"])
+
+
+def test_killed_and_resumed_it_ends_in_the_same_bytes(tiny_store, tmp_path):
+    killed, whole = killed_and_whole([run_of(diffusion=FIRST)], tiny_store, tmp_path)
+    assert killed == whole
+
+
+def test_the_average_rests_with_the_denoiser():
+    model = model_of(run_of(diffusion=FIRST))
+    batch, draws = any_batch(model.run, 16), draws_at(model.draw(0, "latents", 0, 1, 16), 0)
+    for progress, moves in ((0.1, True), (0.9, False)):
+        codes = model.loss(batch, draws, torch.tensor(progress)).codes
+        before = model.network.followed.clone()
+        model.after_step(batch, codes)
+        assert bool(model.network.followed > before) is moves
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"diffusion": {"versions": 2}}, "errors are kept of a denoiser that is not trained"),
+        ({"diffusion": FIRST, "training": {"augment": True}}, "versions of an image that is turned"),
+    ],
+)
+def test_versions_that_cannot_be_kept_are_refused(settings, expected):
+    assert expected in " ".join(refusal(config_of(group("sami", **settings))))
+
+
+def test_the_memory_of_a_job_counts_versions():
+    runs = [study_of(config_of(group("sami", diffusion=each)))[1].runs[0] for each in (FIRST, FIRST | {"versions": 60})]
+    few, many = (training_memory([run], 1) for run in runs)
+    source = runs[0].dataset
+    assert many - few == pytest.approx(58 * 4e-6 * source.train * source.stamp**2, abs=1)
