@@ -20,13 +20,17 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from auxvae.analysis.model import TrainedModel
+from auxvae.analysis.score_bound import score_bound
 from auxvae.metrics.score import Score
 
 PARTS = ("reconstruction", "kl")
 
 
 def bound_scores(model: TrainedModel) -> dict[str, Score]:
-    """The bound over the rows of a model; empty for a method without both terms."""
+    """The bound over the rows of a model; empty for a method without both terms that is not score-based."""
+    if model.run.composition.family == "score":
+        score = score_bound(model)
+        return {} if score is None else {"bound": score}
     if not {*PARTS} <= {*model.run.terms}:
         return {}
     rows = np.arange(len(model.rows.images))

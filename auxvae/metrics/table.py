@@ -124,7 +124,7 @@ METRICS: dict[str, Metric] = {
     "bound": Metric(
         {"bound": IN_IMAGES}, "posterior", "posterior", "Kingma & Welling, arXiv:1312.6114",
         "the negative evidence lower bound, reconstruction + KL from the model's own prior, whatever their weights; "
-        "methods with the term `kl`",
+        "methods with the term `kl`, and score-based ones on images with noise, by diffusion (arXiv:2107.00630)",
     ),
     "bits_per_pixel": Metric(
         {
