@@ -119,6 +119,24 @@ def render(
 
 
 @app.command()
+def films(
+    store: Annotated[Path, typer.Argument(help="A simulated, sealed store.")],
+    out: Annotated[Path, typer.Argument(help="The npz to write: image (film, frame, y, x), path, and the factors.")],
+    line: Annotated[str, typer.Option(help="Factors that move on a straight line, with commas.")] = "",
+    arc: Annotated[str, typer.Option(help="Two factors that move on half a circle, with a comma.")] = "",
+    count: Annotated[int, typer.Option(min=1, help="Films of each path.")] = 64,
+    frames: Annotated[int, typer.Option(help="Images of each film.")] = 16,
+    log_to: Log = None,
+) -> None:
+    """Draw noise-free films whose factors move, in the scene of a store."""
+    open_log(log_to)
+    from simulations.films import films as draw_films
+
+    paths = {path: names.split(",") for path, names in (("line", line), ("arc", arc)) if names}
+    draw_films(store, out, paths, count, frames)
+
+
+@app.command()
 def convert(
     source: Annotated[
         Path, typer.Argument(help="An npz, HDF5, netCDF-4, FITS or Zarr file with images and columns of factors.")

@@ -34,6 +34,7 @@ from auxvae.analysis.files import (
     SENSITIVITY,
     baselines_file,
 )
+from auxvae.analysis.films import film_scores
 from auxvae.analysis.guided_runs import guided_run
 from auxvae.analysis.interventions import InContexts, of_contexts, plain_row
 from auxvae.analysis.leakage import FITTED_ROWS
@@ -193,7 +194,7 @@ def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path
     train = TrainedModel(folder, run, store, _training_rows(path, run.dataset), model.device)
     scores = _downstream(train, model, store.holds_galaxies, analyses, folder)
     scores |= _in_contexts(store, model, folder) | concept_scores(model, analyses.bootstrap)
-    scores |= _guided(model, judge, store, results)
+    scores |= _guided(model, judge, store, results) | film_scores(model, store, results, analyses)
     evaluate(run, store, model, train, folder, analyses.bootstrap, scores)
     write_json(folder / RECORD, _record(folder, run, analyses, judge))
     log.info(f"{run.title}: {_headline(folder)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,10 +35,17 @@ class TrainedModel:
         self.likelihood: Likelihood = run_likelihood(run, store, rows, self.scaling)
         aux = store.aux("train", run.variables, self.scaling)
         context = torch.from_numpy(store.context("train"))
-        data = TrainingData(self.likelihood, self.scaling, store.columns("train"), aux, context=context)
-        self.model = make_model(run, data, device)
+        self.data = TrainingData(self.likelihood, self.scaling, store.columns("train"), aux, context=context)
+        self.model = make_model(run, self.data, device)
         self.model.network.load_state_dict(self.trained.weights)
         self.model.network.eval()
+
+    def with_initial_weights(self) -> TrainedModel:
+        """The same run before its training, beside the same rows."""
+        other = copy.copy(self)
+        other.model = make_model(self.run, self.data, self.device)
+        other.model.network.eval()
+        return other
 
     @property
     def can_decode(self) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic.dataclasses import dataclass
 
-from foundation.faults import Fault, Words
+from foundation.faults import Fault, Words, listed, suggest
 from foundation.fields import SECTION, Many, Name, Number, Range, Section, Text, Whole
 
 
@@ -77,6 +77,54 @@ class Downstream(Section):
             yield Fault(f"{where}.labels", number, text, "lower it, or give more training rows")
 
 
+FEWEST_TESTED = 2  # rows, so that images are compared
+FEWEST_FRAMES = 3  # a turn is made of two steps
+
+
+@dataclass(frozen=True, config=SECTION)
+class Films(Section):
+    """Noise-free films whose factors move: do their codes lie on a line? ([how](sami.md#films))"""
+
+    line: Many[Text] = ()
+    """factors that move on a straight line, each from one value to another"""
+
+    arc: Many[Text] = ()
+    """two factors that move on half a circle"""
+
+    count: Annotated[Whole, Range(2, 10_000)] = 64
+    """films of each path"""
+
+    frames: Annotated[Whole, Range(1, 1000)] = 16
+    """images of each film"""
+
+    @property
+    def paths(self) -> dict[str, tuple[str, ...]]:
+        """The factors that move, by path."""
+        both = {"line": self.line, "arc": self.arc}
+        return {path: along for path, along in both.items() if along}
+
+    def faults(self) -> Iterator[Fault]:
+        """Films that cannot turn, that do not move, and an arc of other than two factors."""
+        if self.frames < FEWEST_FRAMES:
+            text = f"a film turns between two steps, and has {FEWEST_FRAMES} frames or more"
+            yield Fault(".frames", self.frames, text, "raise it")
+        if not self.paths:
+            yield Fault("", Words("neither line nor arc"), "a film has a path", "name the factors that move")
+        if self.arc and len({*self.arc}) != 2:
+            yield Fault(".arc", Words(listed(self.arc)), "an arc is that of two factors", "name two")
+
+    def unknown(self, where: str, name: str, factors: Sequence[str], is_simulated: bool) -> Iterator[Fault]:
+        """Factors that a data set has not, and data sets that exist already."""
+        if not is_simulated:
+            text = "films are drawn in the scene of a simulated data set"
+            yield Fault(where, Words(f"the data set {name}, a store"), text, "take films away")
+            return
+        for path, along in self.paths.items():
+            for factor in (each for each in along if each not in factors):
+                text = f"the factors of {name} are {listed(factors)}"
+                yield Fault(f"{where}.{path}", factor, text, suggest(factor, factors, "name some of these"))
+
+
 @dataclass(frozen=True, config=SECTION)
 class Analyses(Section):
     """What is computed from every trained run, beside its scores."""
@@ -95,6 +143,9 @@ class Analyses(Section):
     """how few labelled codes tell each factor, beside raw pixels and a supervised network, and how biased is the shear
     ([how to read it](downstream.md)); `{}` for the defaults, `null`: not computed"""
 
+    films: Films | None = None
+    """films of every data set: how straight are their codes, beside those of pixels and of an untrained encoder?"""
+
     bootstrap: Annotated[Whole, Range(20, 100_000)] = 200
     """resamples behind the intervals of the metrics"""
 
@@ -102,3 +153,14 @@ class Analyses(Section):
     def labelled(self) -> int:
         """Labelled rows of the downstream analysis of a run; 0 without one."""
         return self.downstream.rows if self.downstream else 0
+
+    def unfit(self, dataset: Mapping[str, Any]) -> Iterator[Fault]:
+        """What cannot be computed of a data set, given by its facts."""
+        name, test = dataset["name"], dataset["test"]
+        if test >= FEWEST_TESTED and (images := self.sensitivity.rows(test)) > test:
+            text = f"{name} has {test} test rows"
+            yield Fault("analyses.sensitivity.images", images, text, "lower it or give more test rows")
+        if self.downstream is not None:
+            yield from self.downstream.too_many("analyses.downstream", name, dataset["train"])
+        if self.films is not None:
+            yield from self.films.unknown("analyses.films", name, dataset["factors"], dataset["store"] is None)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from auxvae.config.analyses import FEWEST_TESTED
 from auxvae.config.auxiliaries import auxiliary_faults, candidate_faults
 from auxvae.config.choices import choice_faults
 from auxvae.config.contexts import context_faults, rows_of_a_batch
@@ -219,14 +220,10 @@ def _rows_suffice(config: Config, dataset: Mapping[str, Any]) -> Iterator[Fault]
     if validation < 2:
         text = "losses and choices compare images, two at least"
         yield Fault(f"datasets.{name}", Words(f"{validation} validation rows"), text, "give more validation rows")
-    if dataset["test"] < 2:
+    if dataset["test"] < FEWEST_TESTED:
         text = "scores and sensitivities compare images, two at least"
         yield Fault(f"datasets.{name}", Words(f"{dataset['test']} test rows"), text, "give more test rows")
-    elif (images := config.analyses.sensitivity.rows(dataset["test"])) > dataset["test"]:
-        text = f"{name} has {dataset['test']} test rows"
-        yield Fault("analyses.sensitivity.images", images, text, "lower it or give more test rows")
-    if config.analyses.downstream is not None:
-        yield from config.analyses.downstream.too_many("analyses.downstream", name, dataset["train"])
+    yield from config.analyses.unfit(dataset)
 
 
 def _images_fit(network: Network, components: str, dataset: Mapping[str, Any]) -> Iterator[Fault]:

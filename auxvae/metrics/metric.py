@@ -28,6 +28,7 @@ Needs = Literal[
     "labels",
     "contexts",
     "denoisers",
+    "drawn films",
 ]
 NEEDS: dict[Needs, str] = {
     "codes": "codes",
@@ -43,11 +44,12 @@ NEEDS: dict[Needs, str] = {
     "images": "images and their reconstructions",
     "labels": "codes of training and test rows, and `analyses.downstream`",
     "contexts": "images of a model and of a data set with contexts",
+    "drawn films": "films of a simulated data set, and `analyses.films`",
     "denoisers": "a score-based autoencoder, and the denoiser of another seed on the same data",
 }
 ReportTable = Literal[
     "alignment", "leakage", "swap", "calibration", "factors", "images", "suite", "aggregate", "downstream", "shear",
-    "interventions", "guidance",
+    "interventions", "guidance", "films",
 ]  # fmt: skip
 NOISE = "noise"  # chance of a score: what the control of noise has on the same rows
 UNIT, POSITIVE = (0.0, 1.0), (0.0, math.inf)  # ranges

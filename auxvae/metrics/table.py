@@ -46,6 +46,14 @@ def _floored(names: Iterable[str], unshown: tuple[str, ...] = (), compared: str 
     return columns
 
 
+def _straightness(path: str) -> dict[str, Column]:
+    """The straightness of films of one path, and what it is read beside."""
+    name = f"straightness_{path}"
+    first = Column("1", "films", f"{name}_factors", chance=f"{name}_untrained", compared=True, range=(-1.0, 1.0))
+    beside = {f"{name}_{each}": Column("", "films", range=(-1.0, 1.0)) for each in ("pixels", "untrained", "factors")}
+    return {name: first, **beside}
+
+
 METRICS: dict[str, Metric] = {
     "lds": Metric(
         {"lds": LDS},
@@ -288,6 +296,11 @@ METRICS: dict[str, Metric] = {
             "curvature": Column("0", chance="120", range=POSITIVE),
         }, "means", "films", "Henaff et al., Nat. Neurosci. 2019",
         "do the codes of a film lie on a straight line?", measure=MEASURES + "straightness_of_films",
+    ),
+    "films": Metric(
+        {**_straightness("line"), **_straightness("arc")}, "means", "drawn films", "Henaff et al., Nat. Neurosci. 2019",
+        "do the codes of films lie on a straight line, whose factors move on a line or an arc? Beside it that of the "
+        "pixels, of the same encoder before its training, and of the factors themselves", "inactive latents, left out",
     ),
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ workflow/rules/report.smk. A section is left out where none of its tables has a 
 from __future__ import annotations
 
 from auxvae.report.context_section import INTERVENTIONS
+from auxvae.report.films_section import FILMS
 from auxvae.report.guidance_section import GUIDANCE
 from auxvae.report.section import Picture, Section, Table
 
@@ -179,6 +180,7 @@ SECTIONS = (
     ),
     INTERVENTIONS,
     GUIDANCE,
+    FILMS,
     Section(
         "methods",
         "Methods side by side",

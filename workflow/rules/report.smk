@@ -31,6 +31,7 @@ TABLES = (
     "shear",
     "interventions",
     "guidance",
+    "films",
     "differences",
 ) + (("selection",) if SELECTION else ())
 if STUDY.config.analyses.candidates:

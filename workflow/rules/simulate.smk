@@ -62,3 +62,27 @@ rule simulate:
         "simulate {wildcards.dataset} with {threads} processes"
     shell:
         "python -m simulations draw {params.spec:q} {params.store:q} --workers {threads} --log {log:q}"
+
+
+rule films:
+    input:
+        f"{RESULTS}/data/{{dataset}}.zarr/seal.json",
+    output:
+        f"{RESULTS}/data/{{dataset}}-films.npz",
+    log:
+        f"{RESULTS}/logs/films-{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/films-{{dataset}}.tsv"
+    conda:
+        "../../envs/simulate.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=lambda w, attempt: 20 * attempt,
+    params:
+        store=f"{RESULTS}/data/{{dataset}}.zarr",
+        options=films_options(),
+        code=code_hash("simulations.films"),
+    message:
+        "draw films of {wildcards.dataset}"
+    shell:
+        "python -m simulations films {params.store:q} {output:q} {params.options} --log {log:q}"

@@ -126,6 +126,20 @@ def seal_of(dataset):
     return f"{store_of(dataset)}/seal.json"
 
 
+def films_of(dataset):
+    """The films of a data set, where the study asks for some."""
+    return f"{RESULTS}/data/{dataset}-films.npz" if STUDY.config.analyses.films else []
+
+
+def films_options():
+    """What the films are of, as the program takes it."""
+    wanted = STUDY.config.analyses.films
+    if wanted is None:
+        return ""
+    paths = " ".join(f"--{path} {','.join(of)}" for path, of in wanted.paths.items())
+    return f"{paths} --count {wanted.count} --frames {wanted.frames}"
+
+
 def simulated_spec(wildcards):
     """A data set as the program takes it."""
     return canonical(to_json(DECLARED.simulated[wildcards.dataset]))

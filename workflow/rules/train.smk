@@ -107,6 +107,7 @@ rule evaluate:
     input:
         seal=lambda w: seal_of(source_of(w).name),
         fleet=f"{RESULTS}/fleets/{{fleet}}.json",
+        films=lambda w: films_of(source_of(w).name),
         selection=lambda w: SELECTION if w.fleet in {*CANDIDATES, *FRESH} else [],
     output:
         f"{RESULTS}/fleets/{{fleet}}-scores.json",

@@ -1,0 +1,104 @@
+"""Films of a run's data set: whether the codes of successive images lie on a line (auxvae.metrics.trajectories).
+
+    straightness_PATH               of posterior means, active latents alone, standardised over the films
+    straightness_PATH_pixels        of the images on the scale of the likelihood: what there was to straighten
+    straightness_PATH_untrained     of the same encoder with its initial weights: what any such network does
+    straightness_PATH_factors       of the factors that move: what a perfect code has
+
+Intervals are over films. Latents that say nothing of an image are left out: standardised, they turn at random. The
+simulations draw the films (simulations.films), into a file beside the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from numpy.typing import NDArray
+
+from auxvae.analysis.model import TrainedModel
+from auxvae.config.analyses import Analyses
+from auxvae.config.run import Run
+from auxvae.data.store import Rows, Store
+from auxvae.metrics.posterior import ACTIVE
+from auxvae.metrics.score import Score
+from auxvae.metrics.trajectories import straightness
+from foundation.faults import Fault, Refused, Words
+
+PATHS = ("line", "arc")
+
+
+def films_of(store: Path) -> Path:
+    """The file of films of a store."""
+    return store.with_name(f"{store.stem}-films.npz")
+
+
+def film_scores(model: TrainedModel, store: Store, results: Path, analyses: Analyses) -> dict[str, Score]:
+    """Straightness of every path that the study asks for, with its companions; nothing without films."""
+    if analyses.films is None:
+        return {}
+    with np.load(_there(films_of(store.path)), allow_pickle=False) as file:
+        films = {name: file[name] for name in file.files}
+    frames = films["image"].shape[1]
+    pictured = TrainedModel(
+        results / "runs" / model.run.id, model.run, store, _rows(films, store, model.run), model.device
+    )
+    pixels = np.asarray(pictured.likelihood.to_scale(pictured.rows.images.clone()).flatten(1).numpy(), dtype=np.float64)
+    trained = pictured.encode()[0][:, _active(*model.encode())]
+    untrained = pictured.with_initial_weights().encode()[0]
+    scores: dict[str, Score] = {}
+    for path, along in analyses.films.paths.items():
+        factors = np.stack([films[name].reshape(-1) for name in along], 1)
+        codes: dict[str, NDArray[np.floating]] = {
+            "": trained,
+            "_pixels": pixels,
+            "_untrained": untrained,
+            "_factors": factors,
+        }
+        scores |= _scores(path, codes, films["path"] == path, frames)
+    return scores
+
+
+def _there(path: Path) -> Path:
+    if not path.is_file():
+        text = "the study asks for films, and `python -m simulations films` draws them"
+        raise Refused(Fault(str(path), Words("no file"), text, "draw them, or take analyses.films away"))
+    return path
+
+
+def _scores(
+    path: str, codes: Mapping[str, NDArray[np.floating]], films: NDArray[np.bool_], frames: int
+) -> dict[str, Score]:
+    """Of the films of one path, from codes of all images; none of codes without a latent."""
+    some = {name: each for name, each in codes.items() if each.shape[1]}
+    return {
+        f"straightness_{path}{name}": straightness(each.reshape(len(films), frames, -1)[films].astype(np.float64))
+        for name, each in some.items()
+    }
+
+
+def _active(mean: Float[ndarray, "N D"], log_variance: Float[ndarray, "N D"]) -> Sequence[int]:
+    """The latents that tell an image from others by more than ACTIVE nats, were they normal."""
+    nats = 0.5 * np.log1p(mean.var(0, dtype=np.float64) / np.exp(log_variance.astype(np.float64)).mean(0).clip(1e-30))
+    return np.flatnonzero(nats > ACTIVE).tolist()
+
+
+def _rows(films: Mapping[str, NDArray[Any]], store: Store, run: Run) -> Rows:
+    """The frames of all films as rows of a store."""
+    images = films["image"].reshape(-1, *store.image_shape)
+    noise = store.noise_std("train")
+    numbers = np.arange(len(images))
+    return Rows(
+        numbers=numbers,
+        images=torch.from_numpy(images),
+        factors={name: films[name].reshape(-1) for name in run.dataset.factors},
+        truth=None,
+        noise_std=None if noise is None else noise.mean().expand(len(images)).clone(),
+        context=np.zeros(len(images), dtype=np.intp),
+        source=run.dataset,
+    )

@@ -1,0 +1,98 @@
+"""The straightness of films: what is measured of a run, beside what, and which configs ask for it in vain."""
+
+import copy
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from auxvae.analysis.films import film_scores, films_of
+from auxvae.analysis.model import TrainedModel
+from auxvae.config.analyses import Analyses, Films
+from auxvae.data.store import Store
+from auxvae.training import fleet
+from foundation.faults import Refused
+from simulations.films import films
+from tests.auxvae.models import CPU
+from tests.conftest import TINY, refusal, study_of
+
+WANTED = Films(line=("g1",), arc=("g1", "g2"), count=6, frames=9)
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_store, tmp_path_factory):
+    """A run beside the test rows of its own copy of the store, with films; the folder of results."""
+    results = tmp_path_factory.mktemp("results")
+    store = results / "galaxies.zarr"
+    shutil.copytree(tiny_store, store)
+    config = {**copy.deepcopy(TINY), "runs": [{"method": "vae"}]}
+    run = study_of(config)[1].runs[0]
+    fleet.train(fleet_of(config), store, results, CPU, workers=1)
+    films(store, films_of(store), WANTED.paths, WANTED.count, WANTED.frames)
+    opened = Store(store, run.dataset)
+    return TrainedModel(results / "runs" / run.id, run, opened, opened.read("test"), CPU), opened, results
+
+
+def fleet_of(config):
+    return study_of(config)[1].fleets[0]
+
+
+def scores(trained, wanted=WANTED):
+    model, store, results = trained
+    return film_scores(model, store, results, Analyses(films=wanted))
+
+
+def test_factors_on_a_line_are_straight_and_on_half_a_circle_turn_evenly(trained):
+    measured = scores(trained)
+    assert measured["straightness_line_factors"].value == pytest.approx(1)
+    assert measured["straightness_arc_factors"].value == pytest.approx(np.cos(np.pi / 8), abs=0.05)
+    assert {name.rpartition("_")[2] for name in measured} == {"line", "arc", "pixels", "untrained", "factors"}
+    assert all(score.low <= score.value <= score.high for score in measured.values())
+
+
+def test_latents_that_say_nothing_do_not_count(trained):
+    model, store, results = trained
+    before = scores(trained)["straightness_line"].value
+    silent = copy.copy(model)
+    mean, log_variance = model.encode()
+    mean[:, 1:], log_variance[:, 1:] = 1e-3 * mean[:, 1:], 0.0
+    silent.encode = lambda: (mean, log_variance)
+    of_one = film_scores(silent, store, results, Analyses(films=WANTED))["straightness_line"].value
+    assert of_one != before and abs(of_one) <= 1
+
+
+def test_an_untrained_encoder_is_that_of_the_seed(trained):
+    model = trained[0]
+    initial = model.with_initial_weights()
+    assert not np.allclose(initial.encode()[0], model.encode()[0])
+    np.testing.assert_array_equal(initial.encode()[0], model.with_initial_weights().encode()[0])
+    for name, weight in model.model.network.state_dict().items():
+        torch.testing.assert_close(weight, model.trained.weights[name], rtol=0, atol=0)
+
+
+def test_without_films_there_are_none_and_a_file_that_is_not_there_is_said(trained, tmp_path):
+    assert scores(trained, None) == {}
+    model, store, results = trained
+    elsewhere = copy.copy(store)
+    elsewhere.path = tmp_path / "other.zarr"
+    with pytest.raises(Refused, match="simulations films"):
+        film_scores(model, elsewhere, results, Analyses(films=WANTED))
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ({"line": ["g1"], "frames": 1}, "3 frames or more"),
+        ({}, "neither line nor arc"),
+        ({"arc": ["g1"]}, "an arc is that of two factors"),
+        ({"line": ["g1", "radios"]}, "did you mean"),
+    ],
+)
+def test_films_that_cannot_be_are_refused_before_the_first_job(written, expected):
+    assert expected in " ".join(refusal({**copy.deepcopy(TINY), "analyses": {"films": written}}))
+
+
+def test_films_of_images_that_exist_already_are_refused(tiny_store):
+    config = {**copy.deepcopy(TINY), "datasets": {"galaxies": {"store": str(tiny_store)}}}
+    assert "a simulated data set" in " ".join(refusal({**config, "analyses": {"films": {"line": ["g1"]}}}))
