@@ -110,6 +110,12 @@ METRICS: dict[str, Metric] = {
         "R2 of the factor (accuracy of a class) by the 10 nearest codes of other rows",
         "axes; latents of different units", "auxvae.metrics.rotation:nearest_scores",
     ),
+    "linear": Metric(
+        {f"linear_{EACH_FACTOR}": Column("1", "factors", chance=NOISE, range=(-POSITIVE[1], 1.0))},
+        "means", "factors", "",
+        "R2 of the factor (accuracy of a class) by a linear map of all latents, learned from other rows",
+        f"axes; {LINE}", "auxvae.metrics.rotation:linear_scores",
+    ),
     "own_latent": Metric(
         {
             f"own_latent_{EACH_FACTOR}": Column("1", "factors", chance="own_latent_chance", range=UNIT),

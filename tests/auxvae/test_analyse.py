@@ -124,7 +124,7 @@ def test_every_score_has_its_number_of_rows(tiny, results):
         for name, score in scores.items():
             of_converged = metric_of(name) == "shapes" and name != "moments_converged"
             converged = round(32 * scores["moments_converged"]["value"])
-            fitted = 10 if name.startswith("nearest_") else FITTED.get(name, 32)
+            fitted = 10 if name.startswith(("nearest_", "linear_")) else FITTED.get(name, 32)
             assert score["n"] == (converged if of_converged else fitted), name
 
 

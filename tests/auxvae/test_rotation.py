@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from auxvae.metrics.representation import representation
-from auxvae.metrics.rotation import nearest_scores, rotated, rotated_scores
+from auxvae.metrics.rotation import linear_scores, nearest_scores, rotated, rotated_scores
 
 G = np.random.default_rng(0)
 FACTORS = G.uniform(-1, 1, (4000, 3))
+MEASURES = (rotated_scores, nearest_scores, linear_scores)
 
 
 def turned(codes, seed=1):
@@ -17,14 +18,14 @@ def turned(codes, seed=1):
 
 def scores_of(codes, factors=FACTORS, **flags):
     inputs = representation(codes, factors, **flags)
-    return {name: each for measure in (rotated_scores, nearest_scores) for name, each in measure(inputs, 50).items()}
+    return {name: each for measure in MEASURES for name, each in measure(inputs, 50).items()}
 
 
 def test_a_rotation_of_the_factors_is_undone():
     scores = scores_of(turned(FACTORS))
     for k in (1, 2, 3):
         assert scores[f"rotated_u{k}"].value > 0.99 and scores[f"nearest_u{k}"].value > 0.97
-        assert scores[f"rotated_u{k}"].low > 0.98
+        assert scores[f"rotated_u{k}"].low > 0.98 and scores[f"linear_u{k}"].value == pytest.approx(1)
     assert np.abs(np.corrcoef(turned(FACTORS).T, FACTORS.T)[:3, 3:]).max(0).min() < 0.95  # raw axes do not have it
 
 
@@ -39,7 +40,7 @@ def test_noise_is_chance():
     scores = scores_of(G.normal(size=(4000, 3)))
     for k in (1, 2, 3):
         assert scores[f"rotated_u{k}"].value < 0.06
-        assert -0.2 < scores[f"nearest_u{k}"].value < 0.02
+        assert -0.2 < scores[f"nearest_u{k}"].value < 0.02 and abs(scores[f"linear_u{k}"].value) < 0.01
 
 
 def test_gaussian_factors_have_no_rotation_of_their_own_but_neighbours():
@@ -53,6 +54,13 @@ def test_a_folded_code_is_read_by_neighbours_alone():
     folded = np.stack([np.cos(np.pi * FACTORS[:, 0]), np.sin(np.pi * FACTORS[:, 0])], 1)
     scores = scores_of(folded, FACTORS[:, :1])
     assert scores["nearest_u1"].value > 0.97 > 0.9 > scores["rotated_u1"].value
+    assert scores["linear_u1"].value == pytest.approx(6 / np.pi**2, abs=0.03)  # squared correlation of a sine's half
+
+
+def test_a_linear_map_of_a_part_of_a_factor_explains_its_share():
+    codes = FACTORS[:, :1] + G.uniform(-1, 1, (4000, 1))
+    assert scores_of(codes, FACTORS[:, :1])["linear_u1"].value == pytest.approx(0.5, abs=0.03)
+    assert linear_scores(representation(G.normal(size=(30, 20)), FACTORS[:30]), 5) == {}
 
 
 def test_codes_that_do_not_vary_have_no_components():

@@ -46,7 +46,7 @@ def test_every_score_that_is_computed_of_codes_is_in_the_table():
 
 def test_the_report_shows_the_columns_that_it_always_has():
     assert shown_in("alignment", U)[:3] == ("lds", "lds_ceiling", "lds_corrected")
-    whatever_axes = ("rotated_a", "rotated_b", "nearest_a", "nearest_b")
+    whatever_axes = ("rotated_a", "rotated_b", "nearest_a", "nearest_b", "linear_a", "linear_b")
     of_priors = ("own_latent_a", "own_latent_b", "own_latent_chance")
     assert shown_in("factors", U) == ("rho_a", "rho_b", *whatever_axes, *of_priors)
     assert shown_in("aggregate", U)[4:7] == ("prior_mmd", "prior_ks", "prior_ks_floor")
@@ -61,6 +61,8 @@ def test_the_report_shows_the_columns_that_it_always_has():
         "ssim_asinh",
         "prior_distance",
         "pair_dependence",
+        "straightness_line",
+        "straightness_arc",
     )
     assert set(contrasted()) == {
         "lds_all_corrected",
