@@ -28,6 +28,7 @@ from auxvae.analysis.leakage import leakage
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.origins import STORE_VERSIONS
 from auxvae.analysis.reconstructions import image_scores
+from auxvae.analysis.samples import sample_scores
 from auxvae.analysis.spread import PRIOR, prior_spread
 from auxvae.analysis.swap import swap
 from auxvae.analysis.validation import kl_scores
@@ -61,7 +62,7 @@ def evaluate(
     """
     mean, log_variance = model.encode()
     scores = image_scores(store, model, mean) if model.can_decode else {}
-    scores |= bound_scores(model)
+    scores |= bound_scores(model) | sample_scores(store, model)
     scores |= bits_per_pixel(model, scores) | code_scores(run, model, mean, log_variance, resamples)
     scores |= leakage(train, model, resamples) | swap(model, store.holds_galaxies) | downstream
     with atomic_write(folder / CODES) as part:

@@ -23,6 +23,7 @@ from foundation.faults import Fault, Refused
 from foundation.files import write_text
 
 STUDY = "study.yaml"
+WARM_UP = 0.5  # of the divergence: an encoder that begins beside a good denoiser collapses without (docs/sami.md)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def write_extraction(denoiser: Path, store: Path, results: Path, wanted: Wanted)
         "method": "sami",
         "weights": {"kl_floored": wanted.weight},
         "seeds": [*range(wanted.seeds)],
-        "diffusion": {**levels, "guided_until": min(-1.0, facts.high), "versions": wanted.versions},
+        "diffusion": {**levels, "guided_until": min(-1.0, facts.high), "versions": wanted.versions, "warm_up": WARM_UP},
         **{key: value for key, value in scale.items() if value is not None},
     }
     config = {

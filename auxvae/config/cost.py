@@ -20,6 +20,8 @@ BASE, PROCESS = 800, 900  # MB of the program that starts the others, and of one
 HELD = 3  # times the training images that a training holds: as read, scaled, and one more while either is made
 SCORED = 25  # times the test images that an evaluation holds: reconstructions, SSIM, moments
 EVALUATION_SECONDS = 15  # a run, on one core: its pictures, sensitivities and the suite of metrics
+USUAL_WIDTH = 32  # of the speeds of networks
+AT_REST, FROM_BANK = 0.4, 0.1  # time of a step whose denoiser is not trained, and of one that reads its errors
 LABEL_SECONDS = 1.5e-3  # of each labelled row of the downstream analysis: 2 ms of few, 0.8 of 4,096, on ten latents
 BASELINES = 4  # of the downstream analysis, once for a data set
 MINUTES = 10  # that any job may take: start of Python on a slow disk, reading, writing
@@ -28,14 +30,23 @@ MINUTES = 10  # that any job may take: start of Python on a slow disk, reading, 
 def core_hours(runs: Sequence[Run], labelled: int = 0) -> float:
     """Time of training and evaluation of these runs on one CPU core, in hours; labelled: rows of `downstream`."""
     seconds = sum(
-        _rows(run)
-        * run.training.epochs
-        * run.dataset.stamp**2
-        * run.dataset.channels
-        / BACKBONES[run.network.name].pixels_per_second
-        for run in runs
+        _rows(run) * run.training.epochs * run.dataset.stamp**2 * run.dataset.channels / _speed(run) for run in runs
     )
     return (seconds + (EVALUATION_SECONDS + LABEL_SECONDS * labelled) * len(runs)) / 3600
+
+
+def _speed(run: Run) -> float:
+    """Pixels a second of a training on one core."""
+    backbone = BACKBONES[run.network.name]
+    speed: float = backbone.pixels_per_second * (USUAL_WIDTH / run.network.width) ** backbone.growth
+    return speed / _share_of_steps(run) if backbone.family == "score" else speed
+
+
+def _share_of_steps(run: Run) -> float:
+    """The time of a score-based training as a share of one whose denoiser learns throughout."""
+    diffusion = run.settings.diffusion
+    rests = 1.0 if diffusion.denoiser else 1 - diffusion.start if diffusion.learning == "first" else 0.0
+    return 1 - rests + rests * (FROM_BANK if diffusion.versions else AT_REST)
 
 
 def _rows(run: Run) -> int:

@@ -70,7 +70,8 @@ class Diffusion(Section):
     """nats of each latent below which its divergence is not penalised further"""
 
     warm_up: Annotated[Number, Range(0, 1)] = 0.0
-    """share of the training over which the weight of the divergence rises from 0"""
+    """share of the training over which the weight of the divergence rises from 0, from where the encoder learns:
+    without, latents may collapse before they say anything"""
 
     sampler: Literal["ddim", "ancestral"] = "ddim"
     """`ddim` (arXiv:2010.02502) adds no noise; `ancestral` does, the same for all images that are decoded"""
@@ -97,6 +98,9 @@ class Diffusion(Section):
         if self.versions and not self.denoiser and self.learning != "first":
             text = "errors are kept of a denoiser that is not trained"
             yield Fault(".versions", self.versions, text, "write learning: first, name a denoiser, or take it away")
+        if self.learning == "first" and self.warm_up > 1 - self.start + 1e-9:
+            text = f"the encoder learns for {1 - self.start:g} of the training"
+            yield Fault(".warm_up", self.warm_up, text, "lower it, or start sooner")
         if self.denoiser == "":
             yield Fault(".denoiser", self.denoiser, "it is the name of a folder", "name one, or take it away")
         if self.denoiser and self.average != AVERAGE:

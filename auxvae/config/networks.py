@@ -28,7 +28,8 @@ class Backbone:
     """An entry of the table of networks.
 
     maker: dotted name of the function that makes it of a Shape. pixels_per_second: trained by one core, 33 x 33 pixels,
-    width 32, on the machine of the README. on_components: it reads and writes principal components, not pixels.
+    width 32, on the machine of the README. growth: the exponent of the width by which its time grows, where that was
+    measured. on_components: it reads and writes principal components, not pixels.
     stacked: runs are trained as one program (training.stack), which pays where a step is mostly overhead. family: of
     the methods that take it.
     """
@@ -38,6 +39,7 @@ class Backbone:
     on_components: bool = False
     stacked: bool = False
     family: str = "autoencoder"
+    growth: float = 0.0
 
 
 BACKBONES = {
@@ -45,7 +47,7 @@ BACKBONES = {
     "conv4": Backbone("auxvae.models.backbones:conv4", 1.2e6),
     "residual": Backbone("auxvae.models.backbones:residual", 0.35e6),
     "mlp": Backbone("auxvae.models.backbones:mlp", 5.4e6, stacked=True),
-    "unet": Backbone("auxvae.models.score_network:build", 1.2e6, family="score"),
+    "unet": Backbone("auxvae.models.score_network:build", 0.25e6, family="score", growth=1.35),
 }
 
 

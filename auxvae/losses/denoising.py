@@ -3,7 +3,8 @@ r"""The losses of a score-based autoencoder, in nats per image, means over the b
     denoising    w(l) |eps - eps_theta(x_t, l)|^2        of the denoiser alone
     guided       w(l) |eps - eps_hat|^2                  guided by q(z|x_t) at levels up to guided_until
     kl_floored   r(t) sum_j max(KL_j, free_bits)         KL_j: mean over the batch of latent j's divergence; r(t) rises
-                                                         from 0 to 1 over the share warm_up of the training
+                                                         from 0 to 1 over the share warm_up of the training, from where
+                                                         the encoder learns
 
 with w(l) = 1 / (2 p(l)) of the levels drawn (auxvae.models.schedules): denoising is the bound of -log p(x) by diffusion
 without latents, up to a constant, and guided + KL with them (Kingma et al., arXiv:2107.00630, eq. 13). A latent can
@@ -38,4 +39,5 @@ def kl_floored(inputs: TermInputs, fixed: TermSettings) -> Nats:
     posterior = inputs.posterior
     by_latent = gaussian_kl(posterior.mean, posterior.log_variance, inputs.prior).mean(0)
     nats: Nats = by_latent.clamp(min=diffusion.free_bits).sum()
-    return nats * (inputs.progress / diffusion.warm_up).clamp(max=1) if diffusion.warm_up else nats
+    since = inputs.progress - (diffusion.start if diffusion.learning == "first" else 0)
+    return nats * (since / diffusion.warm_up).clamp(0, 1) if diffusion.warm_up else nats

@@ -154,6 +154,15 @@ METRICS: dict[str, Metric] = {
         {"psnr": IN_IMAGES}, "reconstructions", "images", "",
         "peak signal-to-noise ratio of the images of `mse`, in decibel; more is better",
     ),
+    "sample_distance": Metric(
+        {
+            "sample_distance": Column("floor", "images", "sample_distance_floor", range=POSITIVE),
+            "sample_distance_floor": Column("", "images", range=POSITIVE),
+        },
+        "samples", "images", "Bonneel et al., JMIV 2015",
+        "sliced 2-Wasserstein distance of images drawn from the model and noise-free test images; the floor is what a "
+        "perfect model with as many images has", "whether one image is right; what few pixels show",
+    ),
     "set_distance": Metric(
         {"set_distance": ERROR}, "reconstructions", "images", "Bonneel et al., JMIV 2015",
         "sliced Wasserstein distance of reconstructions and images as two sets", "which belongs to which",

@@ -27,7 +27,8 @@ def exact(name, fixed, inputs):
         diffusion, (m, v) = fixed.settings.diffusion, double(inputs.prior.mean, inputs.prior.variance)
         ratio = np.exp(logv) / v
         by_latent = 0.5 * (ratio + (mu - m) ** 2 / v - 1 - np.log(ratio)).mean(0)
-        rise = min(1.0, float(inputs.progress) / diffusion.warm_up) if diffusion.warm_up else 1.0
+        since = float(inputs.progress) - diffusion.start * (diffusion.learning == "first")
+        rise = np.clip(since / diffusion.warm_up, 0, 1) if diffusion.warm_up else 1.0
         return rise * np.maximum(by_latent, diffusion.free_bits).sum()
     if name in ("kl", "kl_told", "kl_free", "kl_early", "capacity", "calibration"):
         every, done = reference_kl(inputs), float(inputs.progress)

@@ -204,6 +204,7 @@ def test_on_another_device(method, pretend, monkeypatch):
         ({"diffusion": {"low": 3}}, "the cleanest level is 2.5"),
         ({"diffusion": {"low": 2.49}}, "they span 1 or more"),
         ({"diffusion": {"learning": "first", "start": 1}}, "denoiser and encoder both learn for a while"),
+        ({"diffusion": {"learning": "first", "start": 0.7, "warm_up": 0.4}}, "the encoder learns for 0.3 of"),
         ({"diffusion": {"denoiser": ""}}, "it is the name of a folder"),
         ({"diffusion": {"sha256": "ab"}}, "it is the digest of a denoiser"),
         ({"diffusion": {"guided_until": -10}}, "levels go from -9 to 2.5"),

@@ -40,6 +40,9 @@ FIXED = {
     ),
     "blocks": TermSettings(POISSON, Settings(), Mmd(kernel="laplace", block=12)),
     "counts": TermSettings(Counts(3.0), Settings(diffusion=Diffusion(free_bits=1.0, warm_up=0.9)), Mmd()),
+    "denoiser first": TermSettings(
+        Counts(3.0), Settings(diffusion=Diffusion(learning="first", start=0.3, warm_up=0.6)), Mmd()
+    ),
     "independent, gated": TermSettings(POISSON, Settings(), Mmd(), prior_independent=True, gated=True),
 }
 COMPANION = {
