@@ -1,4 +1,4 @@
-"""What a study says, in a few sentences at the top of its report: leakage, alignment, nats, failures.
+"""What a study says, in a few sentences at the top of its report: collapse, leakage, alignment, nats, failures.
 
 Each sentence is made of cells of the tables and says no more than they do: that something leaks, if its 95 % interval
 lies above that of chance; that something is best, if it is marked so (auxvae.analysis.best). A study that lacks a
@@ -39,6 +39,7 @@ def verdict(
     scores = values.index.get_level_values(1)
     by_score = {str(score): values[scores == score].droplevel(1) for score in scores.unique()}
     sentences = [
+        *_collapse(by_score),
         *_leakage(by_score),
         *_alignment(by_score, marked.get("lds_sampled_corrected", set()), among),
         *_nats(by_score, marked.get("nats", set()), among),
@@ -47,6 +48,21 @@ def verdict(
     if failed:
         sentences.append(f"{failed} of {failed + trained} runs could not be trained, and are left out of all numbers.")
     return sentences
+
+
+def _collapse(by_score: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Rows that have a run none of whose latents holds more than 0.3 nat."""
+    if "latents_live" not in by_score:
+        return []
+    live = by_score["latents_live"]["mean"]
+    collapsed = [str(label) for label in live.index[live < 1]]
+    if not collapsed:
+        return []
+    have = "has" if len(collapsed) == 1 else "have"
+    return [
+        f"{_listed(collapsed)} {have} collapsed in all or some seeds: no latent holds more than 0.3 nat, so that codes "
+        "say next to nothing of an image. Lower the weight of the divergence, or let it rise slowly."
+    ]
 
 
 def _leakage(by_score: Mapping[str, pd.DataFrame]) -> list[str]:
