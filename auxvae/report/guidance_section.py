@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from auxvae.report.section import Picture, Section, Table
 
-FIGURES = ("guidance",)  # of a study with denoisers alone
+TABLES, FIGURES = ("axes",), ("guidance",)  # of a study with denoisers alone
 GUIDANCE = Section(
     "guidance",
     "What latents tell the denoiser",
@@ -16,6 +16,13 @@ GUIDANCE = Section(
             "which has learned nothing beside this encoder; gain_own: by the run's own denoiser, which may flatter it. "
             "gain_least: the least lower end of the intervals of all levels, above 0 if guidance helps at each, in "
             "squared units of the noise. A run whose latents are all inactive has collapsed: latents_live is 0.",
+        ),
+        Table(
+            "axes",
+            "The active latents of the first run of each row, the coarsest first: the order needs no factor. nats: "
+            "what the latent holds; level: log SNR at which its guidance is strongest, its characteristic scale; "
+            "noise: that of the level, in standard deviations of the images; factor: the one that it correlates with "
+            "most, and |ρ|.",
         ),
         Picture(
             "guidance",

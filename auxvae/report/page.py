@@ -29,7 +29,18 @@ from auxvae.config.study import Study
 from auxvae.data.failures import failures
 from auxvae.metrics.columns import compared, shown_in
 from auxvae.metrics.metric import ReportTable
-from auxvae.report import context_section, figures, html_tables, origin, papers, pictures, tables, verdict
+from auxvae.report import (
+    context_section,
+    figures,
+    guidance_section,
+    html_tables,
+    origin,
+    papers,
+    pictures,
+    tables,
+    verdict,
+)
+from auxvae.report.axes import axes_table
 from auxvae.report.candidates import candidates_figure, candidates_table, rates_table
 from auxvae.report.comparison import comparison_figure
 from auxvae.report.context_figures import figures_in_contexts
@@ -185,6 +196,8 @@ def tabulate(study: Study, results: Path) -> None:
     if study.has_contexts:
         tables.write(contexts_table(results, named), folder / "contexts")
         tables.write(effects_table(results, named), folder / "effects")
+    if study.has_denoisers:
+        tables.write(axes_table(results, first_of_label(shown_runs(study, results))), folder / "axes")
     write_text(folder / "sensitivity.csv", tidy.to_csv(index=False))
 
 
@@ -206,9 +219,8 @@ def _controls(scores: pd.DataFrame) -> dict[str, str]:
 
 def page(study: Study, results: Path) -> None:
     """report.html: all tables and figures in one file, images included."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    strict = jinja2.StrictUndefined
+    environment = jinja2.Environment(autoescape=True, undefined=strict, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     write_text(results / "report.html", template.render(**_contents(study, results)))
 
@@ -276,7 +288,8 @@ def _is_picture(part: Table | Picture) -> bool:
 def _tables(study: Study) -> tuple[str, ...]:
     judged = CANDIDATES if study.config.analyses.candidates else ()
     contexts = context_section.TABLES if study.has_contexts else ()
-    return (*TABLES, DIFFERENCES, *(("selection",) if study.choices else ()), *contexts, *judged)
+    denoisers = guidance_section.TABLES if study.has_denoisers else ()
+    return (*TABLES, DIFFERENCES, *(("selection",) if study.choices else ()), *contexts, *denoisers, *judged)
 
 
 def _inline(path: Path) -> str:

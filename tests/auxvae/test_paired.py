@@ -1,6 +1,7 @@
 """The paired test of guidance: its numbers, its judge, and a study of score-based autoencoders from end to end."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -76,5 +77,10 @@ def test_a_study_goes_the_whole_way(study, tiny_store, tmp_path):
         assert is_analysed(folder, run, analyses, judge)  # and no longer, once there is a judge, or another one
         assert not is_analysed(folder, run, analyses, None if judge else study.runs[0])
     assert (tmp_path / "figures" / "guidance.png").stat().st_size > 5000
+    axes = pd.read_csv(tmp_path / "tables" / "axes.csv", index_col=0)
+    assert {"nats", "level", "noise", "factor"} == {*axes.columns}
+    for _, rows in axes.groupby([label.rpartition(",")[0] for label in axes.index]):
+        assert rows["level"].is_monotonic_increasing
+    np.testing.assert_allclose(axes["noise"], np.exp(-axes["level"] / 2), rtol=0.02)
     text = (tmp_path / "report.html").read_text()
     assert "What latents tell the denoiser" in text and "gain_nats" in text

@@ -42,6 +42,7 @@ if STUDY.has_contexts:
     TABLES += context_section.TABLES
 if STUDY.has_denoisers:
     FIGURES += guidance_section.FIGURES
+    TABLES += guidance_section.TABLES
 JUDGED = len(STUDY.runs) * bool(
     STUDY.config.analyses.candidates
 )  # whose evidence takes seconds each
