@@ -51,6 +51,9 @@ BACKBONES = {
 }
 
 
+HALVED = 8  # how often a U-Net divides a side by 2, as a product (auxvae.models.denoiser)
+
+
 def networks_of(family: str) -> list[str]:
     """The networks that methods of a family take: its own, or those of autoencoders where it has none."""
     of = family if any(each.family == family for each in BACKBONES.values()) else "autoencoder"

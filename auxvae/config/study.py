@@ -20,6 +20,7 @@ from auxvae.config.cost import core_hours
 from auxvae.config.fresh import fresh_fleets, fresh_twice
 from auxvae.config.kinds import kinds_of
 from auxvae.config.methods import METHODS, PRESETS
+from auxvae.config.networks import HALVED
 from auxvae.config.run import Fleet, Run, Source, fleets
 from auxvae.config.settings import resolved
 from auxvae.config.spec import Config, Group
@@ -69,9 +70,10 @@ class Study:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the config says in vain, though nothing is wrong with it, one line each."""
+        """What the config says in vain, and images that are padded, one line each: nothing is wrong with either."""
         used = {run.dataset.name: self.facts[run.dataset.name] for run in self.runs}
-        return tuple(dict.fromkeys(f"note: {each}" for each in idle.notes(self.config, used)))
+        said = [*idle.notes(self.config, used), *filter(None, map(_padding, self.runs))]
+        return tuple(dict.fromkeys(f"note: {each}" for each in said))
 
     @property
     def has_contexts(self) -> bool:
@@ -102,6 +104,15 @@ class Study:
         drawing = f" drawn in {self.drawing_hours():.2g} core hours" if self.drawing_hours() else ""
         images = f"{self.store_bytes() / 1e9:.2g} GB of images{drawing}, " if self.store_bytes() else ""
         return f"{counts}, {images}{self.core_hours():.2g} core hours of training and evaluation without a GPU"
+
+
+def _padding(run: Run) -> str:
+    """What a U-Net adds to images whose sides it cannot halve, in words; empty where it adds nothing."""
+    side, source = run.dataset.stamp, run.dataset.name
+    if run.composition.family != "score" or run.settings.diffusion.denoiser or side % HALVED == 0:
+        return ""
+    padded = side + -side % HALVED
+    return f"datasets.{source}: a U-Net halves sides of multiples of {HALVED}, and pads {side} pixels to {padded}"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -21,9 +21,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad, pixel_shuffle, pixel_unshuffle, silu
 
+from auxvae.config.networks import HALVED
 from auxvae.models.schedules import alpha, sigma
 
-HALVED = 8  # how often a side is divided by 2, as a product: once by blocks of pixels, twice by the network
 FREQUENCIES = 16
 Images = Float[Tensor, "B C H W"]
 Level = Float[Tensor, " B"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 from collections.abc import Iterator
 
 import torch
@@ -22,8 +23,10 @@ from auxvae.models.guidance import guided, sample
 from auxvae.models.inference import Inference
 from auxvae.models.loaded_denoiser import read_denoiser
 from auxvae.models.schedules import Schedule
+from foundation.faults import Fault, Refused, Words
 
 CLEAN = 20.0  # level of an image without noise
+LARGEST = 1e3  # pixel of an image, in standard deviations
 AT_ONCE = 256  # images that are sampled together
 Images = Float[Tensor, "B C H W"]
 Codes = Float[Tensor, "B d"]
@@ -87,7 +90,9 @@ class ScoreNetwork(nn.Module):
         diffusion, shape = self.diffusion, (len(z), *self.noise.shape[1:])
         noise = self.noise.expand(shape) if source is None else torch.randn(shape, generator=source).to(z.device)
         denoise = guided(self.smoothed, self.inference, z, diffusion.guided_until, diffusion.scale)
-        return sample(denoise, noise, self.schedule, diffusion.steps, self._fresh(len(z), source))
+        images = sample(denoise, noise, self.schedule, diffusion.steps, self._fresh(len(z), source))
+        _refuse_divergence(images, diffusion.scale)
+        return images
 
     def _fresh(self, count: int, source: torch.Generator | None) -> Iterator[Images] | None:
         """Noise for every step of the ancestral sampler, of a source for each image, else the same; none for DDIM."""
@@ -96,6 +101,14 @@ class ScoreNetwork(nn.Module):
         shape = (1 if source is None else count, *self.noise.shape[1:])
         addresses = (generator(self.seed, "ancestral", k) if source is None else source for k in itertools.count())
         return (torch.randn(shape, generator=each).to(self.noise.device) for each in addresses)
+
+
+def _refuse_divergence(images: Images, scale: float) -> None:
+    """Refuse images with pixels that no guided image has."""
+    largest = float(images.abs().max()) if images.isfinite().all() else math.inf
+    if len(images) and largest > LARGEST:
+        value, text = Words(f"pixels of {largest:.3g} standard deviations"), f"guidance of scale {scale:g} diverges"
+        raise Refused(Fault("diffusion.scale", value, text, "lower it, raise steps, or train for longer"))
 
 
 def build(run: Run, mean: float, std: float) -> ScoreNetwork:

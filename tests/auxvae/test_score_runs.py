@@ -258,3 +258,19 @@ def test_the_explorer_refuses_a_sampler_in_a_sentence():
     run = run_of()
     with pytest.raises(Refused, match="ScoreNetwork"):
         decoder_layers(model_of(run), any_data(run).likelihood, "runs/ID")
+
+
+def test_a_scale_that_diverges_is_refused_in_a_sentence(trained, tiny_store):
+    _, model = of("sami", trained, tiny_store)
+    network = copy.deepcopy(model.model.network)
+    network.diffusion = replace(network.diffusion, scale=1e6, steps=20)
+    with pytest.raises(Refused, match=r"diffusion.scale: found pixels of .* guidance of scale 1e\+06 diverges"):
+        network.decode(torch.randn(4, 4))
+
+
+def test_padding_is_said():
+    notes = study_of(config_of(group("sami")))[1].notes
+    assert "note: datasets.galaxies: a U-Net halves sides of multiples of 8, and pads 33 pixels to 40" in notes
+    even = config_of(group("sami"))
+    even["datasets"]["galaxies"]["scene"] = {"stamp": 32}
+    assert not any("U-Net" in note for note in study_of(even)[1].notes)
