@@ -79,7 +79,7 @@ rule films:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 20 * attempt,
     params:
-        store=f"{RESULTS}/data/{{dataset}}.zarr",
+        store=lambda w, input: str(Path(input[0]).parent),
         options=films_options(),
         code=code_hash("simulations.films"),
     message:
