@@ -172,7 +172,7 @@ def convert(
 @app.command()
 def official(
     name: Annotated[
-        str, typer.Argument(help="dsprites, cars3d, shapes3d, smallnorb, cifar10, tiny_imagenet or mnist.")
+        str, typer.Argument(help="dsprites, cars3d, shapes3d, smallnorb, cifar10, tiny_imagenet, mnist or celeba.")
     ],
     source: Annotated[Path, typer.Argument(help="The official file or folder (docs/official_data.md).")],
     store: Annotated[Path, typer.Argument(help="The Zarr store to make.")],

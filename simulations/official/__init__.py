@@ -22,6 +22,7 @@ from foundation.faults import Fault, Refused, listed, suggest
 from simulations.collection import Collection, Rows, at_most
 from simulations.intake import Intake, refuse_existing, write
 from simulations.official.cars3d import CARS3D
+from simulations.official.celeba import CELEBA
 from simulations.official.cifar10 import CIFAR10
 from simulations.official.dsprites import DSPRITES
 from simulations.official.layout import Layout, errors_as_fault
@@ -38,6 +39,7 @@ OFFICIAL: dict[str, Layout] = {
     "cifar10": CIFAR10,
     "tiny_imagenet": TINY_IMAGENET,
     "mnist": MNIST,
+    "celeba": CELEBA,
 }
 IMAGE = {"units": "1", "long_name": "brightness of a pixel, 0 to 1"}
 

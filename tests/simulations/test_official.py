@@ -35,6 +35,9 @@ SOURCES = {
     "mnist": ("mnist", files.mnist),
     "mnist unpacked": ("mnist", partial(files.mnist, ending="")),
     "mnist t10k alone": ("mnist", partial(files.mnist, parts=("t10k",))),
+    "celeba zip": ("celeba", files.celeba),
+    "celeba folder": ("celeba", partial(files.celeba, zipped=False, count=False)),
+    "celeba without parts": ("celeba", partial(files.celeba, parts=("", "", ""))),
 }
 EXPECTED = {
     "dsprites": "imgs of (N, 64, 64)",
@@ -44,6 +47,7 @@ EXPECTED = {
     "cifar10": "(n, 3072) uint8",
     "tiny_imagenet": "images of 64 x 64 in train/<wnid>/images",
     "mnist": "N x 28 x 28 bytes",
+    "celeba": "1 or -1 of each",
 }
 every_source = pytest.mark.parametrize("case", SOURCES)
 
@@ -224,6 +228,11 @@ WRONG = {
         without("val_annotations.txt", partial(files.tiny_imagenet, zipped=False)),
         "val_annotations.txt: found no file",
     ),
+    "celeba: no attributes": ("celeba", without("list_attr*", partial(files.celeba, zipped=False)), "no file"),
+    "celeba: an attribute of 2": ("celeba", partial(files.celeba, line="{} 2 -1"), "a line for"),
+    "celeba: an attribute missing": ("celeba", partial(files.celeba, line="{} 1"), "a line for"),
+    "celeba: another image": ("celeba", partial(files.celeba, line="other{} 1 1"), "no line for the image"),
+    "celeba: a part of 3": ("celeba", partial(files.celeba, parts=("0", "3", "2")), "no part 0, 1 or 2"),
     "mnist: another magic": ("mnist", partial(files.mnist, magic=2052), "magic number 2052"),
     "mnist: 32 pixels": ("mnist", partial(files.mnist, side=32), "(28, 32, 32)"),
     "mnist: too many labels": ("mnist", partial(files.mnist, extra=2), "30 labels"),
