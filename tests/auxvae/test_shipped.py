@@ -12,7 +12,11 @@ from simulations.official import import_official
 from tests.conftest import ROOT, study_of
 from tests.simulations import official_files
 
-STORES = {"data/dsprites.zarr": ("dsprites", 1200), "data/cifar10.zarr": ("cifar10", 200)}  # rows, or rows a batch
+STORES = {  # rows, or rows a batch
+    "data/dsprites.zarr": ("dsprites", 1200),
+    "data/cifar10.zarr": ("cifar10", 200),
+    "data/celeba.zarr": ("celeba", 120),
+}
 
 
 @pytest.fixture(scope="module")

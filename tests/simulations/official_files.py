@@ -232,26 +232,26 @@ def tiny_imagenet(folder, side=64, annotated=True, zipped=True):
     return Example(source, main, np.array(images), {"label": labels}, np.arange(21, 27), 3 / 255)
 
 
-def celeba(folder, parts=("0", "1", "2"), line="{} 1 -1", count=True, zipped=True, side=154):
+def celeba(folder, parts=("0", "1", "2"), line="{} 1 -1", count=True, zipped=True, rows=24):
     """PNGs of 154 x 180 pixels, whose middle of 128 x 128 becomes means of 2 x 2; the last third are test images."""
     random, files, images, lines, partition = rng(), {}, [], [], []
-    for number in range(24):
+    for number in range(rows):
         name = f"{number:06d}.png"
-        pixels = random.integers(0, 256, (side + 26, side, 3), dtype=np.uint8)
+        pixels = random.integers(0, 256, (180, 154, 3), dtype=np.uint8)
         files[f"faces/images/{name}"] = encoded(pixels, "PNG")
-        middle = pixels[26:154, 13:141].reshape(64, 2, 64, 2, 3).mean((1, 3)) if side == 154 else np.zeros((64, 64, 3))
+        middle = pixels[26:154, 13:141].reshape(64, 2, 64, 2, 3).mean((1, 3))
         images.append(middle.transpose(2, 0, 1) / 255)
         lines.append(f"{name} {'1' if number % 3 else '-1'} -1" if line == "{} 1 -1" else line.format(name))
-        partition.append(f"{name} {parts[number // 8]}")
-    head = ["24"] if count else []
+        partition.append(f"{name} {parts[3 * number // rows]}")
+    head = [str(rows)] if count else []
     files["faces/list_attr_celeba.txt"] = "\n".join([*head, "Smiling Bald", *lines]).encode()
     if parts[0]:
         files["faces/list_eval_partition.txt"] = "\n".join(partition).encode()
     source = written(folder, files, zipped)
     main = source if zipped else source / "faces/images/000003.png"
-    smiling = np.arange(24) % 3 > 0
-    test = np.arange(16, 24) if parts[0] else None
-    return Example(source, main, np.array(images), {"Smiling": smiling * 1.0, "Bald": np.zeros(24)}, test)
+    smiling = np.arange(rows) % 3 > 0
+    test = np.arange(2 * rows // 3, rows) if parts[0] else None
+    return Example(source, main, np.array(images), {"Smiling": smiling * 1.0, "Bald": np.zeros(rows)}, test)
 
 
 def idx(path, values, magic=None):

@@ -78,6 +78,13 @@ def test_a_changed_setting_reruns_what_reads_it_and_no_more(smoke, tmp_path, cha
     assert "simulate" not in jobs(ended)
 
 
+def test_films_are_drawn_and_scored_without_another_training(smoke, tmp_path):
+    config = yaml.safe_load(SMOKE.read_text())
+    config["analyses"]["films"] = {"line": ["g1", "radius"], "arc": ["g1", "g2"], "count": 3, "frames": 5}
+    (tmp_path / "films.yaml").write_text(yaml.safe_dump(config))
+    assert dry_run(smoke, tmp_path / "films.yaml") == {"films": 1, "evaluate": 1, "collect": 1, "report": 1}
+
+
 @pytest.mark.parametrize(
     ("edited", "rerun"),
     [
