@@ -15,7 +15,7 @@ from tests.simulations import official_files
 STORES = {  # rows, or rows a batch
     "data/dsprites.zarr": ("dsprites", 1200),
     "data/cifar10.zarr": ("cifar10", 200),
-    "data/celeba.zarr": ("celeba", 120),
+    "data/celeba.zarr": ("celeba", 210),
 }
 
 
