@@ -10,8 +10,9 @@ with t from 0 to 1 in equal steps. u is the place in a factor's distribution, so
 factor and in the logarithm of a log-uniform one. The other factors stay where they are, uniform in u, whatever they are
 related to. Film i depends on the seed of the data set, its path and i alone.
 
-FILMS.npz holds `image` (film, frame, *image) float32 in the unit of the store, `path` (film,), and each factor (film,
-frame) in its unit. There is no noise: steps of a noisy film turn at random, and how often says how noisy it is.
+FILMS.npz holds `image` (film, frame, *image) float32 in the unit of the store, `path` (film,), each factor (film,
+frame) in its unit, the factors `along_line` and `along_arc` that move, and the digest of the data set. There is no
+noise: steps of a noisy film turn at random, and how often says how noisy it is.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ def films(store: Path, out: Path, paths: Mapping[str, Sequence[str]], count: int
     images = stamps_of(dataset, {name: each.ravel() for name, each in columns.items()})
     image = images.reshape(places.shape[:2] + images.shape[1:])
     with atomic_write(out) as part, open(part, "wb") as stream:
-        np.savez(stream, image=image, path=np.repeat([*moved], count), **columns)  # type: ignore[arg-type]
+        facts = {f"along_{path}": np.array(along) for path, along in paths.items()} | {
+            "digest": np.array(dataset.digest)
+        }
+        np.savez(stream, image=image, path=np.repeat([*moved], count), **facts, **columns)  # type: ignore[arg-type]
 
 
 def _places(dataset: Dataset, path: str, along: Sequence[str], i: int, frames: int) -> Floats:

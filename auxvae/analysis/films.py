@@ -22,7 +22,7 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from auxvae.analysis.model import TrainedModel
-from auxvae.config.analyses import Analyses
+from auxvae.config.analyses import Analyses, Films
 from auxvae.config.run import Run
 from auxvae.data.store import Rows, Store
 from auxvae.metrics.posterior import ACTIVE
@@ -42,8 +42,7 @@ def film_scores(model: TrainedModel, store: Store, results: Path, analyses: Anal
     """Straightness of every path that the study asks for, with its companions; nothing without films."""
     if analyses.films is None:
         return {}
-    with np.load(_there(films_of(store.path)), allow_pickle=False) as file:
-        films = {name: file[name] for name in file.files}
+    films = _read(films_of(store.path), model.run.dataset.digest, analyses.films)
     frames = films["image"].shape[1]
     pictured = TrainedModel(
         results / "runs" / model.run.id, model.run, store, _rows(films, store, model.run), model.device
@@ -64,11 +63,20 @@ def film_scores(model: TrainedModel, store: Store, results: Path, analyses: Anal
     return scores
 
 
-def _there(path: Path) -> Path:
+def _read(path: Path, digest: str, wanted: Films) -> dict[str, NDArray[Any]]:
+    """The arrays of a file of films; another data set's, or films of other settings, are refused."""
+    remedy = "draw them again by `python -m simulations films`, or take analyses.films away"
     if not path.is_file():
-        text = "the study asks for films, and `python -m simulations films` draws them"
-        raise Refused(Fault(str(path), Words("no file"), text, "draw them, or take analyses.films away"))
-    return path
+        raise Refused(Fault(str(path), Words("no file"), "the study asks for films", remedy))
+    with np.load(path, allow_pickle=False) as file:
+        films = {name: file[name] for name in file.files}
+    there = {name: tuple(films[f"along_{name}"].tolist()) for name in PATHS if f"along_{name}" in films}
+    count = {name: int((films["path"] == name).sum()) for name in there}
+    same = there == wanted.paths and {*count.values()} == {wanted.count} and films["image"].shape[1] == wanted.frames
+    if not same or str(films["digest"]) != digest:
+        value = Words("films of other settings" if not same else "films of another data set")
+        raise Refused(Fault(str(path), value, "they are those that the study asks for", remedy))
+    return films
 
 
 def _scores(

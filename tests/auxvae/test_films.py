@@ -2,6 +2,7 @@
 
 import copy
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,6 +79,20 @@ def test_without_films_there_are_none_and_a_file_that_is_not_there_is_said(train
     elsewhere.path = tmp_path / "other.zarr"
     with pytest.raises(Refused, match="simulations films"):
         film_scores(model, elsewhere, results, Analyses(films=WANTED))
+
+
+@pytest.mark.parametrize("other", [{"count": 5}, {"frames": 8}, {"line": ("g2",)}, {"arc": ()}])
+def test_films_of_other_settings_are_refused(trained, other):
+    with pytest.raises(Refused, match="films of other settings"):
+        scores(trained, replace(WANTED, **other))
+
+
+def test_films_of_another_data_set_are_refused(trained):
+    model, store, results = trained
+    elsewhere = copy.copy(model)
+    elsewhere.run = replace(model.run, dataset=replace(model.run.dataset, digest="0" * 64))
+    with pytest.raises(Refused, match="films of another data set"):
+        film_scores(elsewhere, store, results, Analyses(films=WANTED))
 
 
 @pytest.mark.parametrize(
