@@ -132,7 +132,9 @@ def films(
     open_log(log_to)
     from simulations.films import films as draw_films
 
-    paths = {path: names.split(",") for path, names in (("line", line), ("arc", arc)) if names}
+    paths = {
+        path: [each.strip() for each in names.split(",")] for path, names in (("line", line), ("arc", arc)) if names
+    }
     draw_films(store, out, paths, count, frames)
 
 

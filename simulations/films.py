@@ -8,7 +8,7 @@ r"""Films: images of one row whose factors move, a frame a step, without noise.
 
 with t from 0 to 1 in equal steps. u is the place in a factor's distribution, so that a line is straight in a uniform
 factor and in the logarithm of a log-uniform one. The other factors stay where they are, uniform in u, whatever they are
-related to. Film i depends on the seed of the data set, its path and i alone.
+related to. Film i depends on the data set, its path, the factors that move and i alone.
 
 FILMS.npz holds `image` (film, frame, *image) float32 in the unit of the store, `path` (film,), each factor (film,
 frame) in its unit, the factors `along_line` and `along_arc` that move, and the digest of the data set. There is no

@@ -34,7 +34,7 @@ from auxvae.analysis.files import (
     SENSITIVITY,
     baselines_file,
 )
-from auxvae.analysis.films import film_scores
+from auxvae.analysis.films import film_scores, films_of
 from auxvae.analysis.guided_runs import guided_run
 from auxvae.analysis.interventions import InContexts, of_contexts, plain_row
 from auxvae.analysis.leakage import FITTED_ROWS
@@ -94,7 +94,7 @@ def analyse_fleet(
         jobs += [
             partial(analyse, run, analyses, device, path, results, judge)
             for run, judge in judged
-            if not is_analysed(results / "runs" / run.id, run, analyses, judge)
+            if not is_analysed(results / "runs" / run.id, run, analyses, judge, path)
         ]
         _do_all(jobs, device, workers, faults)
     write_json(results / "fleets" / f"{fleet.id}-scores.json", {"runs": [run.id for run in runs]})
@@ -148,18 +148,22 @@ def _measure_baselines(run: Run, analyses: Analyses, path: Path, results: Path) 
     write_baselines(run, store, _training_rows(path, run.dataset), rows, results, analyses)
 
 
-def is_analysed(folder: Path, run: Run, analyses: Analyses, judge: Run | None = None) -> bool:
-    """Whether the folder holds all that this code computes from these very weights with these settings."""
+def is_analysed(
+    folder: Path, run: Run, analyses: Analyses, judge: Run | None = None, store: Path | None = None
+) -> bool:
+    """Whether the folder holds all that this code computes from these very weights, and films, with these settings."""
     asked = (*((DOWNSTREAM,) if analyses.downstream else ()), *((CONTEXTS,) if run.dataset.contexts else ()))
     asked += (GUIDED,) if run.composition.family == "score" else ()
     if not all((folder / name).is_file() for name in (SENSITIVITY, PICTURES, CODES, SCORES, RECORD, *asked)):
         return False
-    return bool(read_json(folder / RECORD, "the record of an analysis") == _record(folder, run, analyses, judge))
+    return bool(read_json(folder / RECORD, "the record of an analysis") == _record(folder, run, analyses, judge, store))
 
 
-def _record(folder: Path, run: Run, analyses: Analyses, judge: Run | None) -> dict[str, Any]:
+def _record(folder: Path, run: Run, analyses: Analyses, judge: Run | None, store: Path | None) -> dict[str, Any]:
     code = code_hash("auxvae.analysis.analyse", *measure_modules(), *run.modules)
     by = {"judge": digest_file(folder.parent / judge.id / "spec.json")} if judge else {}
+    if store and analyses.films and films_of(store).is_file():
+        by["films"] = digest_file(films_of(store))
     return {"code": code, "run": digest_file(folder / "spec.json"), "analyses": digest_of(asdict(analyses)), **by}
 
 
@@ -196,7 +200,7 @@ def analyse(run: Run, analyses: Analyses, device: str, path: Path, results: Path
     scores |= _in_contexts(store, model, folder) | concept_scores(model, analyses.bootstrap)
     scores |= _guided(model, judge, store, results) | film_scores(model, store, results, analyses)
     evaluate(run, store, model, train, folder, analyses.bootstrap, scores)
-    write_json(folder / RECORD, _record(folder, run, analyses, judge))
+    write_json(folder / RECORD, _record(folder, run, analyses, judge, path))
     log.info(f"{run.title}: {_headline(folder)}")
 
 

@@ -3,14 +3,17 @@
     straightness_PATH               of posterior means, active latents alone, standardised over the films
     straightness_PATH_pixels        of the images on the scale of the likelihood: what there was to straighten
     straightness_PATH_untrained     of the same encoder with its initial weights: what any such network does
-    straightness_PATH_factors       of the factors that move: what a perfect code has
+    straightness_PATH_factors       of the factors that move, in their units; their logarithms can be straighter
 
-Intervals are over films. Latents that say nothing of an image are left out: standardised, they turn at random. The
-simulations draw the films (simulations.films), into a file beside the store.
+Intervals are over films. Codes of methods whose encoder sees the auxiliary variables (cvae, idvae) are straight by what
+they are told. Absent where no film turns, as of a factor that moves in few steps. Latents that say nothing of an image
+are left out: standardised, they turn at random. The simulations draw the films (simulations.films), into a file beside
+the store, STORE-films.npz.
 """
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,8 +30,8 @@ from auxvae.config.run import Run
 from auxvae.data.store import Rows, Store
 from auxvae.metrics.posterior import ACTIVE
 from auxvae.metrics.score import Score
-from auxvae.metrics.trajectories import straightness
-from foundation.faults import Fault, Refused, Words
+from auxvae.metrics.trajectories import straightness, turns
+from foundation.faults import Fault, Refused, Words, reason
 
 PATHS = ("line", "arc")
 
@@ -65,15 +68,20 @@ def film_scores(model: TrainedModel, store: Store, results: Path, analyses: Anal
 
 def _read(path: Path, digest: str, wanted: Films) -> dict[str, NDArray[Any]]:
     """The arrays of a file of films; another data set's, or films of other settings, are refused."""
-    remedy = "draw them again by `python -m simulations films`, or take analyses.films away"
+    remedy = f"draw them by `python -m simulations films STORE {path.name} ...`, or take analyses.films away"
     if not path.is_file():
         raise Refused(Fault(str(path), Words("no file"), "the study asks for films", remedy))
-    with np.load(path, allow_pickle=False) as file:
-        films = {name: file[name] for name in file.files}
-    there = {name: tuple(films[f"along_{name}"].tolist()) for name in PATHS if f"along_{name}" in films}
-    count = {name: int((films["path"] == name).sum()) for name in there}
-    same = there == wanted.paths and {*count.values()} == {wanted.count} and films["image"].shape[1] == wanted.frames
-    if not same or str(films["digest"]) != digest:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            films = {name: file[name] for name in file.files}
+        there = {name: tuple(films[f"along_{name}"].tolist()) for name in PATHS if f"along_{name}" in films}
+        counts, frames = {int((films["path"] == name).sum()) for name in there}, films["image"].shape[1]
+        drawn_of = str(films["digest"])
+    except (OSError, ValueError, LookupError, zipfile.BadZipFile) as error:
+        value = Words(f"a file that cannot be read ({reason(error)})")
+        raise Refused(Fault(str(path), value, "films are those of the simulations", remedy)) from None
+    same = there == wanted.paths and counts == {wanted.count} and frames == wanted.frames
+    if not same or drawn_of != digest:
         value = Words("films of other settings" if not same else "films of another data set")
         raise Refused(Fault(str(path), value, "they are those that the study asks for", remedy))
     return films
@@ -82,12 +90,11 @@ def _read(path: Path, digest: str, wanted: Films) -> dict[str, NDArray[Any]]:
 def _scores(
     path: str, codes: Mapping[str, NDArray[np.floating]], films: NDArray[np.bool_], frames: int
 ) -> dict[str, Score]:
-    """Of the films of one path, from codes of all images; none of codes without a latent."""
-    some = {name: each for name, each in codes.items() if each.shape[1]}
-    return {
-        f"straightness_{path}{name}": straightness(each.reshape(len(films), frames, -1)[films].astype(np.float64))
-        for name, each in some.items()
+    """Of the films of one path, from codes of all images; none of codes without a latent, or that never turn."""
+    of_path = {
+        name: each.reshape(len(films), frames, each.shape[1])[films].astype(np.float64) for name, each in codes.items()
     }
+    return {f"straightness_{path}{name}": straightness(each) for name, each in of_path.items() if turns(each)}
 
 
 def _active(mean: Float[ndarray, "N D"], log_variance: Float[ndarray, "N D"]) -> Sequence[int]:

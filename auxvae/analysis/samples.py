@@ -44,4 +44,7 @@ def _drawn(model: TrainedModel, context: NDArray[np.intp]) -> NDArray[np.float32
     """An image of the model for each of these rows, (N, C, H, W)."""
     if not model.run.concepts:
         return model.sample_counts(len(context))
-    return np.concatenate([model.sample_counts(int(count), k) for k, count in enumerate(np.bincount(context)) if count])
+    drawn = model.sample_counts(len(context), int(context[0]))
+    for k in np.unique(context):  # each from all, since a model's images have the same latents in every context
+        drawn[context == k] = model.sample_counts(len(context), int(k))[context == k]
+    return drawn

@@ -5,13 +5,15 @@ r"""The negative evidence lower bound of a score-based autoencoder, in the nats 
           + 1/2 int E|eps - eps_hat|^2 dl          guided up to `guided_until`
           + E[-log N(x; x_hat(x_t), v I)]          at the cleanest level, x_hat its denoised image
 
-after Kingma et al., arXiv:2107.00630, eq. 11 to 18, with a Gaussian of variance v in place of discrete pixels. v is the
-mean squared error of the other half of the rows: none helps to describe itself. x is on the scale of the likelihood,
-and the constant of the normal density with the noise of the image is left out, as there, so that a bound of an
-autoencoder with the likelihoods `gaussian`, `poisson` and `noise` is the same quantity. Images without noise have no
-least bound: of these it says how fine the cleanest level is, and that of an autoencoder is not comparable.
+after Kingma et al., arXiv:2107.00630, eq. 11 to 18, with a Gaussian in place of discrete pixels. Its variance v is the
+mean squared error of the other half of the rows, in proportion to the noise of each image where these differ: no row
+helps to describe itself. x is on the scale of the likelihood, and the constant of the normal density with the noise of
+the image is left out, as there: a bound of an autoencoder with the likelihood `gaussian`, `poisson` or `noise` is the
+same quantity; where the prior depends on auxiliary variables, of -log p(x|u). Images without noise have no least bound:
+of these it says how fine the cleanest level is, and that of an autoencoder is not comparable.
 
-LEVELS levels for each of at most IMAGES rows, one in each of equal spans of time: the interval is over images.
+LEVELS levels for each of at most IMAGES rows, one in each of equal spans, whatever the schedule of the training: the
+interval is over images.
 """
 
 from __future__ import annotations
@@ -51,10 +53,10 @@ def score_bound(model: TrainedModel) -> Score | None:
     rows = evenly(len(divergence), IMAGES)
     images = likelihood.to_scale(model.rows.images[torch.from_numpy(rows)])
     noisy, squared = _of_images(model.model.network, images, model.run.seed)
+    if likelihood.precision is not None:
+        squared = squared * likelihood.precision.double().numpy()[rows]
     pixels, variance = images[0].numel(), _of_other_half(squared) / images[0].numel()
     cleanest = 0.5 * (pixels * np.log(variance) + squared / variance)
-    if likelihood.precision is not None:
-        cleanest += 0.5 * pixels * np.log(likelihood.precision.double().numpy()[rows])
     return mean_score(divergence[rows] + noisy + cleanest)
 
 
@@ -75,9 +77,10 @@ def _of_images(network: ScoreNetwork, images: Images, seed: int) -> tuple[Float[
         z = mean + variance.sqrt() * _drawn(mean, source)
         first = torch.rand(len(x), generator=source).to(x.device)
         within = itertools.cycle([first, 1 - first])  # opposite ends of neighbours: a slope cancels
-        levels = (network.schedule.level((next(within) + k) / LEVELS) for k in range(LEVELS))
+        low, span = network.schedule.low, network.schedule.high - network.schedule.low
+        levels = (low + span * (next(within) + k) / LEVELS for k in range(LEVELS))
         between = torch.stack([_between(network, x, z, _drawn(x, source), level) for level in levels])
-        nats.append(_noisiest(network, x) + between.mean(0))
+        nats.append(_noisiest(network, x) + 0.5 * span * between.mean(0))
         squared.append((_denoised(network, x, z, _drawn(x, source)) - x).square().flatten(1).sum(1) * network.std**2)
     both = (torch.cat(each).double().cpu().numpy() for each in (nats, squared))
     return next(both), next(both)
@@ -97,12 +100,12 @@ def _noisiest(network: ScoreNetwork, x: Images) -> Values:
 
 
 def _between(network: ScoreNetwork, x: Images, z: Codes, eps: Images, level: Values) -> Values:
-    """The squared error at one level of each image over twice the level's density."""
+    """The squared error at one level of each image."""
     y = x + noise_ratio(level) * eps
     error = eps - network.smoothed(alpha(level)[:, None, None, None] * y, level)
     squared = guided_error(network.inference, z, y, level, error, exact=True)
     plain = error.square().flatten(1).sum(1)
-    return torch.where(level <= network.diffusion.guided_until, squared, plain) * 0.5 / network.schedule.density(level)
+    return torch.where(level <= network.diffusion.guided_until, squared, plain)
 
 
 def _denoised(network: ScoreNetwork, x: Images, z: Codes, eps: Images) -> Images:

@@ -79,6 +79,7 @@ class Downstream(Section):
 
 FEWEST_TESTED = 2  # rows, so that images are compared
 FEWEST_FRAMES = 3  # a turn is made of two steps
+MOST_FRAMES = 4096  # of all films of a path: they are held at once
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -108,6 +109,15 @@ class Films(Section):
         if self.frames < FEWEST_FRAMES:
             text = f"a film turns between two steps, and has {FEWEST_FRAMES} frames or more"
             yield Fault(".frames", self.frames, text, "raise it")
+        if self.count * self.frames > MOST_FRAMES:
+            value, text = (
+                Words(f"{self.count} films of {self.frames} images"),
+                f"a path has {MOST_FRAMES:,} images at most",
+            )
+            yield Fault(".count", value, text, "lower it, or frames")
+        for path, along in self.paths.items():
+            for name in dict.fromkeys(each for each in along if along.count(each) > 1):
+                yield Fault(f".{path}", name, "a factor moves once", "keep it once")
         if not self.paths:
             yield Fault("", Words("neither line nor arc"), "a film has a path", "name the factors that move")
         if self.arc and len({*self.arc}) != 2:

@@ -1,10 +1,11 @@
-r"""The bank: what a denoiser that rests gets wrong in noisy versions of the training images, kept and used again.
+r"""The bank: what a denoiser that is not trained gets wrong in noisy versions of the training images, kept for reuse.
 
     version k of row i:   y = x_i + s(l_ki) eps_ki,    error_ki = eps_ki - eps_theta(alpha y, l_ki),    k = epoch mod K
 
-A step of the encoder alone takes a fifth of the time that it takes with the denoiser (benchmarks/README.md), and a
-denoiser that rests has the same errors in every epoch. Levels and noise of a version belong to (seed, k, row), so that
-a run that was killed fills its bank with the same numbers again. Levels of a version are stratified over all rows.
+Such a denoiser has the same errors in every epoch. Levels and noise of a version belong to (seed, k, row), and errors
+are computed image by image: those of a batch would depend in their last bits on what stands beside an image, and a run
+that was killed fills its bank again from other batches. The K levels of a row lie at equal times, those of two rows are
+independent. The first K epochs take longer than with new noise, all others a fifth of their time (LOG.md).
 
 Noise and errors are kept, and used, in half precision: those that were just computed are rounded, too.
 """
@@ -22,6 +23,7 @@ from auxvae.data.randomness import generator
 
 Images = Float[Tensor, "B C H W"]
 Times = Float[Tensor, " B"]
+ErrorOf = Callable[[Images, Times, int], Images]  # noise and time for the image at a position of the batch to its error
 
 
 class Noisy(NamedTuple):
@@ -43,18 +45,21 @@ class Bank:
         self.time = torch.empty(versions, rows)
         self.eps, self.error = (torch.empty(versions, rows, *image_shape, dtype=torch.float16) for _ in range(2))
 
-    def read(self, epoch: int, rows: Int[Tensor, " B"], error_of: Callable[[Images, Times], Images]) -> Noisy:
-        """The version of these rows in an epoch; error_of: noise and times to the denoiser's errors."""
+    def read(self, epoch: int, rows: Int[Tensor, " B"], error_of: ErrorOf) -> Noisy:
+        """The version of these rows in an epoch."""
         k = epoch % self.versions
         at = k, torch.tensor([self.place.setdefault(row, len(self.place)) for row in rows.tolist()])
-        if not self.filled[at].all():  # all of them again: errors are those of a whole batch, to the last bit
-            drawn = [self._drawn(k, row) for row in rows.tolist()]
-            self.time[at] = torch.stack([time for time, _ in drawn])
-            self.eps[at] = torch.stack([eps for _, eps in drawn]).half()
-            eps, time = self.eps[at].float(), self.time[at]
-            self.error[at] = error_of(eps.to(rows.device), time.to(rows.device)).half().cpu()
-            self.filled[at] = True
+        for position, (row, place) in enumerate(zip(rows.tolist(), at[1].tolist(), strict=True)):
+            if not self.filled[k, place]:
+                self._fill(k, row, place, position, error_of)
         return Noisy(*(kept[at].float().to(rows.device) for kept in (self.time, self.eps, self.error)))
+
+    def _fill(self, k: int, row: int, place: int, position: int, error_of: ErrorOf) -> None:
+        time, eps = self._drawn(k, row)
+        self.time[k, place], self.eps[k, place] = time, eps.half()
+        error = error_of(self.eps[k, place][None].float(), self.time[k, place][None], position)
+        self.error[k, place] = error[0].half().cpu()
+        self.filled[k, place] = True
 
     def _drawn(self, k: int, row: int) -> tuple[Float[Tensor, ""], Float[Tensor, "C H W"]]:
         """Time and noise of a version of a row."""

@@ -6,15 +6,17 @@ r"""The score-based autoencoder: an encoder that guides a denoiser, and no decod
 One encoder sees images with and without noise. Terms: auxvae.losses.denoising. The prior may depend on auxiliary
 variables, as in Aux-VAE, so that u guides some latents and the others are free (method `aux_sami`).
 
-A denoiser that rests, for it was trained before or first, is read from a bank on request (auxvae.losses.bank).
+Errors of a denoiser that is trained no further, for it was before or first, are kept on request (auxvae.losses.bank).
 
 Deviations. learning `apart`, the default: the denoiser learns from its own term alone; trained by the guided one too,
 it conspires with the encoder, and the guidance that it alone understands is worth little to another denoiser. Levels of
-a batch are stratified: one in each of B equal spans of time. Images are decoded by a sampler from the same noise each.
+a batch are stratified, one in each of B equal spans of time, but for those of the bank. Images are decoded by a sampler
+from the same noise each.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -99,9 +101,16 @@ class ScoreModel(LatentModel):
     def _noisy(self, images: Images, rows: Int[Tensor, " B"], draws: ScoreDraws) -> Noisy:
         """Noise for a batch and the denoiser's error: of the bank, where the denoiser rests and there is one."""
         if self.bank is not None and self.rests and self.network.training and draws.epoch >= 0:
-            return self.bank.read(int(draws.epoch), rows, lambda eps, time: self._error(images, eps, time))
+            return self.bank.read(int(draws.epoch), rows, partial(self._error_alone, images))
         eps = noise_of(draws.seed, images)
         return Noisy(draws.time, eps, self._error(images, eps, draws.time))
+
+    def _error_alone(
+        self, images: Images, eps: Float[Tensor, "1 C H W"], time: Float[Tensor, " 1"], position: int
+    ) -> Float[Tensor, "1 C H W"]:
+        """The error on one image of a batch."""
+        one = images[position : position + 1]
+        return self._error(one, eps.to(one.device), time.to(one.device))
 
     def _error(self, images: Images, eps: Images, time: Float[Tensor, " B"]) -> Images:
         """The error eps - eps_theta, by the average of the denoiser where that is not being trained."""

@@ -9,8 +9,8 @@ r"""What a code says of each factor whatever its axes: after a rotation, by near
 Where a data set is symmetric, as is a square, nothing but chance tells one pair of axes at right angles from another,
 and codes that are right up to a rotation are as good as codes can be. Independent components exist where the factors
 are independent and not Gaussian; principal components of less than SMALL of the largest variance are noise, and left
-out. Distances are in the latents' own unit, so that inactive latents, whose means hardly vary, count for little. Both
-need latents of one unit, as a prior gives them: of flux beside shear, each in its own, the smaller is lost.
+out. Distances are in the latents' own unit, so that inactive latents, whose means hardly vary, count for little. The
+first two need latents of one unit, as a prior gives them: of flux beside shear, each in its own, the smaller is lost.
 Intervals: bootstrap over rows for a fixed rotation; jackknife over test rows.
 """
 
@@ -71,7 +71,7 @@ def nearest_scores(inputs: Representation, resamples: int) -> dict[str, Score]:
 
 
 def linear_scores(inputs: Representation, resamples: int) -> dict[str, Score]:
-    """R2 or accuracy of each factor by a linear map of all latents; none of fewer rows to learn from than latents."""
+    """R2 or accuracy of each factor by a linear map of all latents; none of less than ROWS_PER_LATENT rows each."""
     if len(inputs.parts[0]) < ROWS_PER_LATENT * inputs.codes.shape[1]:
         return {}
     return _explained("linear", inputs, LinearRegression())

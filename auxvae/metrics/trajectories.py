@@ -31,9 +31,14 @@ def curvature(films: Float[ndarray, "B T D"]) -> Score:
     return mean_score(_means(np.degrees(np.arccos(_cosines(films).clip(-1, 1)))))
 
 
-def _means(turns: Float[ndarray, "B S"]) -> Float[ndarray, " K"]:
+def turns(films: Float[ndarray, "B T D"]) -> bool:
+    """Whether any film has two successive steps of some length."""
+    return bool(films.size) and not np.isnan(_cosines(films)).all()
+
+
+def _means(cosines: Float[ndarray, "B S"]) -> Float[ndarray, " K"]:
     """Mean over the turns of each film that has any; refused if none has."""
-    moving = turns[~np.isnan(turns).all(1)]
+    moving = cosines[~np.isnan(cosines).all(1)]
     if not len(moving):
         text = "a turn is made of two steps of some length"
         raise Refused(Fault("films", Words("films that never turn"), text, "leave films out, or give others"))

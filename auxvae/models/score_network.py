@@ -91,8 +91,7 @@ class ScoreNetwork(nn.Module):
         noise = self.noise.expand(shape) if source is None else torch.randn(shape, generator=source).to(z.device)
         denoise = guided(self.smoothed, self.inference, z, diffusion.guided_until, diffusion.scale)
         images = sample(denoise, noise, self.schedule, diffusion.steps, self._fresh(len(z), source))
-        _refuse_divergence(images, diffusion.scale)
-        return images
+        return _bounded(images, diffusion.scale)
 
     def _fresh(self, count: int, source: torch.Generator | None) -> Iterator[Images] | None:
         """Noise for every step of the ancestral sampler, of a source for each image, else the same; none for DDIM."""
@@ -103,12 +102,14 @@ class ScoreNetwork(nn.Module):
         return (torch.randn(shape, generator=each).to(self.noise.device) for each in addresses)
 
 
-def _refuse_divergence(images: Images, scale: float) -> None:
-    """Refuse images with pixels that no guided image has."""
-    largest = float(images.abs().max()) if images.isfinite().all() else math.inf
-    if len(images) and largest > LARGEST:
-        value, text = Words(f"pixels of {largest:.3g} standard deviations"), f"guidance of scale {scale:g} diverges"
-        raise Refused(Fault("diffusion.scale", value, text, "lower it, raise steps, or train for longer"))
+def _bounded(images: Images, scale: float) -> Images:
+    """Images whose pixels end at LARGEST; refused if those of most images would have to."""
+    largest = images.nan_to_num(math.inf, math.inf, -math.inf).abs().flatten(1).amax(1)
+    if len(images) and float(largest.median()) > LARGEST:
+        value, text = Words("most images without bounds"), f"guidance of scale {scale:g} in few steps diverges"
+        remedy = "lower it, or raise diffusion.steps; the run is trained again, since both are part of what it is"
+        raise Refused(Fault("diffusion.scale", value, text, remedy))
+    return images.nan_to_num(LARGEST).clamp(-LARGEST, LARGEST)
 
 
 def build(run: Run, mean: float, std: float) -> ScoreNetwork:

@@ -51,7 +51,7 @@ def verdict(
 
 
 def _collapse(by_score: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Rows that have a run none of whose latents holds more than 0.3 nat."""
+    """Rows that have fewer than one latent, on average over the seeds, that holds more than 0.3 nat."""
     if "latents_live" not in by_score:
         return []
     live = by_score["latents_live"]["mean"]
@@ -60,8 +60,9 @@ def _collapse(by_score: Mapping[str, pd.DataFrame]) -> list[str]:
         return []
     have = "has" if len(collapsed) == 1 else "have"
     return [
-        f"{_listed(collapsed)} {have} collapsed in all or some seeds: no latent holds more than 0.3 nat, so that codes "
-        "say next to nothing of an image. Lower the weight of the divergence, or let it rise slowly."
+        f"{_listed(collapsed)} {have} collapsed in all or most seeds: on average fewer than one latent holds more than "
+        "0.3 nat, so that codes say next to nothing of an image. Lower the weight of the divergence, or let it rise "
+        "slowly."
     ]
 
 

@@ -1,5 +1,7 @@
 """The bank: versions come again with their epochs, whatever was read before; a kill changes no byte of a run."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -12,14 +14,14 @@ from tests.auxvae.test_train import killed_and_whole
 from tests.conftest import refusal, study_of
 
 VERSIONS, SHAPE, ROWS = 3, (1, 4, 4), torch.tensor([40, 7, 12])
-FIRST = {"learning": "first", "start": 0.4, "versions": 2}
+FIRST = {"learning": "first", "start": 0.2, "versions": 2}
 
 
 def filled(epochs, rows=ROWS):
     """A bank that was asked for these rows in these epochs, and the last answer."""
     bank = Bank(VERSIONS, 50, SHAPE, 5)
     for epoch in epochs:
-        answer = bank.read(epoch, rows, lambda eps, time: eps * time[:, None, None, None])
+        answer = bank.read(epoch, rows, lambda eps, time, at: eps * time[:, None, None, None])
     return bank, answer
 
 
@@ -35,13 +37,13 @@ def test_versions_come_again_whatever_was_read_before():
 
 def test_a_version_is_computed_once():
     bank, _ = filled(range(VERSIONS))
-    bank.read(VERSIONS, ROWS, lambda eps, time: pytest.fail("computed again"))
+    bank.read(VERSIONS, ROWS, lambda *of: pytest.fail("computed again"))
 
 
 def test_the_levels_of_a_row_lie_at_equal_times():
     times = torch.stack([filled([k])[1].time for k in range(VERSIONS)]).sort(0).values
     torch.testing.assert_close(times.diff(dim=0), torch.full((VERSIONS - 1, 3), 1 / VERSIONS), atol=1e-6, rtol=0)
-    many = Bank(1, 2000, (1, 1, 1), 0).read(0, torch.arange(2000), lambda eps, time: eps)
+    many = Bank(1, 2000, (1, 1, 1), 0).read(0, torch.arange(2000), lambda eps, time, at: eps)
     assert many.time.mean() == pytest.approx(0.5, abs=0.02) and many.eps.std() == pytest.approx(1, abs=0.05)
 
 
@@ -51,7 +53,7 @@ def test_the_loss_is_that_of_the_same_noise_without_a_bank():
     batch, progress = any_batch(model.run, 16), torch.tensor(0.9)
     draws = draws_at(model.draw(0, "latents", 3, 1, 16), 0)
     of_bank = model.loss(batch, draws, progress).terms
-    kept = model.bank.read(3, batch.rows, lambda eps, time: pytest.fail("computed again"))
+    kept = model.bank.read(3, batch.rows, lambda *of: pytest.fail("computed again"))
     model.bank = None
     from_noise = model._noisy
     model._noisy = lambda images, rows, _: kept._replace(error=model._error(images, kept.eps, kept.time))
@@ -61,8 +63,23 @@ def test_the_loss_is_that_of_the_same_noise_without_a_bank():
     assert not model.loss(batch, draws, progress).terms["guided"].equal(of_bank["guided"])
 
 
-def test_killed_and_resumed_it_ends_in_the_same_bytes(tiny_store, tmp_path):
-    killed, whole = killed_and_whole([run_of(diffusion=FIRST)], tiny_store, tmp_path)
+def test_errors_do_not_depend_on_what_stands_beside_an_image():
+    """A run that was killed fills its bank from other batches; of 50 rows a convolution rounds by the place in them."""
+    model = model_of(run_of(diffusion=FIRST))
+    seeded(model.network)
+    batch = any_batch(model.run, 50)
+    images, errors = model.network.standard(batch.images), []
+    for order in (torch.arange(50), torch.arange(50).flip(0), torch.arange(7)):
+        bank = Bank(2, 50, (1, 33, 33), 0)
+        bank.read(0, order, partial(model._error_alone, images[order]))
+        errors.append(bank.read(0, torch.arange(7), lambda *of: pytest.fail("computed again")).error)
+    assert errors[0].equal(errors[1]) and errors[0].equal(errors[2])
+
+
+def test_killed_while_it_reads_errors_again_it_ends_in_the_same_bytes(tiny_store, tmp_path):
+    config = config_of(group("sami", diffusion=FIRST))
+    config["training"] |= {"epochs": 6, "batch": 50}  # versions come again from epoch 4 on
+    killed, whole = killed_and_whole(study_of(config)[1].runs, tiny_store, tmp_path)
     assert killed == whole
 
 

@@ -29,14 +29,26 @@ class Silent(torch.nn.Module):
         return torch.zeros(len(images), 4) + 0 * images.mean(), torch.ones(len(images), 4) + 0 * images.mean()
 
 
+class Knowing(torch.nn.Module):
+    """The exact posterior of a latent that correlates by 0.9 with a unit vector of pixels, and of three others."""
+
+    def forward(self, images, level=None):
+        seen = 1 / (1 + torch.exp(-level))  # the share of the image in the variance of a noisy one
+        along = images.flatten(1).sum(1) / PIXELS**0.5
+        mean = torch.stack([0.9 * along * seen, *[0 * along] * 3], 1)
+        variance = torch.stack([1 - 0.81 * seen, *[1 + 0 * along] * 3], 1)
+        return mean, variance
+
+
 class Normal(TrainedModel):
     """Such images, times a scale."""
 
-    def __init__(self, likelihood, scale=1.0, schedule="uniform", nats=0.0):
+    def __init__(self, likelihood, scale=1.0, schedule="uniform", nats=0.0, encoder=Silent, guided_until=4.0):
         """Latents of a divergence of so many nats."""
-        self.model = model_of(run_of(diffusion={"schedule": schedule, "high": 4.0}))
+        diffusion = {"schedule": schedule, "high": 4.0, "guided_until": guided_until}
+        self.model = model_of(run_of(diffusion=diffusion))
         network = self.model.network
-        network.average, network.inference, network.mean, network.std = Exact(), Silent(), 0.0, scale
+        network.average, network.inference, network.mean, network.std = Exact(), encoder(), 0.0, scale
         self.run, self.likelihood, self.device, self.nats = self.model.run, likelihood, CPU, nats
         images = scale * torch.randn(ROWS, 1, 33, 33, generator=torch.Generator().manual_seed(0))
         numbers = np.arange(ROWS)
@@ -58,6 +70,17 @@ def test_the_bound_of_normal_images_is_their_entropy(scale, schedule):
     expected = PIXELS * (0.5 + np.log(scale)) + 2.5  # nats, the constant of the normal density left out
     assert score.low - 0.5 < expected < score.high + 0.5
     assert score.value == pytest.approx(expected, abs=3) and score.se < 4
+
+
+INFORMATION = -0.5 * np.log(1 - 0.81)  # nats of the latent
+
+
+@pytest.mark.parametrize(("guided_until", "lost"), [(4.0, 0.0), (-8.99, INFORMATION)])
+def test_a_latent_costs_no_more_than_it_tells_where_it_may_guide(guided_until, lost):
+    """Of the exact posterior, on the same noise."""
+    silent = score_bound(Normal(Gaussian(1.0), guided_until=guided_until)).value
+    knowing = score_bound(Normal(Gaussian(1.0), nats=INFORMATION, encoder=Knowing, guided_until=guided_until)).value
+    assert knowing - silent == pytest.approx(lost, abs=0.12)
 
 
 def test_images_of_half_the_noise_have_as_many_nats_as_an_autoencoder_would_count():

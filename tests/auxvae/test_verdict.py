@@ -119,8 +119,8 @@ def test_names_with_commas_are_parted_by_semicolons():
     assert "a, k1; a, k2; and b; the most" in verdict(values, {}, 0, 3)[0]
 
 
-def test_collapse_is_said_of_rows_with_a_run_that_says_nothing():
+def test_collapse_is_said_of_rows_without_a_latent_on_average():
     live = {"a": (3.0, 2.0, 4.0), "b": (0.0, 0.0, 0.0), "c": (0.67, 0.0, 1.5)}
     (sentence,) = verdict(cells(latents_live=live), {}, 0, 9)
-    assert sentence.startswith("b and c have collapsed in all or some seeds")
+    assert sentence.startswith("b and c have collapsed in all or most seeds")
     assert verdict(cells(latents_live={"a": live["a"]}), {}, 0, 3) == []
