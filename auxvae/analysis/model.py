@@ -19,6 +19,7 @@ from auxvae.data.preparation import run_likelihood
 from auxvae.data.randomness import generator, normal
 from auxvae.data.store import Rows, Store
 from auxvae.models.model import Posterior, TrainingData, draws_at, make_model
+from auxvae.models.score_network import ScoreNetwork
 
 Array = NDArray[np.float32]
 AT_ONCE = 512  # images that pass through the network together
@@ -99,7 +100,10 @@ class TrainedModel:
             torch.from_numpy(context).split(AT_ONCE),
             strict=True,
         )
-        return torch.cat([self.model.decode(*(each.to(self.device) for each in both)).cpu() for both in several])
+        images = torch.cat([self.model.decode(*(each.to(self.device) for each in both)).cpu() for both in several])
+        if isinstance(self.model.network, ScoreNetwork):
+            self.model.network.refuse_divergence(images)
+        return images
 
     @torch.no_grad()
     def concepts(self) -> Array:

@@ -8,8 +8,8 @@ r"""The losses of a score-based autoencoder, in nats per image, means over the b
 
 with w(l) = 1 / (2 p(l)) of the levels drawn (auxvae.models.schedules), or the same for all with `weighting: simple`.
 By the former denoising is the bound of -log p(x) by diffusion without latents, up to a constant, and guided + KL with
-them (Kingma et al., arXiv:2107.00630, eq. 13). A latent can only lower their sum if the denoiser gains more from it than
-it costs: with a weight of KL above 1 none does.
+them (Kingma et al., arXiv:2107.00630, eq. 13). A latent can only lower their sum if the denoiser gains more from it
+than it costs: with a weight of KL above 1 none does.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import math
 from collections.abc import Iterator
 
 import torch
@@ -91,7 +90,15 @@ class ScoreNetwork(nn.Module):
         noise = self.noise.expand(shape) if source is None else torch.randn(shape, generator=source).to(z.device)
         denoise = guided(self.smoothed, self.inference, z, diffusion.guided_until, diffusion.scale)
         images = sample(denoise, noise, self.schedule, diffusion.steps, self._fresh(len(z), source))
-        return _bounded(images, diffusion.scale)
+        return images.nan_to_num(LARGEST).clamp(-LARGEST, LARGEST)
+
+    def refuse_divergence(self, images: Images) -> None:
+        """Refuse images on the likelihood's scale most of which have a pixel at the limit of what is decoded."""
+        largest = self.standard(images).abs().flatten(1).amax(1)
+        if len(images) and float(largest.median()) > 0.99 * LARGEST:
+            text = f"guidance of scale {self.diffusion.scale:g} in {self.diffusion.steps} steps diverges"
+            remedy = "lower it, or raise diffusion.steps; the run is trained again, since both are part of what it is"
+            raise Refused(Fault("diffusion.scale", Words("most images without bounds"), text, remedy))
 
     def _fresh(self, count: int, source: torch.Generator | None) -> Iterator[Images] | None:
         """Noise for every step of the ancestral sampler, of a source for each image, else the same; none for DDIM."""
@@ -100,16 +107,6 @@ class ScoreNetwork(nn.Module):
         shape = (1 if source is None else count, *self.noise.shape[1:])
         addresses = (generator(self.seed, "ancestral", k) if source is None else source for k in itertools.count())
         return (torch.randn(shape, generator=each).to(self.noise.device) for each in addresses)
-
-
-def _bounded(images: Images, scale: float) -> Images:
-    """Images whose pixels end at LARGEST; refused if those of most images would have to."""
-    largest = images.nan_to_num(math.inf, math.inf, -math.inf).abs().flatten(1).amax(1)
-    if len(images) and float(largest.median()) > LARGEST:
-        value, text = Words("most images without bounds"), f"guidance of scale {scale:g} in few steps diverges"
-        remedy = "lower it, or raise diffusion.steps; the run is trained again, since both are part of what it is"
-        raise Refused(Fault("diffusion.scale", value, text, remedy))
-    return images.nan_to_num(LARGEST).clamp(-LARGEST, LARGEST)
 
 
 def build(run: Run, mean: float, std: float) -> ScoreNetwork:
