@@ -65,7 +65,7 @@ def _traversed(figure: Figure, ax: Axes, block: str, rows: dict[str, Stamps]) ->
     place = ax.get_position()
     bar = figure.add_axes((place.x0 + 0.2 * place.width, 0.6 * place.y0, 0.6 * place.width, 0.2 * place.y0))
     figure.colorbar(colours, cax=bar, orientation="horizontal")
-    bar.set_xlabel("less the galaxy where they start (σ of the noise)", size=6, labelpad=1)
+    bar.set_xlabel("less the image where they start (σ of the noise)", size=6, labelpad=1)
     bar.tick_params(labelsize=5, pad=1, length=2)
 
 
