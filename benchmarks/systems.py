@@ -22,8 +22,8 @@ COLUMNS = {
     "nearest": [f"nearest_{name}" for name in FACTORS],
     "largest |rho|": [f"rho_{name}" for name in FACTORS],
     "DCI": ["dci_disentanglement"],
-    "leakage; swap of residual latents: flux, size, shape": [
-        "leakage", *(f"swap_recon_{name}_slope" for name in ("flux", "size", "shape")),
+    "leakage, chance; swap of residual latents: flux, size, shape": [
+        "leakage", "leakage_chance", *(f"swap_recon_{name}_slope" for name in ("flux", "size", "shape")),
     ],
     "bound": ["bound"],
     "nats": ["nats"],

@@ -53,16 +53,11 @@ def film_scores(model: TrainedModel, store: Store, results: Path, analyses: Anal
     pixels = np.asarray(pictured.likelihood.to_scale(pictured.rows.images.clone()).flatten(1).numpy(), dtype=np.float64)
     trained = pictured.encode()[0][:, _active(*model.encode())]
     untrained = pictured.with_initial_weights().encode()[0]
+    shared: dict[str, NDArray[np.floating]] = {"": trained, "_pixels": pixels, "_untrained": untrained}
     scores: dict[str, Score] = {}
     for path, along in analyses.films.paths.items():
         factors = np.stack([films[name].reshape(-1) for name in along], 1)
-        codes: dict[str, NDArray[np.floating]] = {
-            "": trained,
-            "_pixels": pixels,
-            "_untrained": untrained,
-            "_factors": factors,
-        }
-        scores |= _scores(path, codes, films["path"] == path, frames)
+        scores |= _scores(path, shared | {"_factors": factors}, films["path"] == path, frames)
     return scores
 
 

@@ -28,8 +28,16 @@ from auxvae.data.randomness import generator
 from auxvae.losses.score import ScoreModel
 from auxvae.metrics.paired import paired
 from auxvae.metrics.score import Score, evenly
-from auxvae.models.guidance import Codes, Denoise, Images, Infer, guided_error, latent_gradient, noise_ratio
-from auxvae.models.schedules import alpha
+from auxvae.models.guidance import (
+    Codes,
+    Denoise,
+    Images,
+    Infer,
+    guided_error,
+    latent_gradient,
+    noise_ratio,
+    unguided_error,
+)
 from auxvae.models.score_network import ScoreNetwork
 
 LEVELS = 9
@@ -108,7 +116,7 @@ def _errors_at(
     """Both squared errors of images at one level."""
     at = images.new_full((len(images),), level)
     y = images + noise_ratio(at) * eps
-    error = eps - denoise(alpha(at)[:, None, None, None] * y, at)
+    error = unguided_error(denoise, images, eps, at)
     return torch.stack([error.square().flatten(1).sum(1), guided_error(infer, z, y, at, error, exact=True)])
 
 

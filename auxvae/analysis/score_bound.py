@@ -32,7 +32,7 @@ from auxvae.data.likelihoods import Counts, Gaussian, Poisson
 from auxvae.data.randomness import generator
 from auxvae.losses.score import ScoreModel
 from auxvae.metrics.score import Score, evenly, mean_score
-from auxvae.models.guidance import Codes, Images, guided, guided_error, noise_ratio
+from auxvae.models.guidance import Codes, Images, guided, guided_error, noise_ratio, unguided_error
 from auxvae.models.schedules import alpha, sigma
 from auxvae.models.score_network import ScoreNetwork
 
@@ -101,9 +101,8 @@ def _noisiest(network: ScoreNetwork, x: Images) -> Values:
 
 def _between(network: ScoreNetwork, x: Images, z: Codes, eps: Images, level: Values) -> Values:
     """The squared error at one level of each image."""
-    y = x + noise_ratio(level) * eps
-    error = eps - network.smoothed(alpha(level)[:, None, None, None] * y, level)
-    squared = guided_error(network.inference, z, y, level, error, exact=True)
+    error = unguided_error(network.smoothed, x, eps, level)
+    squared = guided_error(network.inference, z, x + noise_ratio(level) * eps, level, error, exact=True)
     plain = error.square().flatten(1).sum(1)
     return torch.where(level <= network.diffusion.guided_until, squared, plain)
 
@@ -113,7 +112,6 @@ def _denoised(network: ScoreNetwork, x: Images, z: Codes, eps: Images) -> Images
     level = x.new_full((len(x),), network.schedule.high)
     a, s = (of(level)[:, None, None, None] for of in (alpha, sigma))
     noisy = a * x + s * eps
-    clean: Images = (
-        noisy - s * guided(network.smoothed, network.inference, z, network.diffusion.guided_until, 1)(noisy, level)
-    ) / a
+    denoise = guided(network.smoothed, network.inference, z, network.diffusion.guided_until, 1)
+    clean: Images = (noisy - s * denoise(noisy, level)) / a
     return clean

@@ -110,11 +110,8 @@ class Films(Section):
             text = f"a film turns between two steps, and has {FEWEST_FRAMES} frames or more"
             yield Fault(".frames", self.frames, text, "raise it")
         if self.count * self.frames > MOST_FRAMES:
-            value, text = (
-                Words(f"{self.count} films of {self.frames} images"),
-                f"a path has {MOST_FRAMES:,} images at most",
-            )
-            yield Fault(".count", value, text, "lower it, or frames")
+            value = Words(f"{self.count} films of {self.frames} images")
+            yield Fault(".count", value, f"a path has {MOST_FRAMES:,} images at most", "lower it, or frames")
         for path, along in self.paths.items():
             for name in dict.fromkeys(each for each in along if along.count(each) > 1):
                 yield Fault(f".{path}", name, "a factor moves once", "keep it once")

@@ -21,11 +21,7 @@ HELD = 3  # times the training images that a training holds: as read, scaled, an
 SCORED = 25  # times the test images that an evaluation holds: reconstructions, SSIM, moments
 EVALUATION_SECONDS = 15  # a run, on one core: its pictures, sensitivities and the suite of metrics
 USUAL_WIDTH = 32  # of the speeds of networks
-WITH_DENOISER, FILLING, FROM_BANK = (
-    0.4,
-    1.3,
-    0.1,
-)  # time of a step whose denoiser is not trained: with it, keeping, reading
+WITH_DENOISER, FILLING, FROM_BANK = 0.4, 1.3, 0.1  # time of a step whose denoiser is not trained (auxvae.losses.bank)
 LABEL_SECONDS = 1.5e-3  # of each labelled row of the downstream analysis: 2 ms of few, 0.8 of 4,096, on ten latents
 BASELINES = 4  # of the downstream analysis, once for a data set
 MINUTES = 10  # that any job may take: start of Python on a slow disk, reading, writing

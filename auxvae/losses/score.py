@@ -29,9 +29,8 @@ from auxvae.data.randomness import generator
 from auxvae.losses.bank import Bank, Noisy
 from auxvae.losses.inputs import Denoised
 from auxvae.losses.latent_model import Forward, LatentModel
-from auxvae.models.guidance import guided_error, noise_ratio
+from auxvae.models.guidance import guided_error, noise_ratio, unguided_error
 from auxvae.models.model import Codes, Posterior, TrainingData
-from auxvae.models.schedules import alpha
 from auxvae.models.score_network import ScoreNetwork, build
 
 TRAINING = "latents"  # the purpose of the draws of training steps (auxvae.training.loop)
@@ -115,11 +114,9 @@ class ScoreModel(LatentModel):
     def _error(self, images: Images, eps: Images, time: Float[Tensor, " B"]) -> Images:
         """The error eps - eps_theta, by the average of the denoiser where that is not being trained."""
         network, level = self.network, self.network.schedule.level(time)
-        x = alpha(level)[:, None, None, None] * (images + noise_ratio(level) * eps)
         trained = network.training and not self.rests
         with torch.set_grad_enabled(trained and torch.is_grad_enabled()):
-            noise: Images = (network.denoiser if trained else network.smoothed)(x, level)
-            return eps - noise
+            return unguided_error(network.denoiser if trained else network.smoothed, images, eps, level)
 
     def _denoised(self, images: Images, z: Codes, noisy: Noisy) -> Denoised:
         """Losses of the denoiser with and without guidance."""

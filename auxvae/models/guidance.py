@@ -36,6 +36,11 @@ def noise_ratio(level: Level) -> Float[Tensor, "B 1 1 1"]:
     return torch.exp(-level / 2)[:, None, None, None]
 
 
+def unguided_error(denoise: Denoise, images: Images, eps: Images, level: Level) -> Images:
+    """The error eps - eps_theta of a denoiser on images with this noise."""
+    return eps - denoise(alpha(level)[:, None, None, None] * (images + noise_ratio(level) * eps), level)
+
+
 def log_density(infer: Infer, z: Codes, y: Images, level: Level) -> Float[Tensor, " B"]:
     """The log density q(z|y) of each image's latents."""
     mean, variance = infer(y, level)

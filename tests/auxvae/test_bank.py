@@ -36,8 +36,10 @@ def test_versions_come_again_whatever_was_read_before():
 
 
 def test_a_version_is_computed_once():
-    bank, _ = filled(range(VERSIONS))
-    bank.read(VERSIONS, ROWS, lambda *of: pytest.fail("computed again"))
+    bank, positions = Bank(VERSIONS, 50, SHAPE, 5), []
+    for epoch in range(3 * VERSIONS):
+        bank.read(epoch, ROWS, lambda eps, time, at: positions.append(at) or eps)
+    assert positions == [0, 1, 2] * VERSIONS
 
 
 def test_the_levels_of_a_row_lie_at_equal_times():
