@@ -47,7 +47,7 @@ BACKBONES = {
     "conv4": Backbone("auxvae.models.backbones:conv4", 1.2e6),
     "residual": Backbone("auxvae.models.backbones:residual", 0.35e6),
     "mlp": Backbone("auxvae.models.backbones:mlp", 5.4e6, stacked=True),
-    "unet": Backbone("auxvae.models.score_network:build", 0.25e6, family="score", growth=1.35),
+    "unet": Backbone("auxvae.models.score_network:build", 0.25e6, family="score", growth=1.1),
 }
 
 

@@ -5,7 +5,8 @@ r"""The bank: what a denoiser that is not trained gets wrong in noisy versions o
 Such a denoiser has the same errors in every epoch. Levels and noise of a version belong to (seed, k, row), and errors
 are computed image by image: those of a batch would depend in their last bits on what stands beside an image, and a run
 that was killed fills its bank again from other batches. The K levels of a row lie at equal times, those of two rows are
-independent. The first K epochs take longer than with new noise, all others a fifth of their time (LOG.md).
+independent. The first K epochs take three times as long as with new noise, all others a quarter of that
+(benchmarks/README.md).
 
 Noise and errors are kept, and used, in half precision: those that were just computed are rounded, too.
 """
