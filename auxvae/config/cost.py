@@ -22,6 +22,11 @@ SCORED = 25  # times the test images that an evaluation holds: reconstructions, 
 EVALUATION_SECONDS = 15  # a run, on one core: its pictures, sensitivities and the suite of metrics
 USUAL_WIDTH = 32  # of the speeds of networks
 WITH_DENOISER, FILLING, FROM_BANK = 0.4, 1.4, 0.1  # of a step whose denoiser is not trained: benchmarks/README.md
+TRAIN_TO_TEST = 6  # training rows for each test row, where nothing else is said
+SAMPLED, SAMPLED_GROWTH = (
+    6.5e-6,
+    1.1,
+)  # s a pixel and step, all decoded images of an evaluation together: sami_disks.yaml
 LABEL_SECONDS = 1.5e-3  # of each labelled row of the downstream analysis: 2 ms of few, 0.8 of 4,096, on ten latents
 BASELINES = 4  # of the downstream analysis, once for a data set
 MINUTES = 10  # that any job may take: start of Python on a slow disk, reading, writing
@@ -32,7 +37,17 @@ def core_hours(runs: Sequence[Run], labelled: int = 0) -> float:
     seconds = sum(
         _rows(run) * run.training.epochs * run.dataset.stamp**2 * run.dataset.channels / _speed(run) for run in runs
     )
+    seconds += sum(sampling_seconds(run, run.dataset.train // TRAIN_TO_TEST) for run in runs)
     return (seconds + (EVALUATION_SECONDS + LABEL_SECONDS * labelled) * len(runs)) / 3600
+
+
+def sampling_seconds(run: Run, test: int) -> float:
+    """Time in which the evaluation of a score-based run samples images of so many test rows; 0 of any other run."""
+    if run.composition.family != "score":
+        return 0.0
+    pixels = test * run.dataset.stamp**2 * run.dataset.channels
+    width: float = (run.network.width / USUAL_WIDTH) ** SAMPLED_GROWTH
+    return SAMPLED * pixels * run.settings.diffusion.steps * width
 
 
 def _speed(run: Run) -> float:
@@ -92,10 +107,12 @@ def training_minutes(runs: Sequence[Run], processes: int, attempt: int = 1) -> i
     return attempt * (MINUTES + math.ceil(3 * 60 * core_hours(runs) / processes))
 
 
-def evaluation_minutes(runs: int, test: int, processes: int, attempt: int = 1, labelled: int = 0) -> int:
-    """Minutes of a job that evaluates so many runs: one a run, more of more than 2,048 test images; labelled: as above.
+def evaluation_minutes(runs: Sequence[Run], test: int, processes: int, attempt: int = 1, labelled: int = 0) -> int:
+    """Minutes of a job that evaluates these runs: one a run, more of more than 2,048 test images; labelled: as above.
 
     The first job of a data set measures the baselines of labelled rows as well, which take as long as those of runs.
     """
-    downstream = 3 * LABEL_SECONDS * labelled / 60 * (runs + BASELINES)
-    return attempt * (MINUTES + math.ceil((max(1.0, test / 2048) * runs + downstream) / processes))
+    downstream = 3 * LABEL_SECONDS * labelled / 60 * (len(runs) + BASELINES)
+    sampling = 3 * sum(sampling_seconds(run, test) for run in runs) / 60
+    usual = max(1.0, test / 2048) * len(runs)
+    return attempt * (MINUTES + math.ceil((usual + downstream + sampling) / processes))

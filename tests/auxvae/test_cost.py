@@ -7,6 +7,7 @@ import pytest
 
 from auxvae.config import cost
 from tests.auxvae.in_contexts import run_of
+from tests.auxvae.test_score_runs import run_of as score_run
 
 
 def with_rows(run, rows, **training):
@@ -24,8 +25,8 @@ def test_a_killed_job_comes_back_with_more(tiny):
         lambda n: cost.training_memory([run], 2, n),
         lambda n: cost.evaluation_memory(run.dataset, 100, 2, n),
         lambda n: cost.training_minutes([run] * 100, 2, n),
-        lambda n: cost.evaluation_minutes(8, 100, 2, n),
-        lambda n: cost.evaluation_minutes(8, 100, 2, n, 27_280),
+        lambda n: cost.evaluation_minutes([run] * 8, 100, 2, n),
+        lambda n: cost.evaluation_minutes([run] * 8, 100, 2, n, 27_280),
     ):
         assert asked(3) == 3 * asked(1) and asked(2) == 2 * asked(1)
 
@@ -47,8 +48,19 @@ def test_time_falls_with_processes_and_grows_with_test_images(tiny):
     hours = cost.core_hours(runs)
     assert hours > 16 and hours == pytest.approx(160 * cost.core_hours(runs[:1]))
     assert cost.training_minutes(runs, 16) == 10 + math.ceil(180 * hours / 16)
-    assert cost.evaluation_minutes(32, 2048, 16) == 12 and cost.evaluation_minutes(32, 20480, 16) == 30
-    assert cost.evaluation_minutes(32, 2048, 16, labelled=20_000) == 10 + math.ceil((32 + 1.5 * 36) / 16)
+    some = runs[:32]
+    assert cost.evaluation_minutes(some, 2048, 16) == 12 and cost.evaluation_minutes(some, 20480, 16) == 30
+    assert cost.evaluation_minutes(some, 2048, 16, labelled=20_000) == 10 + math.ceil((32 + 1.5 * 36) / 16)
+
+
+def test_images_that_are_sampled_take_time_by_steps_and_test_rows(tiny):
+    few, many = (score_run(diffusion={"steps": steps}) for steps in (20, 100))
+    assert cost.sampling_seconds(tiny.runs[0], 2048) == 0
+    assert cost.sampling_seconds(many, 2048) == pytest.approx(5 * cost.sampling_seconds(few, 2048))
+    minutes = [cost.evaluation_minutes([run] * 4, 2048, 1) for run in (few, many)]
+    expected = 3 * 4 * (cost.sampling_seconds(many, 2048) - cost.sampling_seconds(few, 2048)) / 60
+    assert minutes[1] - minutes[0] == pytest.approx(expected, abs=1) and minutes[0] > 14
+    assert cost.core_hours([many]) > cost.core_hours([few])
 
 
 def test_a_run_on_some_contexts_costs_their_rows_alone():

@@ -60,7 +60,7 @@ rule validate:
             source_of(w), tested(w), threads, attempt
         ),
         runtime=lambda w, threads, attempt: cost.evaluation_minutes(
-            len(runs_of(w)), tested(w), threads, attempt
+            runs_of(w), tested(w), threads, attempt
         ),
         gpu=GPUS,
     params:
@@ -123,7 +123,7 @@ rule evaluate:
             source_of(w), tested(w), threads, attempt
         ),
         runtime=lambda w, threads, attempt: cost.evaluation_minutes(
-            len(runs_of(w)),
+            runs_of(w),
             tested(w),
             threads,
             attempt,
