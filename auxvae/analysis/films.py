@@ -28,7 +28,7 @@ from auxvae.analysis.model import TrainedModel
 from auxvae.config.analyses import Analyses, Films
 from auxvae.config.run import Run
 from auxvae.data.store import Rows, Store
-from auxvae.metrics.posterior import ACTIVE
+from auxvae.metrics.posterior import ACTIVE, held_nats
 from auxvae.metrics.score import Score
 from auxvae.metrics.trajectories import straightness, turns
 from foundation.faults import Fault, Refused, Words, reason
@@ -94,8 +94,7 @@ def _scores(
 
 def _active(mean: Float[ndarray, "N D"], log_variance: Float[ndarray, "N D"]) -> Sequence[int]:
     """The latents that tell an image from others by more than ACTIVE nats, were they normal."""
-    nats = 0.5 * np.log1p(mean.var(0, dtype=np.float64) / np.exp(log_variance.astype(np.float64)).mean(0).clip(1e-30))
-    return np.flatnonzero(nats > ACTIVE).tolist()
+    return np.flatnonzero(held_nats(mean, log_variance) > ACTIVE).tolist()
 
 
 def _rows(films: Mapping[str, NDArray[Any]], store: Store, run: Run) -> Rows:

@@ -19,7 +19,7 @@ import pandas as pd
 import xarray as xr
 
 from auxvae.analysis.files import CODES, GUIDED
-from auxvae.metrics.posterior import ACTIVE
+from auxvae.metrics.posterior import ACTIVE, divergence
 
 
 def axes_table(results: Path, labels: Mapping[str, str]) -> pd.DataFrame:
@@ -36,7 +36,7 @@ def axes_table(results: Path, labels: Mapping[str, str]) -> pd.DataFrame:
 def _axes(codes: xr.Dataset, guided: xr.Dataset) -> Iterator[tuple[str, dict[str, str]]]:
     """The active latents of a run, the coarsest first."""
     mean, log_variance = (codes[name].values.astype(np.float64) for name in ("mean", "log_variance"))
-    nats = (0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance)).mean(0)
+    nats = divergence(mean, log_variance).mean(0)
     levels = guided["level"].values[guided["profile"].transpose("level", "latent").values.argmax(0)]
     rho = np.nan_to_num(np.abs(codes["rho"].transpose("latent", "factor").values))
     for j in np.lexsort([np.arange(len(nats)), levels]):

@@ -14,7 +14,8 @@ FILMS = Section(
             "over films, or over seeds: 1 is straight, 0 a right angle, and random steps have −1/2. line: factors move "
             "on a straight line; arc: two factors on half a circle. _pixels: of the images, what there was to "
             "straighten; _untrained: of the same encoder before its training, what any such network does; _factors: of "
-            "the factors that move, what a perfect code has.",
+            "the factors that move, in their units. A cvae or idvae is told the factors of each frame, and its codes "
+            "are straight for nothing.",
         ),
     ),
 )

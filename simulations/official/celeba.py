@@ -11,16 +11,14 @@ pixels, as is usual.
 
 from __future__ import annotations
 
-import io
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from foundation.faults import Words, reason
+from foundation.faults import Words
 from simulations.collection import Collection, Rows
 from simulations.official import tree
 from simulations.official.layout import Layout, Unlike
@@ -89,11 +87,7 @@ def _faces(files: tree.Tree, entries: list[PurePosixPath], rows: Rows) -> NDArra
 
 def _cropped(files: tree.Tree, name: str) -> NDArray[np.float32]:
     """The square in the middle of an image, (3, y, x), from 0 to 1."""
-    try:
-        with Image.open(io.BytesIO(files.read(name)), formats=("PNG", "JPEG")) as image:
-            pixels = brightness(channels_first(np.asarray(image.convert("RGB"))[None]))[0]
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise Unlike(name, Words(f"an image that cannot be read ({reason(error)})")) from None
+    pixels = brightness(channels_first(tree.decoded(files, name)[None]))[0]
     side = max(1, round(CROP * min(pixels.shape[1:])))
     top, left = ((each - side) // 2 for each in pixels.shape[1:])
     return np.asarray(pixels[:, top : top + side, left : left + side])

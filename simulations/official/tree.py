@@ -23,6 +23,7 @@ from simulations.official.layout import Unlike
 from simulations.official.pixels import brightness, channels_first
 
 ENDINGS = (".png", ".jpg", ".jpeg")
+LONGEST_SIDE = 4096  # pixels of an image of any size
 LARGEST = 10_000_000  # bytes of one file; official ones have a few thousand, a larger one may be a zip bomb
 
 
@@ -69,13 +70,14 @@ def _limited(name: str, size: int, read: Callable[[], bytes]) -> bytes:
 
 def rgb(tree: Tree, entries: Sequence[PurePosixPath], side: int, rows: Rows) -> NDArray[np.float32]:
     """The images `entries[row]` of n rows, (n, 3, side, side), from 0 to 1."""
-    return brightness(channels_first(np.stack([_pixels(tree, str(entries[row]), side) for row in rows])))
+    return brightness(channels_first(np.stack([decoded(tree, str(entries[row]), side) for row in rows])))
 
 
-def _pixels(tree: Tree, name: str, side: int) -> NDArray[np.uint8]:
+def decoded(tree: Tree, name: str, side: int = 0) -> NDArray[np.uint8]:
+    """An image (y, x, 3), of that side if one is given; another size is refused before its pixels are unpacked."""
     try:
         with Image.open(io.BytesIO(tree.read(name)), formats=("PNG", "JPEG")) as image:
-            if image.size != (side, side):
+            if (side and image.size != (side, side)) or max(image.size) > LONGEST_SIDE:
                 raise Unlike(name, Words(f"{image.size[0]} x {image.size[1]} pixels"))
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:

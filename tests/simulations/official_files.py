@@ -232,13 +232,13 @@ def tiny_imagenet(folder, side=64, annotated=True, zipped=True):
     return Example(source, main, np.array(images), {"label": labels}, np.arange(21, 27), 3 / 255)
 
 
-def celeba(folder, parts=("0", "1", "2"), line="{} 1 -1", count=True, zipped=True, rows=24):
+def celeba(folder, parts=("0", "1", "2"), line="{} 1 -1", count=True, zipped=True, rows=24, wide=0):
     """PNGs of 154 x 180 pixels, whose middle of 128 x 128 becomes means of 2 x 2; the last third are test images."""
     random, files, images, lines, partition = rng(), {}, [], [], []
     for number in range(rows):
         name = f"{number:06d}.png"
         pixels = random.integers(0, 256, (180, 154, 3), dtype=np.uint8)
-        files[f"faces/images/{name}"] = encoded(pixels, "PNG")
+        files[f"faces/images/{name}"] = encoded(np.zeros((2, wide, 3), np.uint8) if wide else pixels, "PNG")
         middle = pixels[26:154, 13:141].reshape(64, 2, 64, 2, 3).mean((1, 3))
         images.append(middle.transpose(2, 0, 1) / 255)
         lines.append(f"{name} {'1' if number % 3 else '-1'} -1" if line == "{} 1 -1" else line.format(name))

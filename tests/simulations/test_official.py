@@ -232,6 +232,7 @@ WRONG = {
     "celeba: an attribute of 2": ("celeba", partial(files.celeba, line="{} 2 -1"), "a line for"),
     "celeba: an attribute missing": ("celeba", partial(files.celeba, line="{} 1"), "a line for"),
     "celeba: another image": ("celeba", partial(files.celeba, line="other{} 1 1"), "no line for the image"),
+    "celeba: a side of 5,000 pixels": ("celeba", partial(files.celeba, wide=5000), "5000 x 2 pixels"),
     "celeba: a part of 3": ("celeba", partial(files.celeba, parts=("0", "3", "2")), "no part 0, 1 or 2"),
     "mnist: another magic": ("mnist", partial(files.mnist, magic=2052), "magic number 2052"),
     "mnist: 32 pixels": ("mnist", partial(files.mnist, side=32), "(28, 32, 32)"),
