@@ -15,10 +15,12 @@ import typer
 from foundation.console import log, open_log, run_app
 from foundation.faults import Fault, Refused, Words, listed, shown, suggest
 from foundation.yaml_file import load_yaml
+from simulations.convert_command import convert
 from simulations.facts import Declared, Facts, dataset_schema, read_declared
 from simulations.spec import Dataset
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+app.command()(convert)
 Log = Annotated[Optional[Path], typer.Option("--log", help="Write the messages to this file as well.")]
 
 
@@ -136,39 +138,6 @@ def films(
         path: [each.strip() for each in names.split(",")] for path, names in (("line", line), ("arc", arc)) if names
     }
     draw_films(store, out, paths, count, frames)
-
-
-@app.command()
-def convert(
-    source: Annotated[
-        Path, typer.Argument(help="An npz, HDF5, netCDF-4, FITS or Zarr file with images and columns of factors.")
-    ],
-    store: Annotated[Path, typer.Argument(help="The Zarr store to make.")],
-    images: Annotated[str, typer.Option(help="Name of the column or array of images.")] = "image",
-    factors: Annotated[str, typer.Option(help="Names of factors, with commas; all other columns if empty.")] = "",
-    unit: Annotated[Optional[list[str]], typer.Option(help="Unit of a factor: radius=arcsec; repeatable.")] = None,
-    noise: Annotated[
-        str, typer.Option(help="none, poisson, poisson:SKY or gaussian:SIGMA, in the unit of the images.")
-    ] = "none",
-    seed: Annotated[int, typer.Option(help="Seed of the random split into training, validation and test rows.")] = 0,
-    circular: Annotated[
-        Optional[list[str]],
-        typer.Option(help="A factor that returns after a period, in its unit: angle=360; repeatable."),
-    ] = None,
-    categorical: Annotated[
-        Optional[list[str]], typer.Option(help="A factor whose values are classes without an order; repeatable.")
-    ] = None,
-    fill_absent: Annotated[
-        bool, typer.Option("--fill-absent", help="Take absent chunks of HDF5 or Zarr as their fill value.")
-    ] = False,
-    log_to: Log = None,
-) -> None:
-    """Make a store of your images, so that a study can use it with `store: PATH`."""
-    open_log(log_to)
-    from simulations.convert import convert as convert_file
-
-    kinds = (circular or [], categorical or [])
-    convert_file(source, store, images, factors, unit or [], noise, seed, *kinds, fill_absent)
 
 
 @app.command()

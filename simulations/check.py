@@ -1,7 +1,7 @@
 """Verification of a store against its seal and its spec; each disagreement is one fault.
 
-1. The seal: every file exists and has the size and the SHA-256 in the seal, all numbers are finite, and the values of a
-   categorical factor are its classes.
+1. The seal: every file exists and has the size and the SHA-256 in the seal, all numbers are finite, the values of a
+   categorical factor are its classes, and layers hold what they may (simulations.layers).
 2. The rows: factors, split and context are those of the design; in every context the interventions and mechanisms
    that its rows show are those that are declared (simulations.context_check).
 3. The images: the noise-free stamp m drawn from the stored factors explains the stored image x,
@@ -34,6 +34,7 @@ from simulations.factors import draw_context, draw_factors, draw_split
 from simulations.facts import read_dataset
 from simulations.galaxy import Stamp, Values, parameters
 from simulations.kinds import read_kinds
+from simulations.layers import layer_fault
 from simulations.noise import noise_std
 from simulations.scenes import draw
 from simulations.spec import Dataset, Scene
@@ -122,14 +123,19 @@ def _files(path: Path, seal: Any) -> Iterator[Fault]:
 
 
 def _numbers(path: Path, group: zarr.Group, progress: Progress) -> Iterator[Fault]:
-    """Columns with values that are not finite; images are read shard by shard."""
+    """Columns with values that are not finite, layers with impossible ones; images are read shard by shard."""
+    factors = list(group.attrs.get("factors", ()))  # type: ignore[arg-type]
     for name, array in group.arrays():
         step = (array.shards or array.chunks)[0]
         bad = 0
         for i in range(0, array.shape[0], step):
             values = np.asarray(array[i : i + step])
-            bad += int((~np.isfinite(values)).sum())
             progress.advance(len(values))
+            if values.dtype.kind not in "iufb":  # texts
+                continue
+            bad += int((~np.isfinite(values)).sum())
+            if name not in factors and (fault := layer_fault(f"{path}/{name}", name, values, i)):
+                yield fault
         if bad:
             yield Fault(f"{path}/{name}", Words(f"{bad} values that are not finite"), "all must be finite", REMAKE)
 

@@ -4,6 +4,7 @@
     factors[name]  (N,)  float64, in units[name]
     split          (N,)  int8, 0 train, 1 validation, 2 test, if the source defines a split, else None
     circular[name] the period of a factor that is circular; categorical: the factors whose values are classes
+    layers[name]   what the source has of each image beside pixels and factors (simulations.layers)
 
 The images are never in memory all at once: `simulations.intake` reads one shard of the store at a time.
 """
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulations.factors import split_rows
+from simulations.layers import Layer
 from simulations.randomness import permuted
 from simulations.spec import Split
 
@@ -38,6 +40,7 @@ class Collection:
     split: NDArray[np.int8] | None = None
     circular: Mapping[str, float] = field(default_factory=dict)
     categorical: tuple[str, ...] = ()
+    layers: Mapping[str, Layer] = field(default_factory=dict)
 
 
 def picked(images: Any, rows: Rows) -> NDArray[Any]:
@@ -58,11 +61,16 @@ def at_most(collection: Collection, most: int | None, seed: int) -> Collection:
         read=lambda rows: collection.read(kept[rows]),
         factors={name: values[kept] for name, values in collection.factors.items()},
         split=None if collection.split is None else collection.split[kept],
+        layers={name: _subset(layer, kept) for name, layer in collection.layers.items()},
     )
 
 
+def _subset(layer: Layer, kept: Rows) -> Layer:
+    return replace(layer, read=lambda rows: layer.read(kept[rows]))
+
+
 def joined(parts: Sequence[Collection]) -> Collection:
-    """Collections with the same factors and image shape, concatenated; `where` is that of the first."""
+    """Collections with the same factors and image shape, without layers, concatenated; `where` is that of the first."""
     starts = np.cumsum([0, *(part.rows for part in parts)])
 
     def read(rows: Rows) -> NDArray[Any]:

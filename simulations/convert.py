@@ -1,17 +1,19 @@
-"""User images into a store: npz, HDF5, netCDF-4, FITS table or Zarr with images and named columns of factors.
+"""Images from elsewhere into a store: files, shards and folders of the layouts that surveys have (docs/own_images.md).
 
-Images are (N, y, x) or (N, channel, y, x); a factor is one number per image. Units are those in the file
-(`simulations.sources`) unless `--unit NAME=UNIT` replaces them; astropy must understand them. The rows are split at
-random by seed, 75 / 12.5 / 12.5 %, unless the file has a column `split` of 0, 1 and 2. A factor is a number on a line
-unless it is declared circular, with its period, or categorical (simulations.kinds).
+Images are (N, y, x) or (N, channel, y, x) once they are arranged as options state; a factor is one number per image.
+Units are those in the file (`simulations.sources`) unless `--unit NAME=UNIT` replaces them; astropy must understand
+them. The rows are split at random by seed, 75 / 12.5 / 12.5 %, unless the file has a column `split` of 0, 1 and 2. A
+factor is a number on a line unless it is declared circular, with its period, or categorical (simulations.kinds).
 
 Packed numbers are unpacked; missing ones are refused, whether the file marks them (`simulations.sources`) or a number
-stands for them (`simulations.sentinels`), since no number of a store means "not measured".
+stands for them (`simulations.sentinels`), since no number of a store means "not measured". What else a source has of
+each image, such as inverse variances and ids, becomes a layer of the store (`simulations.sources.carried`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,11 +23,15 @@ from astropy.units import Unit
 
 from foundation.console import log
 from foundation.faults import Fault, Refused, listed, suggest
+from simulations import store
 from simulations.collection import Collection, picked
 from simulations.declaration import with_kinds
 from simulations.intake import Intake, refuse_existing, write
 from simulations.sources.opened import Columns, opened
+from simulations.sources.options import Options, names_in
+from simulations.sources.shards import gathered
 from simulations.sources.verified import RESERVED, column_faults
+from simulations.sources.view import View, viewed
 
 
 def convert(
@@ -39,30 +45,53 @@ def convert(
     circular: Sequence[str] = (),
     categorical: Sequence[str] = (),
     fill_absent: bool = False,
+    options: Options | None = None,
 ) -> None:
-    """Check the whole file `source` and write it as a sealed store at `path`, which must be new.
+    """Check the whole source and write it as a sealed store at `path`, which must be new.
 
     `images` is the name of the image column and `factors` the names of factors separated by commas (all other columns
     if empty); `units` are NAME=UNIT, `noise` is none, poisson, poisson:SKY or gaussian:SIGMA; `circular` are
     NAME=PERIOD, in the factor's unit, `categorical` names. fill_absent: absent chunks are their fill value.
     """
     refuse_existing(path)
-    with opened(source) as columns:
-        names = _factor_names(columns, images, factors)
+    options = options or Options()
+    with opened(source, options) as opened_columns:
+        view = viewed(opened_columns, images, options)
+        names = _factor_names(view, factors)
+        columns = gathered(view.columns, (*names, "split"))
         unit_of = {name: columns[name].unit for name in names if name in columns} | _unit_options(units, names)
-        intake = Intake(_noise(noise), seed, "simulations.convert")
-        faults = [*column_faults(source, columns, images, names, categorical), *_unit_faults(unit_of)]
-        _refuse(faults + list(_absent_faults(columns, (images, *names, "split"), fill_absent)))
-        collection = _collection(source, columns, images, unit_of)
-        write(with_kinds(collection, circular, categorical, seed), path, intake)
+        faults = [*column_faults(source, columns, view.images, names, categorical), *_unit_faults(unit_of)]
+        faults += _layer_faults(source, view, names)
+        _refuse(faults + list(_absent_faults(columns, (view.images, *names, "split", *view.used), fill_absent)))
+        origin = {"source": source.name} if view.layers else {}
+        intake = Intake(_noise(noise), seed, "simulations.convert", {**store.PHOTONS, **view.attributes}, origin)
+        collection = with_kinds(_collection(source, columns, view, unit_of), circular, categorical, seed)
+        write(_with_classes(collection, view.classes), path, intake)
 
 
-def _collection(source: Path, columns: Columns, images: str, unit_of: dict[str, str]) -> Collection:
+def _collection(source: Path, columns: Columns, view: View, unit_of: dict[str, str]) -> Collection:
     """The collection whose factors are the columns named in unit_of."""
-    rows, *shape = columns[images].shape
+    images = columns[view.images]
+    rows, *shape = images.shape
     factors = {name: np.asarray(columns[name][:], dtype=np.float64) for name in unit_of}
     split = np.asarray(columns["split"][:]).astype(np.int8) if "split" in columns else None
-    return Collection(str(source), rows, tuple(shape), partial(picked, columns[images]), factors, unit_of, split)
+    read = partial(picked, images)
+    return Collection(str(source), rows, tuple(shape), read, factors, unit_of, split, layers=view.layers)
+
+
+def _with_classes(collection: Collection, classes: str) -> Collection:
+    """The collection with the factor that its layout knows to be classes, unless its kind is declared."""
+    if classes not in collection.factors or classes in (*collection.circular, *collection.categorical):
+        return collection
+    return replace(collection, categorical=(*collection.categorical, classes))
+
+
+def _layer_faults(source: Path, view: View, names: Sequence[str]) -> Iterator[Fault]:
+    """Factors that have the name of a layer."""
+    for name in names:
+        if name in view.layers:
+            text = "a layer of the store has this name"
+            yield Fault(f"{source}: {name}", name, text, "leave that factor out with --factors, or rename the column")
 
 
 def _refuse(faults: list[Fault]) -> None:
@@ -70,15 +99,18 @@ def _refuse(faults: list[Fault]) -> None:
         raise Refused(faults)
 
 
-def _factor_names(columns: Columns, images: str, factors: str) -> list[str]:
-    """The names in `factors`, each once; if it is empty, all columns of one number per image."""
+def _factor_names(view: View, factors: str) -> list[str]:
+    """The names in `factors`, each once; if it is empty, all columns of one number per image without another role."""
     if factors:
-        return list(dict.fromkeys(name.strip() for name in factors.split(",") if name.strip()))
-    others = {name: column for name, column in columns.items() if name not in (images, *RESERVED)}
+        return list(dict.fromkeys(names_in(factors)))
+    apart = {view.images, *RESERVED, *view.aside}
+    others = {name: column for name, column in view.columns.items() if name not in apart}
     for column in others.values():
         if len(column.shape) != 1:
             log.info(f"{column.where} is no factor, of shape {column.shape}: a factor is one number per image")
-    return [name for name, column in others.items() if len(column.shape) == 1]
+        elif column.is_text:
+            log.info(f"{column.where} is no factor, of texts: a factor is a number, and classes are numbered")
+    return [name for name, column in others.items() if len(column.shape) == 1 and not column.is_text]
 
 
 def _unit_options(options: list[str], names: list[str]) -> dict[str, str]:

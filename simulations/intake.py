@@ -27,6 +27,7 @@ from simulations.collection import Collection, Rows, parts_of
 from simulations.declaration import kinds_of
 from simulations.facts import Facts
 from simulations.kinds import Kind
+from simulations.layers import layer_fault
 from simulations.pixels import Pixels
 
 
@@ -70,11 +71,22 @@ def write(collection: Collection, path: Path, intake: Intake) -> None:
             columns = _columns(collection, rows, intake.noise) | {"split": split[start : rows[-1] + 1]}
             images = pixels.checked(np.asarray(collection.read(rows)), start)
             store.write_rows(part, group, start, {"image": images, **columns})
+            del images  # before a layer of the same size is read
+            _write_layers(part, group, collection, rows)
             progress.advance(len(rows))
         _seal(part, path.stem, group, collection, intake, split, kinds)
     needed = f"{collection.rows * _row_bytes(collection) / 1e9:.3g} GB"
     contents = f"{collection.rows:,} images of {collection.shape}, {needed}, {listed(collection.factors)}"
     log.info(f"{path}: sealed, {contents}; use it in a study with 'store: {path}'")
+
+
+def _write_layers(path: Path, group: zarr.Group, collection: Collection, rows: Rows) -> None:
+    """Write some rows of every layer, one after the other; refused where a layer cannot be what it is for."""
+    for name, layer in collection.layers.items():
+        values = np.asarray(layer.read(rows))
+        if fault := layer_fault(f"{collection.where}: {name}", name, values, int(rows[0])):
+            raise Refused(fault)
+        store.write_rows(path, group, int(rows[0]), {name: values})
 
 
 def _refuse_empty_part(where: str, split: NDArray[np.int8]) -> None:
@@ -84,7 +96,7 @@ def _refuse_empty_part(where: str, split: NDArray[np.int8]) -> None:
 
 def _refuse_too_large(collection: Collection, path: Path) -> None:
     """Refuse images that exceed the free space on the disk."""
-    needed = collection.rows * _row_bytes(collection)
+    needed = collection.rows * (_row_bytes(collection) + _layer_bytes(collection))
     existing = next(folder for folder in path.absolute().parents if folder.exists())
     free = shutil.disk_usage(existing).free
     if needed > free:
@@ -94,6 +106,12 @@ def _refuse_too_large(collection: Collection, path: Path) -> None:
 
 def _row_bytes(collection: Collection) -> int:
     return 4 * math.prod(collection.shape)
+
+
+def _layer_bytes(collection: Collection) -> int:
+    """Bytes of a row of all layers of numbers."""
+    sized = (each for each in collection.layers.values() if each.dtype != "str")
+    return sum(np.dtype(each.dtype).itemsize * math.prod(each.shape) for each in sized)
 
 
 @contextmanager
@@ -112,7 +130,7 @@ def _created(path: Path, collection: Collection, intake: Intake, kinds: Sequence
     described = {n: {"units": units.get(n, ""), "long_name": n, **declared.get(n, {})} for n in collection.factors}
     extra = store.NOISE_STD if intake.noise["kind"] == "gaussian" else {}
     columns = {**described, **store.SPLIT, **extra}
-    return store.create(path, collection.rows, collection.shape, columns, intake.image)
+    return store.create(path, collection.rows, collection.shape, columns, intake.image, collection.layers)
 
 
 def _columns(collection: Collection, rows: Rows, noise: dict[str, Any]) -> dict[str, NDArray[Any]]:

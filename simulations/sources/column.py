@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from foundation.faults import Fault, Refused, Words, reason
 
 Masked = np.ma.MaskedArray[Any, np.dtype[Any]]
+Origin = Callable[[slice], tuple[list[str], NDArray[np.int64]]]
 WHOLE = "it must be a complete file"
 AGAIN = "write it again, or copy it again from where it is whole"
 
@@ -43,6 +44,8 @@ class Column:
 
     where: file and name, for faults. shape: (rows, ...); () for what is no array. absent: chunks that the file lacks.
     chunks: of all. fill: the value that the file states for absent ones. unit: "" where the file states none.
+    axes: of images, such as NCHW, where the layout fixes them. aside: no factor unless it is named.
+    origin: the file, and the row or HDU in it, of each image of a slice, where they are not those of the store.
     """
 
     where: str
@@ -53,6 +56,14 @@ class Column:
     absent: int = 0
     chunks: int = 0
     fill: object = None
+    axes: str = ""
+    aside: bool = False
+    origin: Origin | None = None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its values are texts or bytes, and no numbers."""
+        return self.dtype.kind in "SUOT"
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """The values of some rows; missing ones and unreadable bytes are refused."""
@@ -79,3 +90,14 @@ class Column:
             text = f"they would be read as the fill value {self.fill}"
             remedy = "write them again, or accept that value with --fill-absent"
             yield Fault(self.where, value, text, remedy)
+
+
+def in_memory(where: str, values: NDArray[Any] | Masked, unit: str = "") -> Column:
+    """A column whose values are in memory, (rows, ...)."""
+    return Column(where, values.shape, values.dtype, lambda rows: values[rows], unit)
+
+
+def as_texts(values: NDArray[Any]) -> list[str]:
+    """Values as texts, (n,): bytes are UTF-8, without the zeros and blanks that fill fixed lengths."""
+    texts = (each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for each in values.tolist())
+    return [each.rstrip("\0 ") for each in texts]

@@ -1,4 +1,4 @@
-"""The first table of a FITS file as columns; scaled and unsigned integers as TSCALn and TZEROn state.
+"""The first table of a FITS file, or LDAC_OBJECTS, as columns; scaled and unsigned integers as TSCALn, TZEROn state.
 
 Missing are integers of the value TNULLn, and logical values that are neither T nor F. Where a file has the keywords
 DATASUM and CHECKSUM, its bytes are verified by them; bytes that were changed without one cannot be told from written
@@ -18,24 +18,41 @@ from numpy.typing import NDArray
 
 from simulations.sources.column import Column, Masked
 
+LDAC = "LDAC_OBJECTS"  # of FITS_LDAC, whose first table holds the header of an image
 
-def fits_columns(path: Path, stack: ExitStack) -> dict[str, Column]:
-    """The columns of the first table."""
-    file = stack.enter_context(fits.open(path, memmap=True))
-    table = next((unit for unit in file if isinstance(unit, fits.BinTableHDU)), None)
+
+def table_columns(path: Path, stack: ExitStack) -> dict[str, Column]:
+    """The columns of the table of a file."""
+    table = table_of(stack.enter_context(fits.open(path, memmap=True)))
     if table is None:
         raise ValueError("no table in it")
-    _refuse_cut(path, table)
-    if 0 in (table.verify_datasum(), table.verify_checksum()):
-        raise ValueError("bytes that disagree with its DATASUM or CHECKSUM")
+    return columns_of(path, table)
+
+
+def table_of(file: Any) -> Any:
+    """The table of an open file: that of a FITS_LDAC catalogue, else the first; None if there is none."""
+    tables = [unit for unit in file if isinstance(unit, fits.BinTableHDU)]
+    return next((unit for unit in tables if unit.name == LDAC), tables[0] if tables else None)
+
+
+def columns_of(path: Path, table: Any) -> dict[str, Column]:
+    """The columns of a table, whose bytes must be whole."""
+    refuse_damaged(path, table)
     return {column.name: _column(path, table, column) for column in table.columns}
 
 
-def _refuse_cut(path: Path, table: Any) -> None:
-    """Raise if the file ends before the last row does; astropy warns, or fails within numpy."""
-    end, size = table.fileinfo()["datLoc"] + table.size, path.stat().st_size
+def refuse_damaged(path: Path, unit: Any) -> None:
+    """Raise if an HDU is cut, or disagrees with its own checksums."""
+    _refuse_cut(path, unit)
+    if 0 in (unit.verify_datasum(), unit.verify_checksum()):
+        raise ValueError("bytes that disagree with its DATASUM or CHECKSUM")
+
+
+def _refuse_cut(path: Path, unit: Any) -> None:
+    """Raise if the file ends before the HDU does; astropy warns, or fails within numpy."""
+    end, size = unit.fileinfo()["datLoc"] + unit.size, path.stat().st_size
     if size < end and not _is_compressed(path):
-        raise ValueError(f"{size:,} bytes, where the table ends after {end:,}")
+        raise ValueError(f"{size:,} bytes, where the data end after {end:,}")
 
 
 def _is_compressed(path: Path) -> bool:

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from foundation.faults import Fault, Refused, Words
 from simulations.sources.column import Column, Masked
+from simulations.sources.options import Options
 from simulations.sources.packing import decoded, decoded_dtype
 
 
-def hdf5_columns(path: Path, stack: ExitStack) -> dict[str, Column]:
+def hdf5_columns(path: Path, stack: ExitStack, options: Options) -> dict[str, Column]:
     """The data sets of the file but those that label its dimensions."""
     file = stack.enter_context(h5py.File(path, "r"))
     arrays = {name: each for name, each in file.items() if isinstance(each, h5py.Dataset) and not each.is_scale}

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulations.sources.column import Column, readable
+from simulations.sources.options import Options
 
 
-def npz_columns(path: Path, stack: ExitStack) -> dict[str, Column]:
+def npz_columns(path: Path, stack: ExitStack, options: Options) -> dict[str, Column]:
     """The arrays of the file; pickles are not read."""
     archive = stack.enter_context(zipfile.ZipFile(path))
     names = [name for name in archive.namelist() if name.endswith(".npy")]

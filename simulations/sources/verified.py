@@ -32,7 +32,8 @@ def column_faults(
     shape = columns[images].shape
     if len(shape) not in (3, 4) or shape[-1] != shape[-2] or 0 in shape:
         text = "images are (N, y, x) or (N, channel, y, x), square, at least one"
-        yield Fault(f"{source}: {images}", shape, text, "reshape or crop them")
+        remedy = "cut them with --crop, or shape flat lists with --shape"
+        yield Fault(f"{source}: {images}", shape, text, remedy)
         return
     if columns[images].dtype.kind not in "iufb":
         yield Fault(f"{source}: {images}", str(columns[images].dtype), "images are real numbers", "convert them")

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from simulations.sources.column import Column, Masked
 from simulations.sources.hdf5 import unit_of
+from simulations.sources.options import Options
 from simulations.sources.packing import decoded, decoded_dtype
 
 XARRAY = "_ARRAY_DIMENSIONS"  # in format 2 xarray keeps the mark of missing values, even 0, as the fill value
 
 
-def zarr_columns(path: Path, stack: ExitStack) -> dict[str, Column]:
+def zarr_columns(path: Path, stack: ExitStack, options: Options) -> dict[str, Column]:
     """The arrays of the group."""
     return {name: _column(path, name, array) for name, array in zarr.open_group(path, mode="r").arrays()}
 
