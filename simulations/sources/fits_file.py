@@ -40,7 +40,7 @@ def fits_columns(path: Path, stack: ExitStack, options: Options) -> dict[str, Co
         return columns
     name, number = options.file_column or FILE, options.hdu_column or HDU
     if {name, number} <= columns.keys():
-        images = hdu_gallery(path, columns.pop(name), columns.pop(number), options)
+        images = hdu_gallery(path, stack, columns.pop(name), columns.pop(number), options)
         return columns | {"image": images}
     _refuse_unnamed(path, columns, options)
     image = _images(path, file, options)
@@ -52,7 +52,7 @@ def fits_columns(path: Path, stack: ExitStack, options: Options) -> dict[str, Co
 def _refuse_unnamed(path: Path, columns: dict[str, Column], options: Options) -> None:
     """Columns of files and HDUs that were stated and are not there."""
     for option, name in (("--file-column", options.file_column), ("--hdu-column", options.hdu_column)):
-        if name and name not in columns and options.catalogue is None:
+        if name and name not in columns:
             remedy = suggest(name, columns, "name one of them")
             raise Refused(Fault(option, name, f"the columns of {path} are {listed(columns)}", remedy))
 
@@ -60,25 +60,29 @@ def _refuse_unnamed(path: Path, columns: dict[str, Column], options: Options) ->
 def _images(path: Path, file: Any, options: Options) -> Column | None:
     """The cube, or the images of several HDUs."""
     units = [unit for unit in file if unit.is_image and len(unit.shape) >= 2 and 0 not in unit.shape]
+    _refuse_damaged(path, units)
     cube = next((unit for unit in units if len(unit.shape) in CUBES), None)
     if cube is not None:
         return _cube(path, cube)
     flat = [unit for unit in units if len(unit.shape) == 2]
     if len(flat) < 2:
         return None
-    for unit in flat:
-        _refuse_damaged(path, unit)
     labels = [f"{path}: HDU {unit.name or k}" for k, unit in enumerate(flat)]
     return gallery(str(path), labels, [unit.shape for unit in flat], lambda i: flat[i].section[:, :], options.crop)
 
 
-def _refuse_damaged(path: Path, unit: Any) -> None:
-    if not isinstance(unit, fits.CompImageHDU):
-        refuse_damaged(path, unit)
+def _refuse_damaged(path: Path, units: list[Any]) -> None:
+    """Raise if images are cut or disagree with their checksums; compressed ones lie in tables that have them."""
+    for unit in units:
+        if not isinstance(unit, fits.CompImageHDU):
+            refuse_damaged(path, unit)
+    if any(isinstance(unit, fits.CompImageHDU) for unit in units):
+        with fits.open(path, memmap=True, disable_image_compression=True) as raw:
+            for table in raw[1:]:
+                refuse_damaged(path, table)
 
 
 def _cube(path: Path, unit: Any) -> Column:
-    _refuse_damaged(path, unit)
     first = _rows(unit, slice(0, 1))
     where = f"{path}: {unit.name or 'the primary HDU'}"
     axes = CUBES[len(unit.shape)]

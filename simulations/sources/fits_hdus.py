@@ -24,9 +24,9 @@ from simulations.sources.options import Options
 class LastFile:
     """FITS files by path, of which the one that was read last stays open."""
 
-    def __init__(self) -> None:
-        """No file is open yet."""
-        self._path, self._stack = Path(), ExitStack()
+    def __init__(self, stack: ExitStack) -> None:
+        """No file is open yet; the last one is closed with the stack."""
+        self._path, self._stack = Path(), stack.enter_context(ExitStack())
         self._file: Any = None
 
     def unit(self, path: Path, number: int) -> Any:
@@ -47,12 +47,12 @@ class LastFile:
             return unit
 
 
-def hdu_gallery(path: Path, names: Column, numbers: Column, options: Options) -> Column:
+def hdu_gallery(path: Path, stack: ExitStack, names: Column, numbers: Column, options: Options) -> Column:
     """The images that the columns of a catalogue at `path` name."""
     texts = texts_of(names)
     files = files_named(names.where, path.parent, texts)
     hdus = [int(each) for each in np.asarray(numbers[:])]
-    last, labels = LastFile(), [f"{file}: HDU {number}" for file, number in zip(files, hdus, strict=True)]
+    last, labels = LastFile(stack), [f"{file}: HDU {number}" for file, number in zip(files, hdus, strict=True)]
     shapes = _shapes(last, files, hdus)
 
     def origin(rows: slice) -> tuple[list[str], NDArray[np.int64]]:

@@ -35,7 +35,8 @@ READERS: dict[str, Callable[[Path, ExitStack, Options], Columns]] = {
     ".zarr": zarr_columns,
     ".parquet": parquet_columns,
 }
-PACKED = {".gz": (".fits", ".fit"), ".fz": (".fits", ".fit")}  # compressed forms of these formats
+FITS = (".fits", ".fit")
+PACKED = {".gz": FITS, ".fz": FITS}  # compressed forms of these formats
 
 
 @contextmanager
@@ -49,14 +50,26 @@ def opened(path: Path, options: Options | None = None) -> Iterator[Columns]:
 
 def _columns(path: Path, stack: ExitStack, options: Options) -> Columns:
     if path.is_dir() and _kind(path) not in READERS and not is_hats(path) and is_image_folder(path, options):
+        _refuse_unused(path, hdu_column=options.hdu_column)
         return image_folder_columns(path, stack, options)
     files, base = files_of(path)
+    if _kind(files[0]) not in FITS:
+        _refuse_unused(path, file_column=options.file_column, hdu_column=options.hdu_column)
     columns = _joined(files, base, stack, options)
     if path.is_dir() and is_hats(path):
         columns = with_partitions(columns, files)
     if options.catalogue is not None:
         columns = columns | _beside(options.catalogue, columns, stack)
     return columns
+
+
+def _refuse_unused(path: Path, **options: str) -> None:
+    """Options that the layout of a source cannot use."""
+    for option, name in options.items():
+        if name:
+            value = Words(f"--{option.replace('_', '-')} {name}")
+            text = "files are named by a FITS table or by the catalogue of a folder of images"
+            raise Refused(Fault(str(path), value, text, "leave that option out"))
 
 
 def files_of(path: Path) -> tuple[list[Path], Path]:
