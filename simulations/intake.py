@@ -1,7 +1,7 @@
 """A collection into a sealed store: checked, written shard by shard under a temporary name, renamed when complete.
 
-The store has the row order of the collection, `image` as float32 and every factor as float64. The noise of the images
-is stated by the caller, since pixels alone do not reveal it; Gaussian noise is stored as `noise_std`.
+The store has the row order of the collection, `image` as float32, every factor as float64, and the layers. The noise of
+the images is stated by the caller, since pixels alone do not reveal it; Gaussian noise is stored as `noise_std`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.codecs import Crc32cCodec
 
 from foundation.console import counted, log
 from foundation.faults import Fault, Refused, Words, listed
@@ -27,7 +28,7 @@ from simulations.collection import Collection, Rows, parts_of
 from simulations.declaration import kinds_of
 from simulations.facts import Facts
 from simulations.kinds import Kind
-from simulations.layers import layer_fault
+from simulations.layers import Layer, layer_fault
 from simulations.pixels import Pixels
 
 
@@ -130,7 +131,26 @@ def _created(path: Path, collection: Collection, intake: Intake, kinds: Sequence
     described = {n: {"units": units.get(n, ""), "long_name": n, **declared.get(n, {})} for n in collection.factors}
     extra = store.NOISE_STD if intake.noise["kind"] == "gaussian" else {}
     columns = {**described, **store.SPLIT, **extra}
-    return store.create(path, collection.rows, collection.shape, columns, intake.image, collection.layers)
+    group = store.create(path, collection.rows, collection.shape, columns, intake.image)
+    for name, layer in collection.layers.items():
+        _create_layer(group, name, collection, layer)
+    return group
+
+
+def _create_layer(group: zarr.Group, name: str, collection: Collection, layer: Layer) -> None:
+    """The array of a layer, whose shards hold the same rows as those of the images."""
+    size = _row_bytes(collection)
+    shard = store.shard_rows(size, collection.rows)
+    group.create_array(
+        name,
+        shape=(collection.rows, *layer.shape),
+        shards=(shard, *layer.shape),
+        chunks=(store.chunk_rows(size) if layer.shape else shard, *layer.shape),
+        dtype=layer.dtype,
+        compressors=[Crc32cCodec()],
+        dimension_names=layer.dims,
+        attributes=dict(layer.attributes),
+    )
 
 
 def _columns(collection: Collection, rows: Rows, noise: dict[str, Any]) -> dict[str, NDArray[Any]]:

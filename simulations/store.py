@@ -6,7 +6,6 @@
     split       (galaxy,)                                  int8     0 train, 1 validation, 2 test
     context     (galaxy,)                                  int8     the context of the row, if there are any
     noise_std   (galaxy,)                                  float64  standard deviation per pixel, if noise is Gaussian
-    <layer>     (galaxy, ...)                                       what converted images bring (simulations.layers)
 
 Images are uncompressed, in shards of about 40 MB; a shard consists of chunks of 64 to 256 rows, each with a CRC-32C
 checksum that every read verifies. `seal.json` is written last: the facts, the versions of the packages, a hash of the
@@ -33,7 +32,6 @@ from zarr.storage import MemoryStore
 
 from foundation.files import digest_file, full_disk_as_fault, write_json
 from foundation.provenance import code_hash, versions
-from simulations.layers import Layer
 
 SHARD_BYTES = 40e6
 CHUNK_BYTES = 0.5e6
@@ -62,9 +60,8 @@ def create(
     image_shape: tuple[int, ...],
     columns: Mapping[str, dict[str, Any]],
     image: Attributes = PHOTONS,
-    layers: Mapping[str, Layer] | None = None,
 ) -> zarr.Group:
-    """An empty store for `rows` rows: `image` and the columns, each with its attributes, and the layers.
+    """An empty store for `rows` rows: `image` and the columns, each with its attributes.
 
     image_shape is (y, x) or (channel, y, x); a column named image_true has that shape, any other is a number per row.
     """
@@ -86,23 +83,7 @@ def create(
             dimension_names=("galaxy", *(image_names if is_image else ())),
             attributes=attributes,
         )
-    for name, layer in (layers or {}).items():
-        _create_layer(group, name, rows, layer, shard, chunk)
     return group
-
-
-def _create_layer(group: zarr.Group, name: str, rows: int, layer: Layer, shard: int, chunk: int) -> None:
-    """The array of a layer, whose shards hold the same rows as those of the images."""
-    group.create_array(
-        name,
-        shape=(rows, *layer.shape),
-        shards=(shard, *layer.shape),
-        chunks=(chunk if layer.shape else shard, *layer.shape),
-        dtype=layer.dtype,
-        compressors=[Crc32cCodec()],
-        dimension_names=layer.dims,
-        attributes=dict(layer.attributes),
-    )
 
 
 def lay_out(

@@ -7,7 +7,7 @@ looked up, and of several pages or frames none is chosen: such a file is refused
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,12 @@ def shape_of(where: str, source: bytes | Path) -> tuple[int, ...]:
         return _shape(image)
 
 
-def pixels_of(where: str, source: bytes | Path, shape: tuple[int, ...] = ()) -> NDArray[Any]:
-    """The pixels of an image; one of another shape, if one is stated, is refused before they are unpacked."""
+def pixels_of(
+    where: str, source: bytes | Path, refuse: Callable[[tuple[int, ...]], None] = lambda shape: None
+) -> NDArray[Any]:
+    """The pixels of an image; `refuse` sees its shape before they are unpacked."""
     with _image(where, source) as image:
-        if shape and _shape(image) != shape:
-            raise Refused(other_shape(where, _shape(image), shape))
+        refuse(_shape(image))
         if image.mode in GREY:
             return np.asarray(image.convert(GREY[image.mode]) if GREY[image.mode] else image)
         return np.asarray(image.convert("RGB")).transpose(2, 0, 1)

@@ -53,11 +53,16 @@ def _refuse_others(labels: Sequence[str], shapes: Sequence[Shape], crop: int) ->
     """Refuse images of another shape than the first; with a crop, those of other channels or too small for it."""
     first = shapes[0]
     for label, shape in zip(labels, shapes, strict=True):
-        if crop and shape[:-2] == first[:-2] and len(shape) >= 2:
-            if min(shape[-2:]) < crop:
-                raise Refused(Fault(label, shape, f"--crop {crop} keeps so many pixels per side", "crop to fewer"))
-        elif shape != first:
-            raise Refused(other_shape(label, shape, first))
+        refuse_other(label, shape, first, crop)
+
+
+def refuse_other(label: str, shape: Shape, first: Shape, crop: int) -> None:
+    """Refuse an image of another shape than the first; with a crop, one of other channels or too small for it."""
+    if crop and len(shape) == len(first) and shape[:-2] == first[:-2]:
+        if min(shape[-2:]) < crop:
+            raise Refused(Fault(label, shape, f"--crop {crop} keeps so many pixels per side", "crop to fewer"))
+    elif shape != first:
+        raise Refused(other_shape(label, shape, first))
 
 
 def middle(images: NDArray[Any], crop: int) -> NDArray[Any]:

@@ -22,12 +22,14 @@ from simulations.sources.gallery import Shape, gallery
 from simulations.sources.options import Options
 
 FITS_ENDINGS = (".fits", ".fit", ".fits.fz", ".fits.gz")
-MARKS = ("hats.properties", "properties")
+SHARDS = (".hdf5", ".h5", ".nc", ".npz", ".parquet", ".zarr")  # beside which pictures illustrate
 
 
 def is_image_folder(path: Path, options: Options) -> bool:
-    """Whether a folder holds image files: encoded ones, or FITS files and a catalogue that names them."""
+    """Whether a folder holds image files, encoded or FITS with a catalogue that names them, and no other shards."""
     names = [each.name.lower() for each in path.rglob("*")]
+    if any(name.endswith(SHARDS) for name in names):
+        return False
     if any(name.endswith(encoded.ENDINGS) for name in names):
         return True
     has_catalogue = options.catalogue is not None or any(each.suffix.lower() == ".csv" for each in path.glob("*"))
@@ -67,7 +69,7 @@ def _catalogue(path: Path, options: Options) -> Path:
     """The catalogue that is stated, else the only CSV in the folder."""
     if options.catalogue is not None:
         return options.catalogue
-    tables = sorted(each for each in path.glob("*") if each.suffix.lower() == ".csv")
+    tables = sorted(each for each in path.glob("[!.]*") if each.suffix.lower() == ".csv")
     if len(tables) != 1:
         value = Words(f"{len(tables)} CSV files" if tables else "images without a catalogue")
         text = "one CSV in the folder names the file and the factors of each image"

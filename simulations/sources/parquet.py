@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 from foundation.faults import Fault, Refused, Words
 from simulations.sources import encoded
 from simulations.sources.column import Column, Masked
+from simulations.sources.gallery import AXES, middle, refuse_other
 from simulations.sources.options import Options
 
 BATCH = 256  # rows of a batch
 BUFFER = 1 << 20  # bytes that are read at a time
-AXES = {2: "NHW", 3: "NCHW"}
 Field = Callable[[Any], Any]  # from the array of a top-level column to that of a field in it
 
 
@@ -43,7 +43,13 @@ def parquet_columns(path: Path, stack: ExitStack, options: Options) -> dict[str,
     columns: dict[str, Column] = {}
     for field in file.schema_arrow:
         for name, kind, leaves, select in _fields(file, field):
-            columns[name] = _column(f"{path}: {name}", rows, kind, Batches(file, leaves), select)
+            where, batches = f"{path}: {name}", Batches(file, leaves)
+            is_image = _is_image(kind) or (_is_binary(kind) and rows > 0 and _begins_encoded(batches))
+            columns[name] = (
+                _encoded_column(where, rows, batches, options.crop)
+                if is_image
+                else _column(where, rows, kind, batches, select)
+            )
     return columns
 
 
@@ -121,9 +127,7 @@ def _is_binary(kind: Any) -> bool:
 
 
 def _column(where: str, rows: int, kind: Any, batches: Batches, select: Field) -> Column:
-    """The column of one field; without a shape where it is neither numbers nor texts nor images."""
-    if _is_image(kind) or (_is_binary(kind) and rows and encoded.is_encoded(batches.array(0, 1)[0].as_py())):
-        return _encoded_column(where, rows, batches)
+    """The column of one field; without a shape where it is neither numbers nor texts."""
     if not _is_dense(kind):
         return Column(where, (), np.dtype(object), lambda slice_: np.empty(0, object))
     first = np.asarray(_dense(where, select(batches.array(0, min(1, rows))), (), 0))
@@ -201,17 +205,26 @@ def _plain(array: Any) -> NDArray[Any] | Masked:
     return np.ma.MaskedArray(values, missing) if missing.any() else values
 
 
-def _encoded_column(where: str, rows: int, batches: Batches) -> Column:
-    """Encoded images; each must have the shape of the first."""
-    first = encoded.pixels_of(f"{where}[0]", _content(where, batches.array(0, 1)[0], 0))
+def _begins_encoded(batches: Batches) -> bool:
+    return encoded.is_encoded(batches.array(0, 1)[0].as_py())
+
+
+def _encoded_column(where: str, rows: int, batches: Batches, crop: int) -> Column:
+    """Encoded images; each must have the shape of the first, or is cut to the square in its middle."""
+    whole = encoded.shape_of(f"{where}[0]", _content(where, batches.array(0, 1)[0], 0))
+
+    def one(scalar: Any, row: int) -> NDArray[Any]:
+        label = f"{where}[{row}]"
+        refuse = partial(refuse_other, label, first=whole, crop=crop)
+        image = encoded.pixels_of(label, _content(where, scalar, row), refuse)
+        return middle(image, crop) if crop else image
+
+    first = one(batches.array(0, 1)[0], 0)
 
     def read(part: slice) -> NDArray[Any]:
         start, stop, _ = part.indices(rows)
         contents = batches.array(start, stop) if stop > start else []
-        images = [
-            encoded.pixels_of(f"{where}[{i}]", _content(where, each, i), first.shape)
-            for i, each in enumerate(contents, start)
-        ]
+        images = [one(each, i) for i, each in enumerate(contents, start)]
         return np.stack(images) if images else first[None][:0]
 
     return Column(where, (rows, *first.shape), first.dtype, read, axes=AXES[first.ndim])

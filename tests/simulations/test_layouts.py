@@ -168,3 +168,35 @@ def test_damage_in_a_layer_is_a_fault_of_the_check(tmp_path):
         check(tmp_path / "s.zarr")
     said = str(refused.value)
     assert all(each in said for each in ("other than 0 and 1", "0 everywhere", "not above 0")), said
+
+
+def test_encoded_images_of_other_sizes_are_cut_to_one(tmp_path):
+    from tests.simulations.layouts import as_png, table
+
+    g = np.random.default_rng(8)
+    images = [g.integers(0, 255, (9 + k % 4, 10)).astype(np.uint8) for k in range(N)]
+    path = table(tmp_path / "x.parquet", {"image": [{"bytes": as_png(each)} for each in images], "z": g.random(N)})
+    store = stored(Plain(path), tmp_path / "s.zarr", Options(crop=6))
+    expected = [image[(s := (len(image) - 6) // 2) : s + 6, 2:8] for image in images]
+    np.testing.assert_array_equal(store["image"], expected)
+
+
+def test_pictures_beside_shards_are_left(tmp_path):
+    layout = source_of(tmp_path, "multimodal_shards")
+    (tmp_path / "source" / "preview.png").write_bytes(b"a picture")
+    np.testing.assert_array_equal(stored(layout, tmp_path / "s.zarr")["image"], layout.images)
+
+
+def test_a_study_reads_a_store_with_layers(tmp_path):
+    """What the store has beside images and factors changes nothing for a model."""
+    from auxvae.data.store import Store
+    from tests.conftest import study_of
+
+    layout = source_of(tmp_path, "multimodal_shards")
+    stored(layout, tmp_path / "s.zarr")
+    run = {"method": "vae", "network": {"name": "components", "latents": 2}, "training": {"batch": 8}}
+    config = {"study": "s", "datasets": {"d": {"store": str(tmp_path / "s.zarr")}}}
+    config["runs"] = [run | {"likelihood": "gaussian", "sigma": 1}]
+    source = study_of(config)[1].runs[0].dataset
+    rows = Store(tmp_path / "s.zarr", source).read("train")
+    np.testing.assert_array_equal(rows.images, layout.images[rows.numbers])
