@@ -77,9 +77,15 @@ def _refuse_option(columns: Mapping[str, Column], option: str, names: tuple[str,
         text = f"{convention} has {COLUMNS[convention]} columns"
         raise Refused(Fault("--ellipticity", option, text, "write e1,e2=distortion or Mxx,Myy,Mxy=moments"))
     for name in names:
-        if name not in columns or len(columns[name].shape) != 1 or columns[name].is_text:
-            remedy = suggest(name, columns, "name columns of one number for each image")
+        if name not in columns:
+            remedy = suggest(name, columns, "name some of them")
             raise Refused(Fault("--ellipticity", name, f"the columns are {listed(columns)}", remedy))
+        column = columns[name]
+        if len(column.shape) != 1 or column.is_text or column.shape != columns[names[0]].shape:
+            value = Words(f"{column.shape} of {column.dtype}")
+            raise Refused(
+                Fault(column.where, value, "an ellipticity is one number for each image", "correct the column")
+            )
     if taken := {"g1", "g2"} & (columns.keys() - {*names}):
         text = "g1 and g2 are the names of the result"
         raise Refused(Fault("--ellipticity", Words(f"a column {min(taken)}"), text, "rename that column in the file"))

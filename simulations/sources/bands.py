@@ -30,11 +30,14 @@ def names_of(column: Column) -> tuple[str, ...]:
 
 def chosen(wanted: Sequence[str], names: Sequence[str], channels: int, where: str) -> tuple[int, ...] | None:
     """The numbers of the channels that are kept, in the order that is wanted; None for all as they are."""
-    if not wanted:
-        return None
-    if not channels:
+    if wanted and not channels:
         text = "there is one band where images are (N, y, x)"
         raise Refused(Fault(where, Words("images without channels"), text, "leave --bands out"))
+    if names and len(names) != channels:
+        text = f"the images have {channels} channels"
+        raise Refused(Fault(where, Words(f"the names of {len(names)} bands"), text, "correct the names of the bands"))
+    if not wanted:
+        return None
     numbers = {name: k for k, name in enumerate(names)} or {str(k): k for k in range(channels)}
     short = {name.rpartition("-")[2]: k for name, k in numbers.items()}
     for name in wanted:

@@ -43,6 +43,9 @@ class Carried:
 
 def carried(columns: Mapping[str, Column], roles: Roles, plan: Plan, names: tuple[str, ...]) -> Carried:
     """What the source has; columns are those of the file, before they are arranged. names: of all its bands."""
+    faults = list(_unfit(columns, roles))
+    if faults:
+        raise Refused(faults)
     images = plan.arranged(columns[roles.images])
     layers: dict[str, Layer] = {}
     attributes: dict[str, Any] = {}
@@ -68,6 +71,21 @@ def carried(columns: Mapping[str, Column], roles: Roles, plan: Plan, names: tupl
             unit = {"pixel_scale_units": column.unit} if column.unit else {}
             attributes |= {"pixel_scale": scale * plan.bin, **unit}
     return Carried(layers | dict(_origin(columns, roles)), attributes)
+
+
+def _unfit(columns: Mapping[str, Column], roles: Roles) -> Iterator[Fault]:
+    """Columns that are not of numbers, of a row for each image, with as many axes as their role has."""
+    ranks = {"inverse_variance": (3, 4), "mask": (3, 4), "psf": (3, 4), "psf_fwhm": (1, 2), "pixel_scale": (1, 2)}
+    rows = columns[roles.images].shape[0]
+    for role, allowed in {**ranks, "identity": (1,)}.items():
+        if not (name := getattr(roles, role)):
+            continue
+        column, what = columns[name], role.replace("_", " ")
+        if column.shape[:1] != (rows,) or len(column.shape) not in allowed:
+            text = f"there are {rows:,} images, and their {what} has {' or '.join(map(str, allowed))} axes"
+            yield Fault(column.where, column.shape, text, "name another column, or correct it")
+        elif role != "identity" and column.dtype.kind not in "iufb":
+            yield Fault(column.where, str(column.dtype), f"{what} is of real numbers", "name another column")
 
 
 def _dims(column: Column, images: Column, inner: tuple[str, ...]) -> tuple[str, ...]:

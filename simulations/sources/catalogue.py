@@ -6,6 +6,7 @@ must not make a program read other files.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,7 +35,9 @@ def catalogue_columns(path: Path, stack: ExitStack) -> dict[str, Column]:
 
 
 def _csv_columns(path: Path) -> dict[str, Column]:
-    table = pd.read_csv(path, skipinitialspace=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # lines longer than the header
+        table = pd.read_csv(path, skipinitialspace=True, index_col=False)
     return {str(name): _column(f"{path}: {name}", table[name]) for name in table}
 
 

@@ -40,11 +40,13 @@ def parquet_columns(path: Path, stack: ExitStack, options: Options) -> dict[str,
         pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False, page_checksum_verification=True)
     )
     rows = file.metadata.num_rows
+    if not rows:
+        raise Refused(Fault(str(path), Words("no rows"), "a file has a row for each image", "leave it out"))
     columns: dict[str, Column] = {}
     for field in file.schema_arrow:
-        for name, kind, leaves, select in _fields(file, field):
+        for name, kind, leaves, select in _fields(path, file, field):
             where, batches = f"{path}: {name}", Batches(file, leaves)
-            is_image = _is_image(kind) or (_is_binary(kind) and rows > 0 and _begins_encoded(batches))
+            is_image = _is_image(kind) or (_is_binary(kind) and _begins_encoded(batches))
             columns[name] = (
                 _encoded_column(where, rows, batches, options.crop)
                 if is_image
@@ -85,7 +87,7 @@ class Batches:
         self._kept, self._next = [], int(self.starts[group])
 
 
-def _fields(file: Any, field: Any) -> Iterator[tuple[str, Any, list[str], Field]]:
+def _fields(path: Path, file: Any, field: Any) -> Iterator[tuple[str, Any, list[str], Field]]:
     """Name, type, leaves and selection of every column that a top-level field is."""
     kind = field.type
     of_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
@@ -97,23 +99,28 @@ def _fields(file: Any, field: Any) -> Iterator[tuple[str, Any, list[str], Field]
         prefix = f"{field.name}.list.element.{child.name}" if of_list else f"{field.name}.{child.name}"
         paths = [file.schema.column(i).path for i in range(len(file.schema.names))]
         leaves = [each for each in paths if f"{each}.".startswith(f"{prefix}.")] or [field.name]
-        select = partial(_of_structs if of_list else _of_struct, child.name)
+        select = partial(_of_structs if of_list else _of_struct, f"{path}: {field.name}", child.name)
         yield f"{field.name}_{child.name}", pa.list_(child.type) if of_list else child.type, leaves, select
 
 
-def _of_struct(name: str, array: Any) -> Any:
-    if array.null_count:
-        raise ValueError(f"{array.null_count} rows without values")
+def _of_struct(where: str, name: str, array: Any) -> Any:
+    _refuse_missing(where, array)
     return array.field(name)
 
 
-def _of_structs(name: str, array: Any) -> Any:
+def _of_structs(where: str, name: str, array: Any) -> Any:
     """The field of a list of structs as a list of the field's values."""
-    if array.null_count:
-        raise ValueError(f"{array.null_count} rows without values")
+    _refuse_missing(where, array)
     offsets = array.offsets
     values = array.flatten().field(name)
     return pa.ListArray.from_arrays(pa.array(np.asarray(offsets) - offsets[0].as_py(), pa.int32()), values)
+
+
+def _refuse_missing(where: str, array: Any) -> None:
+    """Refuse lists and structs that are missing."""
+    if array.null_count:
+        value, remedy = Words(f"{array.null_count} missing values"), "drop those rows, or put in what was measured"
+        raise Refused(Fault(where, value, "every value must be there", remedy))
 
 
 def _is_image(kind: Any) -> bool:
@@ -130,7 +137,7 @@ def _column(where: str, rows: int, kind: Any, batches: Batches, select: Field) -
     """The column of one field; without a shape where it is neither numbers nor texts."""
     if not _is_dense(kind):
         return Column(where, (), np.dtype(object), lambda slice_: np.empty(0, object))
-    first = np.asarray(_dense(where, select(batches.array(0, min(1, rows))), (), 0))
+    first = np.asarray(_dense(where, select(batches.array(0, 1)), (), 0))
 
     def read(part: slice) -> NDArray[Any] | Masked:
         start, stop, _ = part.indices(rows)
@@ -169,8 +176,7 @@ def _dense(where: str, array: Any, shape: tuple[int, ...], start: int) -> NDArra
         values = _dense(where, array.storage, (), start)
         return values.reshape(len(values), *tensor) if tensor else values
     while _inner(array.type) is not None:
-        if array.null_count:
-            raise ValueError(f"{array.null_count} lists that are missing from row {start} on")
+        _refuse_missing(f"{where} from row {start} on", array)
         sizes.append(_length(where, array, shape[len(sizes) - 1 : len(sizes)], start))
         array = array.flatten()
     values = _plain(array)

@@ -83,6 +83,13 @@ def two_catalogues(folder):
     return path
 
 
+def long_lines(folder):
+    """A trailing column would shift the others, where a reader takes the first one for an index."""
+    path = folder_with(NAMES)(folder)
+    (path / "c.csv").write_text("file,z\n" + "".join(f"{name},1,2\n" for name in NAMES))
+    return path
+
+
 def pages(folder):
     path = folder_with([f"{k}.tif" for k in range(N)])(folder)
     frames = [Image.fromarray(each) for each in GREY]
@@ -202,6 +209,23 @@ CASES = {
     "a PSF without light": (npz(p=0 * BANDS[:, 0]), {"psf": "p"}, "a PSF has a sum above 0"),
     "a width below 0": (npz(s=-Z), {"psf_fwhm": "s"}, "sizes are above 0"),
     "a layer's name for a factor": (npz(mask=Z, m=BANDS[:, 0] > 0), {"mask": "m=bad"}, "a layer of the store"),
+    "an id for some images": (npz(ID=np.arange(3)), {"identity": "ID"}, "their identity has 1 axes"),
+    "ids in a table": (npz(ID=np.ones((N, 2))), {"identity": "ID"}, "their identity has 1 axes"),
+    "a PSF of texts": (npz(p=BANDS.astype(str)), {"psf": "p"}, "psf is of real numbers"),
+    "a PSF of numbers": (npz(p=Z), {"psf": "p"}, "their psf has 3 or 4 axes"),
+    "a width of texts": (npz(p=np.array(["a"] * N)), {"psf_fwhm": "p"}, "psf fwhm is of real numbers"),
+    "a scale of texts": (npz(p=np.array(["a"] * N)), {"pixel_scale": "p"}, "pixel scale is of real numbers"),
+    "a scale of 0": (npz(p=0 * Z), {"pixel_scale": "p"}, "the side of a pixel is above 0"),
+    "weights for some images": (npz(p=BANDS[:5]), {"inverse_variance": "p"}, "there are 24 images"),
+    "ellipticities for some images": (npz(a=Z[:5]), {"ellipticity": "z,a=distortion"}, "one number for each image"),
+    "names of other bands": (lambda f: shards(f, lambda c: None), {"bands": ("x",)}, "the bands are des-g, des-r"),
+    "a file without rows": (lambda f: table(f / "x.parquet", {"z": Z[:0]}), {}, "found no rows"),
+    "lists that are missing": (
+        lambda f: table(f / "x.parquet", {"image": [None, *BANDS[1:, 0].tolist()], "z": Z}),
+        {},
+        "found 1 missing values",
+    ),
+    "lines longer than the header": (long_lines, {}, "cannot be read"),
     "HDUs that are not there": (hdu_catalogue(SAME, HDUS + 9), {}, "no such HDU"),
     "an HDU without an image": (hdu_catalogue(SAME, HDUS - 1), {}, "an HDU without an image"),
     "an HDU of another shape": (hdu_catalogue(SAME, HDUS + 1), {}, "HDU 25: found (5, 5)"),
