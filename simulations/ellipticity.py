@@ -83,9 +83,8 @@ def _refuse_option(columns: Mapping[str, Column], option: str, names: tuple[str,
         column = columns[name]
         if len(column.shape) != 1 or column.is_text or column.shape != columns[names[0]].shape:
             value = Words(f"{column.shape} of {column.dtype}")
-            raise Refused(
-                Fault(column.where, value, "an ellipticity is one number for each image", "correct the column")
-            )
+            text = f"an ellipticity is one number for each image, and {names[0]} is {columns[names[0]].shape}"
+            raise Refused(Fault(column.where, value, text, "correct the column"))
     if taken := {"g1", "g2"} & (columns.keys() - {*names}):
         text = "g1 and g2 are the names of the result"
         raise Refused(Fault("--ellipticity", Words(f"a column {min(taken)}"), text, "rename that column in the file"))

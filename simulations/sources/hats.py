@@ -17,16 +17,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.faults import Fault, Refused, Words, listed
 from simulations.sources.column import Column
 from simulations.sources.shards import Joined
 
-PROPERTIES = ("hats.properties", "properties", "catalog_info.json")
+COLLECTION = "collection.properties"  # of a folder of catalogues and of margins around their parts
 PARTITION = ("Norder", "Dir", "Npix", "_healpix_29", "_hipscat_index")
 
 
 def is_hats(path: Path) -> bool:
     """Whether a folder is a HATS directory: it has partitions of an order, below it or below `dataset`."""
     return any(any(path.glob(f"{inner}Norder=*")) for inner in ("", "dataset/"))
+
+
+def refuse_collection(path: Path) -> None:
+    """Refuse a folder of several catalogues: the margins of one repeat rows of it."""
+    if (path / COLLECTION).is_file():
+        inner = sorted(each.name for each in path.iterdir() if each.is_dir() and is_hats(each))
+        value, text = Words("a collection of catalogues"), f"one is converted, of {listed(inner)}"
+        raise Refused(Fault(str(path), value, text, "name its folder"))
 
 
 def leaves(path: Path) -> list[Path]:

@@ -11,11 +11,12 @@ from contextlib import ExitStack, contextmanager
 from glob import has_magic
 from pathlib import Path
 
+from foundation.console import log
 from foundation.faults import Fault, Refused, Words, listed
 from simulations.sources.catalogue import catalogue_columns
 from simulations.sources.column import Column, readable
 from simulations.sources.fits_file import fits_columns
-from simulations.sources.hats import is_hats, leaves, with_partitions
+from simulations.sources.hats import is_hats, leaves, refuse_collection, with_partitions
 from simulations.sources.hdf5 import hdf5_columns
 from simulations.sources.image_folder import image_folder_columns, is_image_folder
 from simulations.sources.npz import npz_columns
@@ -78,6 +79,7 @@ def files_of(path: Path) -> tuple[list[Path], Path]:
         fixed = next(part for part in path.parents if not has_magic(str(part)))
         return _some(path, sorted(fixed.glob(str(path.relative_to(fixed))))), fixed
     if path.is_dir() and _kind(path) not in READERS:
+        refuse_collection(path)
         every = leaves(path) if is_hats(path) else [each for each in path.rglob("*") if _is_shard(path, each)]
         return _some(path, sorted(every)), path
     return [path], path.parent
@@ -110,6 +112,7 @@ def _joined(files: list[Path], base: Path, stack: ExitStack, options: Options) -
     if len(kinds) > 1:
         value = Words(f"files of the formats {listed(kinds)}")
         raise Refused(Fault(str(base), value, "all shards have one format", "name those of one: 'FOLDER/*.hdf5'"))
+    log.info(f"{base}: {len(files):,} files, {files[0].relative_to(base)} to {files[-1].relative_to(base)}")
     return joined_columns(files, base, lambda file, inner: _of_file(file, inner, options), stack)
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from foundation.faults import Refused
 from simulations.collection import Collection, at_most, joined, parts_of, picked
 from simulations.intake import Intake, write
+from simulations.layers import Layer
 from simulations.official.pixels import area_weights, by_area
 
 RNG = np.random.default_rng(1)
@@ -48,6 +50,13 @@ def test_joined_collections_are_read_across_their_seams():
 def test_a_subset_is_without_repeats_and_in_order(most):
     numbers = at_most(collection(), most, 7).factors["number"]
     assert len(numbers) == most and (np.diff(numbers) > 0).all()
+
+
+def test_a_subset_takes_the_same_rows_of_layers_as_of_images():
+    layer = Layer(("galaxy", "y", "x"), (4, 4), "float32", {}, lambda rows: picked(IMAGES, rows))
+    subset = at_most(replace(collection(), layers={"mask": layer}), 30, 3)
+    rows = np.arange(30)
+    np.testing.assert_array_equal(subset.layers["mask"].read(rows), subset.read(rows))
 
 
 def test_a_subset_of_everything_is_everything():

@@ -163,6 +163,15 @@ def mixed(folder):
     return folder
 
 
+def collection(folder):
+    """A HATS collection: a catalogue, and a margin that repeats rows of it."""
+    for name in ("main", "margin"):
+        (folder / name).mkdir()
+        layouts.hats(folder / name)
+    (folder / "collection.properties").write_text("hats_primary_table_url=main\n")
+    return folder
+
+
 SAME, HDUS = ["g.fits"] * N, np.arange(N) + 1
 CASES = {
     "a shard of another shape": (lambda f: shards(f, other_shape), {}, "b.hdf5: image_array: found (2, 8, 8)"),
@@ -226,6 +235,7 @@ CASES = {
         "found 1 missing values",
     ),
     "lines longer than the header": (long_lines, {}, "cannot be read"),
+    "several catalogues": (collection, {}, "one is converted, of main, margin"),
     "HDUs that are not there": (hdu_catalogue(SAME, HDUS + 9), {}, "no such HDU"),
     "an HDU without an image": (hdu_catalogue(SAME, HDUS - 1), {}, "an HDU without an image"),
     "an HDU of another shape": (hdu_catalogue(SAME, HDUS + 1), {}, "HDU 25: found (5, 5)"),

@@ -170,6 +170,13 @@ def test_damage_in_a_layer_is_a_fault_of_the_check(tmp_path):
     assert all(each in said for each in ("other than 0 and 1", "0 everywhere", "not above 0")), said
 
 
+def test_the_classes_of_galaxy10_are_declared_unless_they_are_otherwise(tmp_path):
+    layout = source_of(tmp_path, "galaxy10")
+    assert stored(layout, tmp_path / "s.zarr").attrs["kinds"][0]["classes"] == [0, 1, 2]
+    other = stored(layout, tmp_path / "t.zarr", circular=["ans=3"])
+    assert [(each["factor"], each["classes"]) for each in other.attrs["kinds"]] == [("ans", [])]
+
+
 def test_encoded_images_of_other_sizes_are_cut_to_one(tmp_path):
     from tests.simulations.layouts import as_png, table
 
