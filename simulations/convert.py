@@ -56,11 +56,16 @@ def convert(
     refuse_existing(path)
     options = options or Options()
     with opened(source, options) as opened_columns:
-        view = viewed(opened_columns, images, options)
+        view = viewed(_with_units(opened_columns, units), images, options)
         names = _factor_names(view, factors)
         columns = gathered(view.columns, (*names, "split"))
-        unit_of = {name: columns[name].unit for name in names if name in columns} | _unit_options(units, names)
-        faults = [*column_faults(source, columns, view.images, names, categorical), *_unit_faults(unit_of)]
+        unit_of = {name: columns[name].unit for name in names if name in columns} | _unit_options(
+            units, names, view.sizes
+        )
+        faults = [
+            *column_faults(source, columns, view.images, names, categorical),
+            *_unit_faults(unit_of | _units(view)),
+        ]
         faults += _layer_faults(source, view, names)
         _refuse(faults + list(_absent_faults(columns, (view.images, *names, "split", *view.used), fill_absent)))
         origin = {"source": source.name} if view.layers else {}
@@ -113,15 +118,26 @@ def _factor_names(view: View, factors: str) -> list[str]:
     return [name for name, column in others.items() if len(column.shape) == 1 and not column.is_text]
 
 
-def _unit_options(options: list[str], names: list[str]) -> dict[str, str]:
-    """Units by name, from the options NAME=UNIT of the command line."""
+def _with_units(columns: Columns, options: list[str]) -> Columns:
+    """The columns with the units that options NAME=UNIT state; those that are wrong are refused afterwards."""
+    stated = {name: unit for name, _, unit in (option.partition("=") for option in options)}
+    return {name: replace(column, unit=stated.get(name, column.unit)) for name, column in columns.items()}
+
+
+def _units(view: View) -> dict[str, str]:
+    """The units of what is carried beside the factors."""
+    return {name: view.columns[name].unit for name in view.sizes}
+
+
+def _unit_options(options: list[str], names: list[str], sizes: Sequence[str]) -> dict[str, str]:
+    """Units of factors by name, from the options NAME=UNIT of the command line; sizes: what else has a unit."""
     pairs = [option.partition("=") for option in options]
     for name, equals, _ in pairs:
         if not equals:
             raise Refused(Fault("--unit", name, "a unit is written as NAME=UNIT", f"write {name}=..."))
-        if name not in names:
+        if name not in (*names, *sizes):
             raise Refused(Fault("--unit", name, f"the factors are {listed(names)}", suggest(name, names, "name one")))
-    return {name: unit for name, _, unit in pairs}
+    return {name: unit for name, _, unit in pairs if name in names}
 
 
 def _unit_faults(unit_of: dict[str, str]) -> Iterator[Fault]:

@@ -19,7 +19,10 @@ IDENTITIES = ("object_id", "objid", "id", "source_id", "targetid")  # columns of
 
 @dataclass(frozen=True)
 class Convention:
-    """Names of columns of one layout, "" for what it has not; axes: of images where their shape leaves it open."""
+    """Names of columns of one layout, "" for what it has not; axes: of images where their shape leaves it open.
+
+    unit: of the width of the PSF and of the pixel scale, where a file states none.
+    """
 
     name: str
     images: tuple[str, ...]
@@ -32,6 +35,7 @@ class Convention:
     bands: str = ""
     identity: str = ""
     classes: str = ""
+    unit: str = ""
 
 
 CONVENTIONS = (
@@ -45,8 +49,11 @@ CONVENTIONS = (
         pixel_scale="image_scale",
         bands="image_band",
         identity="object_id",
+        unit="arcsec",
     ),
-    Convention("Galaxy10", images=("images",), needs=("ans",), axes="NHWC", pixel_scale="pxscale", classes="ans"),
+    Convention(
+        "Galaxy10", images=("images",), needs=("ans",), axes="NHWC", pixel_scale="pxscale", classes="ans", unit="arcsec"
+    ),
     Convention("FITS_LDAC", images=("VIGNET",)),
 )
 PLAIN = Convention("plain columns", ())
@@ -67,6 +74,7 @@ class Roles:
     bands: str
     identity: str
     classes: str
+    unit: str
 
     @property
     def aside(self) -> set[str]:
@@ -98,6 +106,7 @@ def roles_of(columns: Mapping[str, Column], images: str, options: Options) -> Ro
         bands=_present(columns, convention.bands),
         identity=options.identity or _identity(columns, convention),
         classes=_present(columns, convention.classes),
+        unit=convention.unit,
         **stated,
     )
 

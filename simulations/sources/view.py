@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simulations.ellipticity import with_shear
@@ -19,13 +19,15 @@ from simulations.sources.options import Options
 class View:
     """Columns by name, of which `images` are the images; aside: no factors unless they are named.
 
-    used: the columns that are read beside images and factors. classes: the factor that is categorical by convention.
+    used: the columns that are read beside images and factors; sizes: those of them that have a unit.
+    classes: the factor that is categorical by convention.
     """
 
     columns: dict[str, Column]
     images: str
     aside: frozenset[str]
     used: tuple[str, ...]
+    sizes: tuple[str, ...]
     layers: dict[str, Layer]
     attributes: dict[str, Any]
     classes: str
@@ -35,6 +37,8 @@ def viewed(columns: dict[str, Column], images: str, options: Options) -> View:
     """The view of the columns of a source; a column of images that is not there is left to the checks of columns."""
     columns = with_shear(columns, options.ellipticity)
     roles = roles_of(columns, images, options)
+    sizes = tuple(name for name in (roles.psf_fwhm, roles.pixel_scale) if name)
+    columns = columns | {name: replace(columns[name], unit=columns[name].unit or roles.unit) for name in sizes}
     more = Carried({}, {})
     if roles.images in columns:
         columns = columns | _shaped(columns, roles, options)
@@ -45,7 +49,7 @@ def viewed(columns: dict[str, Column], images: str, options: Options) -> View:
             columns = columns | {roles.images: plan.arranged(columns[roles.images])}
     aside = roles.aside | {name for name, column in columns.items() if column.aside}
     used = tuple(sorted(roles.aside - {roles.bands, roles.identity}))
-    return View(columns, roles.images, frozenset(aside), used, more.layers, more.attributes, roles.classes)
+    return View(columns, roles.images, frozenset(aside), used, sizes, more.layers, more.attributes, roles.classes)
 
 
 def _shaped(columns: dict[str, Column], roles: Roles, options: Options) -> dict[str, Column]:

@@ -170,6 +170,15 @@ def test_damage_in_a_layer_is_a_fault_of_the_check(tmp_path):
     assert all(each in said for each in ("other than 0 and 1", "0 everywhere", "not above 0")), said
 
 
+def test_sizes_have_the_unit_of_their_layout_or_the_one_that_is_stated(tmp_path):
+    layout = source_of(tmp_path, "multimodal")
+    store = stored(layout, tmp_path / "s.zarr")
+    assert store["psf_fwhm"].attrs["units"] == store["image"].attrs["pixel_scale_units"] == "arcsec"
+    changed = stored(layout, tmp_path / "t.zarr", Options(bin=2), units=["image_psf_fwhm=pix", "z=Gyr"])
+    assert changed["psf_fwhm"].attrs["units"] == "pix" and changed["z"].attrs["units"] == "Gyr"
+    np.testing.assert_array_equal(changed["psf_fwhm"], layout.layers["psf_fwhm"] / 2)
+
+
 def test_the_classes_of_galaxy10_are_declared_unless_they_are_otherwise(tmp_path):
     layout = source_of(tmp_path, "galaxy10")
     assert stored(layout, tmp_path / "s.zarr").attrs["kinds"][0]["classes"] == [0, 1, 2]
