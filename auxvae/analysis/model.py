@@ -53,6 +53,12 @@ class TrainedModel:
         """Whether there are images to measure."""
         return self.model.can_decode
 
+    @property
+    def good(self) -> NDArray[np.bool_] | None:
+        """Which pixels of the rows count, (N, C, H, W); None where all do."""
+        precision = self.likelihood.precision
+        return None if precision is None or precision.ndim == 1 else np.asarray((precision > 0).numpy())
+
     @torch.no_grad()
     def encode(self) -> tuple[Array, Array]:
         """Mean and log variance of the posterior of every image of the rows, each (N, d_Z)."""
@@ -124,9 +130,9 @@ class TrainedModel:
     def nats(self, reconstruction: Tensor) -> NDArray[np.float64]:
         """-log p of the first N images, given N reconstructions on the likelihood's scale, (N,)."""
         images = self.likelihood.to_scale(self.rows.images[: len(reconstruction)])
-        nats, precision = self.likelihood.nats(images, reconstruction), self.likelihood.precision
-        weighed = nats if precision is None else precision[: len(nats)] * nats
-        return np.asarray(weighed.numpy(), dtype=np.float64)
+        precision = self.likelihood.precision
+        nats = self.likelihood.nats(images, reconstruction, None if precision is None else precision[: len(images)])
+        return np.asarray(nats.numpy(), dtype=np.float64)
 
     def sample_prior(self) -> Array | None:
         """Two samples for each of the rows from the prior of the residual latents, (2 N, D - d), None without one.

@@ -120,7 +120,8 @@ def _measures(model: TrainedModel, images: int) -> Callable[[Codes], Array]:
     counts = rows.images[:images].numpy()
     reference = (rows.truth if rows.truth is not None else rows.images)[:images].numpy()
     top = float(asinh_scale(np.array(scaling.count_high)) - asinh_scale(np.array(low)))
-    paper, asinh = ssim_to((counts - low) / span, 1.0), ssim_to(asinh_scale(reference), top)
+    good = None if model.good is None else model.good[:images]
+    paper, asinh = ssim_to((counts - low) / span, 1.0, good), ssim_to(asinh_scale(reference), top, good)
 
     def measure(codes: Codes) -> Array:
         images_on_scale = model.decode(codes)

@@ -13,6 +13,7 @@ square root of photons, like x, on which the Fisher information is about 1 where
 
 sigma_i is the noise of image i and sigma its root mean square over the training rows. The scale has the one and the
 likelihood the other: images that are divided each by its own sigma_i lose their flux where that is in proportion to it.
+Where pixels have weights (auxvae.data.pixel_weights) they stand for p_i, pixel by pixel.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from auxvae.data.anscombe import expectation, unbiased_inverse
 from foundation.faults import Fault, Refused, Words
 
 EPSILON = 1e-10
+Images = Float[Tensor, "B C H W"]
+Precision = Float[Tensor, "B *pixel"]
 DARKEST = 1e-3  # least square root of a rate, so that a count has a likelihood wherever the network is
 
 
@@ -38,8 +41,9 @@ class Likelihood(ABC):
 
     #: whether the network's output goes through a sigmoid, because the scale is [0, 1]
     bounded = False
-    #: (sigma / sigma_i)^2 of each image, (N,), which its nats are multiplied by; None where all have the same noise
-    precision: Float[Tensor, " N"] | None = None
+    #: (sigma / sigma_i)^2 of each image, (N,), or weights of its pixels, (N, C, H, W), which its nats are multiplied
+    #: by; None where all count the same
+    precision: Float[Tensor, "N *pixel"] | None = None
 
     @abstractmethod
     def to_scale(self, counts: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -53,9 +57,19 @@ class Likelihood(ABC):
         """The reconstruction of least expected nats for images of this mean; None if the noise does not tell it."""
         return self.to_scale(truth)
 
-    def nats(self, images: Float[Tensor, "B C H W"], reconstruction: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
-        """-log p(images | reconstruction) per image at a precision of 1, (B,), from two (B, C, H, W) on the scale."""
-        return 0.5 * (images - reconstruction).square().flatten(1).sum(1)
+    def nats(self, images: Images, reconstruction: Images, precision: Precision | None = None) -> Float[Tensor, " B"]:
+        """-log p(images | reconstruction) per image, (B,), from two (B, C, H, W) on the scale.
+
+        precision: of each image, (B,), or weights of its pixels, (B, C, H, W); 1 where nothing is said.
+        """
+        pixels = self.of_pixels(images, reconstruction)
+        if precision is None:
+            return pixels.flatten(1).sum(1)
+        return precision * pixels.flatten(1).sum(1) if precision.ndim == 1 else (precision * pixels).flatten(1).sum(1)
+
+    def of_pixels(self, images: Images, reconstruction: Images) -> Images:
+        """-log p of each pixel at a precision of 1."""
+        return 0.5 * (images - reconstruction).square()
 
 
 class Poisson(Likelihood):
@@ -90,13 +104,13 @@ class Counts(Poisson):
         root = (2 * (truth.clamp(min=0) + self.sky).sqrt() - DARKEST).clamp(min=1e-4)
         return root + (-(-root).expm1()).log()
 
-    def nats(self, images: Float[Tensor, "B C H W"], reconstruction: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
+    def of_pixels(self, images: Images, reconstruction: Images) -> Images:
         """Half the deviance, k (e - log(1 + e)) with e = r / k - 1, which keeps its digits where r is near k."""
         counts, rate = (images / 2).square() - 0.375, _rate(reconstruction)
         lit = counts > 1e-4  # rounding leaves less of no photon
         ratio = rate / torch.where(lit, counts, 1.0)
         log = torch.where(ratio < 0.5, ratio.log(), (ratio - 1).clamp(min=-0.5).log1p())
-        return torch.where(lit, counts * (ratio - 1 - log), rate).flatten(1).sum(1)
+        return torch.where(lit, counts * (ratio - 1 - log), rate)
 
 
 def _rate(scaled: Tensor) -> Tensor:
@@ -105,9 +119,9 @@ def _rate(scaled: Tensor) -> Tensor:
 
 
 class Gaussian(Likelihood):
-    """Gaussian noise of one standard deviation, and where the images differ in it the precision of each, (N,)."""
+    """Gaussian noise of one standard deviation, and where images or pixels differ in it the precision of each."""
 
-    def __init__(self, sigma: float, precision: Float[Tensor, " N"] | None = None) -> None:
+    def __init__(self, sigma: float, precision: Precision | None = None) -> None:
         """Keep the standard deviation (photons per pixel)."""
         self.sigma, self.precision = sigma, precision
 
@@ -141,10 +155,10 @@ class Log10(Likelihood):
         """The expectation of a logarithm depends on the noise, which this loss does not know."""
         return None
 
-    def nats(self, images: Float[Tensor, "B C H W"], reconstruction: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
-        """Squared difference of log10, summed over the pixels of each image."""
+    def of_pixels(self, images: Images, reconstruction: Images) -> Images:
+        """Squared difference of log10."""
         logs = [torch.log10(x.clamp(min=0) + EPSILON) for x in (reconstruction, images)]
-        return (logs[0] - logs[1]).square().flatten(1).sum(1)
+        return (logs[0] - logs[1]).square()
 
 
 class Bernoulli(Likelihood):
@@ -160,9 +174,9 @@ class Bernoulli(Likelihood):
         """As they are."""
         return scaled
 
-    def nats(self, images: Float[Tensor, "B C H W"], reconstruction: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
-        """Cross entropy, summed over the pixels of each image; 0 for a black and white image reproduced exactly."""
-        return binary_cross_entropy(reconstruction, images, reduction="none").flatten(1).sum(1)
+    def of_pixels(self, images: Images, reconstruction: Images) -> Images:
+        """Cross entropy; 0 for a black or white pixel reproduced exactly."""
+        return binary_cross_entropy(reconstruction, images, reduction="none")
 
 
 def likelihood(

@@ -27,8 +27,8 @@ class Batch(NamedTuple):
     images (B, C, H, W): on the likelihood's scale. aux (B, a): auxiliary variables, min-max scaled to [0, 1] by the
     training rows. observed (B, a): 1 where an auxiliary variable is known for that row. context (B,): number of the
     context (interventions) that the row was drawn in, 0 where a store has none. rows (B,): row numbers in the store.
-    precision (B,): inverse variance of the noise of an image on the scale, relative to that of the likelihood: 1 unless
-    each image has a noise of its own (data.likelihoods).
+    precision (B,) or (B, C, H, W): inverse variance of the noise of an image or pixel on the scale, relative to that of
+    the likelihood: 1 unless each has a noise of its own (data.likelihoods).
     """
 
     images: Float[Tensor, "B C H W"]
@@ -36,7 +36,7 @@ class Batch(NamedTuple):
     observed: Float[Tensor, "B a"]
     context: Int[Tensor, " B"]
     rows: Int[Tensor, " B"]
-    precision: Float[Tensor, " B"]
+    precision: Float[Tensor, "B *pixel"]
 
     def take(self, index: Tensor | slice) -> Batch:
         """The rows of these positions."""
@@ -45,7 +45,9 @@ class Batch(NamedTuple):
     def augmented(self, augmentation: Augmentation, elements: Int[Tensor, "*B"]) -> Batch:
         """Images and auxiliary variables, each row by its element."""
         images, aux = augmentation.images(self.images, elements), augmentation.aux(self.aux, elements)
-        return self._replace(images=images, aux=aux)
+        weighed = self.precision.ndim == self.images.ndim
+        precision = augmentation.images(self.precision, elements) if weighed else self.precision
+        return self._replace(images=images, aux=aux, precision=precision)
 
     def to(self, device: torch.device) -> Batch:
         """The same on a device."""
@@ -56,7 +58,7 @@ def batch_of(
     images: Float[Tensor, "B C H W"],
     aux: Float[Tensor, "B a"],
     rows: Int[Tensor, " B"],
-    precision: Float[Tensor, " B"] | None = None,
+    precision: Float[Tensor, "B *pixel"] | None = None,
     observed: Float[Tensor, "B a"] | None = None,
     context: Int[Tensor, " B"] | None = None,
 ) -> Batch:

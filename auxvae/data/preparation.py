@@ -24,9 +24,10 @@ from auxvae.data.auxiliaries import variables_of_rows
 from auxvae.data.components import principal_components
 from auxvae.data.encoding import limits
 from auxvae.data.imperfect import Auxiliaries, imperfect
-from auxvae.data.likelihoods import Likelihood, likelihood
+from auxvae.data.likelihoods import Gaussian, Likelihood, likelihood
 from auxvae.data.loader import Batches, Loader, batch_of
 from auxvae.data.moments import Moments
+from auxvae.data.pixel_weights import PixelWeights, pixel_weights
 from auxvae.data.read_ahead import read_ahead
 from auxvae.data.store import Rows, Scaling, Store, refuse_beyond_memory, scaled_factors
 from auxvae.data.stored_images import BLOCK, StoredImages, cut
@@ -90,9 +91,19 @@ class View(NamedTuple):
     order: str
 
     def likelihood_of(self, store: Store, name: str, extremes: tuple[float, float]) -> Likelihood:
-        """The likelihood of the training or validation rows, where the training images have these extremes."""
+        """The likelihood of the training or validation rows, where the training images have these extremes.
+
+        The weights of their pixels are left out of it.
+        """
+        weights = self.weights(store)
+        if weights and weights.sigma is not None:
+            return Gaussian(weights.sigma)
         of_rows, of_training = (store.noise_std(each) for each in (name, "train"))
         return likelihood(self.likelihood, self.sigma, store.noise, of_rows, extremes, of_training)
+
+    def weights(self, store: Store) -> PixelWeights | None:
+        """What the pixels of the store count for; None where all count the same."""
+        return pixel_weights(store, self.likelihood)
 
 
 def prepare(run: Run, store: Store) -> tuple[Scaling, Prepared, Prepared]:
@@ -117,7 +128,7 @@ def _whole(store: Store, view: View) -> tuple[Scaling, Prepared, Prepared]:
     extremes = (float(train.images.min()), float(train.images.max()))
     splits = []
     for name, rows in (("train", train), ("validation", validation)):
-        kind = view.likelihood_of(store, name, extremes)
+        kind = with_weights(view.likelihood_of(store, name, extremes), view.weights(store), rows.numbers)
         splits.append(Prepared(rows.numbers, rows.context, rows.factors, kind, kind.to_scale(rows.images)))
     scaled, bounded = splits[0].images, splits[0].likelihood.bounded
     assert isinstance(scaled, Tensor)
@@ -134,7 +145,8 @@ def _streamed(store: Store, view: View) -> tuple[Scaling, Prepared, Prepared]:
     """Images that are read when needed; one pass for the constants, and one for the components."""
     counts, scaled = _moments(store, view)
     train, validation = (
-        StoredImages(store, name, view.likelihood_of(store, name, counts.extremes)) for name in ("train", "validation")
+        StoredImages(store, name, view.likelihood_of(store, name, counts.extremes), view.weights(store))
+        for name in ("train", "validation")
     )
     factors, bounded, components = store.factors("train"), train.likelihood.bounded, None
     if view.on_components:
@@ -143,9 +155,10 @@ def _streamed(store: Store, view: View) -> tuple[Scaling, Prepared, Prepared]:
     mean, std = (0.0, 1.0) if bounded else (scaled.mean, scaled.std)
     low_high = limits(store.variables("train"), store.source.kinds)
     scaling = Scaling(*counts.extremes, mean, std, *low_high, counts.mean_image, components)
-    held = Prepared(
-        validation.numbers, validation.context, store.factors("validation"), validation.likelihood, _held(validation)
-    )
+    images, kind = _held(validation), validation.likelihood
+    if isinstance(images, Tensor):
+        kind = with_weights(kind, validation.weights, validation.numbers)
+    held = Prepared(validation.numbers, validation.context, store.factors("validation"), kind, images)
     return scaling, Prepared(train.numbers, train.context, factors, train.likelihood, train), held
 
 
@@ -172,9 +185,21 @@ def _held(images: StoredImages) -> Tensor | StoredImages:
 
 def run_likelihood(run: Run, store: Store, rows: Rows, scaling: Scaling) -> Likelihood:
     """The likelihood of a trained run for some rows of its store."""
-    extremes = (scaling.count_low, scaling.count_high)
-    training_std = store.noise_std("train")
-    return likelihood(run.settings.likelihood, run.settings.sigma, store.noise, rows.noise_std, extremes, training_std)
+    extremes, settings = (scaling.count_low, scaling.count_high), run.settings
+    weights = pixel_weights(store, settings.likelihood)
+    if weights and weights.sigma is not None:
+        return with_weights(Gaussian(weights.sigma), weights, rows.numbers)
+    of_training = store.noise_std("train")
+    kind = likelihood(settings.likelihood, settings.sigma, store.noise, rows.noise_std, extremes, of_training)
+    return with_weights(kind, weights, rows.numbers)
+
+
+def with_weights(kind: Likelihood, weights: PixelWeights | None, rows: NDArray[np.intp]) -> Likelihood:
+    """A likelihood of some rows, ascending, with the weights of their pixels."""
+    if weights is not None:
+        of_pixels = weights.of(rows)
+        kind.precision = of_pixels if kind.precision is None else kind.precision[:, None, None, None] * of_pixels
+    return kind
 
 
 def _refuse_too_many(store: Store) -> None:

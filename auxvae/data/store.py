@@ -1,5 +1,7 @@
 """A store as tensors: its seal is verified, and the rows of one split are read, images in photons.
 
+Pixels that are masked, or whose inverse variance is 0, are read as 0 photons: nothing of them reaches a network.
+
 Every scaling constant comes from the training rows alone and is kept beside the run: `Scaling`. The checksums of the
 image chunks are verified as they are read; a file that is missing or cut would be read as zeros, so the seal's sizes
 are compared first.
@@ -121,6 +123,16 @@ class Store:
         """Whether its images are their own truth: drawn here, without noise."""
         return "spec" in self.dataset.attrs and self.noise.get("kind") == "none"
 
+    @property
+    def has_variances(self) -> bool:
+        """Whether every pixel has an inverse variance."""
+        return "inverse_variance" in self.dataset.variables
+
+    @property
+    def weighs_pixels(self) -> bool:
+        """Whether pixels differ in what they count for (auxvae.data.pixel_weights)."""
+        return self.has_variances or "mask" in self.dataset.variables
+
     @cached_property
     def shard(self) -> int:
         """Rows of images per shard, which is one file."""
@@ -162,13 +174,32 @@ class Store:
 
     def images(self, variable: str, *several: NDArray[np.intp]) -> list[Tensor]:
         """Images (N, C, H, W) in photons of several sets of rows, each ascending; nothing is read twice."""
+        images = self._layers(variable, *several)
+        if self.weighs_pixels and variable in ("image", "image_true"):
+            return [each.mul_(self.good(rows)) for rows, each in zip(several, images, strict=True)]
+        return images
+
+    def good(self, rows: NDArray[np.intp]) -> Tensor:
+        """1 for the pixels of some rows, ascending, that count, 0 for the others, (N, C, H, W)."""
+        good = torch.ones(len(rows), *self.image_shape)
+        if "mask" in self.dataset.variables:
+            good *= self.layer("mask", rows) > 0
+        return good * (self.layer("inverse_variance", rows) > 0) if self.has_variances else good
+
+    def layer(self, variable: str, rows: NDArray[np.intp]) -> Tensor:
+        """The mask, the inverse variances or the like of some rows, ascending, (N, C or 1, H, W)."""
+        return self._layers(variable, rows)[0]
+
+    def _layers(self, variable: str, *several: NDArray[np.intp]) -> list[Tensor]:
+        """Values for every pixel, (N, C or 1, H, W), of several sets of rows."""
         array, size = self._array(variable), self.block
         images = [np.empty((len(rows), *array.shape[1:]), dtype=np.float32) for rows in several]
         every = np.unique(np.concatenate(several))
         parts = np.split(every, np.flatnonzero(np.diff(every // size)) + 1)
         blocks = [slice(part[0], part[-1] + 1) for part in parts if len(part)]
         with self._refusing_damage(variable):
-            for place, block in zip(blocks, read_ahead(lambda at: np.asarray(array[at]), blocks), strict=True):
+            read = read_ahead(lambda at: np.asarray(array[at]).astype(np.float32, copy=False), blocks)
+            for place, block in zip(blocks, read, strict=True):
                 for rows, kept in zip(several, images, strict=True):
                     at = slice(*np.searchsorted(rows, (place.start, place.stop)))
                     np.take(block, rows[at] - place.start, axis=0, out=kept[at], mode="clip")  # without a second copy

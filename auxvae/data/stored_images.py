@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from auxvae.data.likelihoods import Likelihood
+from auxvae.data.pixel_weights import PixelWeights
 from auxvae.data.read_ahead import read_ahead
 from auxvae.data.store import Store
 
@@ -20,9 +21,9 @@ BLOCK = 512  # rows that are read together in the order of the store
 class StoredImages:
     """The images of one split on the likelihood's scale; a position is the place of a row among those of the split."""
 
-    def __init__(self, store: Store, name: str, likelihood: Likelihood) -> None:
-        """The training, validation or test images of a store, and the likelihood of their rows."""
-        self.store, self.numbers, self.likelihood = store, store.numbers(name), likelihood
+    def __init__(self, store: Store, name: str, likelihood: Likelihood, weights: PixelWeights | None = None) -> None:
+        """The training, validation or test images of a store, and the likelihood of their rows, pixels apart."""
+        self.store, self.numbers, self.likelihood, self.weights = store, store.numbers(name), likelihood, weights
         self.context = store.context(name)
 
     @property
@@ -42,6 +43,15 @@ class StoredImages:
     def counts(self, positions: slice) -> Float[Tensor, "n C H W"]:
         """Images in photons."""
         return self.store.images("image", self.numbers[positions])[0]
+
+    def precision(self, several: Sequence[slice]) -> Float[Tensor, "n *pixel"]:
+        """The precision of the images at several ranges of positions, or of their pixels, one after the other."""
+        whole = self.likelihood.precision
+        of_images = torch.ones(len(self.numbers)) if whole is None else whole
+        chosen = torch.cat([of_images[each] for each in several])
+        if self.weights is None:
+            return chosen
+        return chosen[:, None, None, None] * torch.cat([self.weights.of(self.numbers[each]) for each in several])
 
     def read(self, several: Sequence[slice]) -> Float[Tensor, "n C H W"]:
         """The images at several ranges of positions, one after the other."""

@@ -47,8 +47,6 @@ class Stream(Batches):
         """Batches of `size` rows, or of all rows where there are fewer; the auxiliary variables are those of all."""
         super().__init__(len(aux.values), size, augmentation)
         self.images, self.aux, self.device = images, aux, device
-        precision = images.likelihood.precision
-        self.precision = torch.ones(len(aux.values)) if precision is None else precision
 
     def windows(self, seed: int, epoch: int) -> list[Window]:
         """The windows of an epoch, each as the positions of its shards in the order of the store."""
@@ -76,10 +74,9 @@ class Stream(Batches):
     def _read(self, window: Window) -> Batch:
         """The rows of a window on the device."""
         numbers, contexts = torch.from_numpy(self.images.numbers), torch.from_numpy(self.images.context)
-        every = (*self.aux, numbers, self.precision, contexts)
-        aux, observed, rows, precision, context = (
-            torch.cat([each[positions] for positions in window]) for each in every
-        )
+        every = (*self.aux, numbers, contexts)
+        aux, observed, rows, context = (torch.cat([each[positions] for positions in window]) for each in every)
+        precision = self.images.precision(window)
         return batch_of(self.images.read(window), aux, rows, precision, observed, context).to(self.device)
 
 

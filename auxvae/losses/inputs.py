@@ -59,9 +59,9 @@ class Scalars(NamedTuple):
 class TermInputs(NamedTuple):
     """One batch: images and reconstruction (B, C, H, W) on the likelihood's scale, factors, codes, random numbers.
 
-    precision (B,): of the noise of each image (data.likelihoods). aux (B, d_Z): the auxiliary variables in [0, 1];
-    column j belongs to latent j and is 0 where is_aux[j] is 0. is_aux (d_Z,): 1 for an auxiliary latent, 0 for a
-    residual one. owner (d_Z,): number of the factor that a latent belongs to.
+    precision (B,) or (B, C, H, W): of the noise of each image or pixel (data.likelihoods). aux (B, d_Z): the auxiliary
+    variables in [0, 1]; column j belongs to latent j and is 0 where is_aux[j] is 0. is_aux (d_Z,): 1 for an auxiliary
+    latent, 0 for a residual one. owner (d_Z,): number of the factor that a latent belongs to.
     prior: p(z|u), Gaussian. queue: codes of earlier batches. prior_variance (d_Z,): variance of the
     prior's samples, and prior_features (d_Z, 2 m): their mean features.
     factor_moments, product_moments: of the powers of aux and of its products of two, over the training rows. earlier:
@@ -70,7 +70,7 @@ class TermInputs(NamedTuple):
     """
 
     images: Images
-    precision: Float[Tensor, " B"]
+    precision: Float[Tensor, "B *pixel"]
     aux: Float[Tensor, "B d"]
     is_aux: Float[Tensor, " d"]
     owner: Float[Tensor, " d"]

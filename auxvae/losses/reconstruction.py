@@ -6,5 +6,5 @@ from auxvae.losses.inputs import Nats, TermInputs, TermSettings
 
 
 def reconstruction(inputs: TermInputs, fixed: TermSettings) -> Nats:
-    """Negative log-likelihood of the images, each by the precision of its noise."""
-    return (inputs.precision * fixed.likelihood.nats(inputs.images, inputs.reconstruction)).mean()
+    """Negative log-likelihood of the images, each or each pixel by the precision of its noise."""
+    return fixed.likelihood.nats(inputs.images, inputs.reconstruction, inputs.precision).mean()
