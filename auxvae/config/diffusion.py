@@ -38,7 +38,7 @@ class Diffusion(Section):
 
     learning: Literal["apart", "joint", "first"] = "apart"
     """what the denoiser learns from: `apart`, its own term alone, beside the encoder; `joint`, the guided term too, as
-    published; `first`, its own term, before the encoder"""
+    published; `first`, its own term, before the encoder, each with the whole schedule of the learning rate"""
 
     start: Annotated[Number, Range(0, 1)] = 0.5
     """of `first`: share of the training after which the encoder is trained and the denoiser is not"""

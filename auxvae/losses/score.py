@@ -62,6 +62,7 @@ class ScoreModel(LatentModel):
 
     network: ScoreNetwork
     varying = ()
+    in_phases = True
 
     def __init__(self, run: Run, data: TrainingData, device: torch.device) -> None:
         """As of every family, and an empty bank."""
@@ -69,7 +70,7 @@ class ScoreModel(LatentModel):
         source, versions = run.dataset, run.settings.diffusion.versions
         shape = (source.channels, source.stamp, source.stamp)
         self.bank = Bank(versions, source.train, shape, run.seed) if versions else None
-        self.rests = False
+        self.rests = self.waits = False
 
     def _network(self, data: TrainingData) -> ScoreNetwork:
         return build(self.run, data.scaling.mean, data.scaling.std)
@@ -88,7 +89,7 @@ class ScoreModel(LatentModel):
         images = self.network.standard(batch.images)
         mean, variance = self.network.posterior(images)
         posterior = Posterior(mean, variance.log(), mean + variance.sqrt() * draws.noise)
-        self.rests = self._rests(progress)
+        self.rests, self.waits = self._rests(progress), self._waits(progress)
         noisy = self._noisy(images, batch.rows, draws)
         return Forward(posterior, batch.images, self._denoised(images, posterior.sample, noisy))
 
@@ -96,6 +97,11 @@ class ScoreModel(LatentModel):
         """Whether the denoiser is trained no further."""
         diffusion = self.run.settings.diffusion
         return bool(diffusion.denoiser) or (diffusion.learning == "first" and float(progress) >= diffusion.start)
+
+    def _waits(self, progress: Float[Tensor, ""]) -> bool:
+        """Whether the encoder is not trained yet, and guides nothing."""
+        diffusion = self.run.settings.diffusion
+        return diffusion.learning == "first" and float(progress) < diffusion.start
 
     def _noisy(self, images: Images, rows: Int[Tensor, " B"], draws: ScoreDraws) -> Noisy:
         """Noise for a batch and the denoiser's error: of the bank, where the denoiser rests and there is one."""
@@ -121,16 +127,14 @@ class ScoreModel(LatentModel):
     def _denoised(self, images: Images, z: Codes, noisy: Noisy) -> Denoised:
         """Losses of the denoiser with and without guidance."""
         diffusion, level, error = self.run.settings.diffusion, self.network.schedule.level(noisy.time), noisy.error
-        y = images + noise_ratio(level) * noisy.eps
-        from_denoiser = error if diffusion.learning == "joint" else error.detach()
-        latents = z.detach() if diffusion.detached else z
-        guided = guided_error(self.network.inference, latents, y, level, from_denoiser, diffusion.gradient == "second")
+        weight, from_denoiser = self.weight(level), error if diffusion.learning == "joint" else error.detach()
         plain = from_denoiser.square().flatten(1).sum(1)
-        weight = self.weight(level)
-        return Denoised(
-            (weight * error.square().flatten(1).sum(1)).mean(),
-            (weight * torch.where(level <= diffusion.guided_until, guided, plain)).mean(),
-        )
+        unguided = (weight * error.square().flatten(1).sum(1)).mean()
+        if self.waits:
+            return Denoised(unguided, (weight * plain).mean())
+        y, latents = images + noise_ratio(level) * noisy.eps, z.detach() if diffusion.detached else z
+        guided = guided_error(self.network.inference, latents, y, level, from_denoiser, diffusion.gradient == "second")
+        return Denoised(unguided, (weight * torch.where(level <= diffusion.guided_until, guided, plain)).mean())
 
     def weight(self, level: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
         """w(l) in nats: 1 / (2 p(l)), or its value for levels that are drawn uniformly."""

@@ -116,6 +116,9 @@ class Model(ABC):
     def after_step(self, batch: Batch, codes: Posterior) -> None:  # noqa: B027, most families have nothing to do here
         """Called after each step of the optimiser: projections, moving averages, queues."""
 
+    #: whether the schedule of the learning rate is that of the time in which parameters that rest learn
+    in_phases = False
+
     def resting(self) -> list[tuple[list[nn.Parameter], tuple[float, float]]]:
         """Parameters that rest from one share of the training to another, each in one group at most."""
         return []

@@ -20,6 +20,7 @@ from auxvae.models.model import draws_at
 from auxvae.models.score_network import LARGEST
 from auxvae.training import fleet
 from auxvae.training.loop import Trainer, follow_nothing, open_trainer
+from auxvae.training.optimiser import adam, rate, rates
 from auxvae.training.state import weights
 from foundation.faults import Refused
 from tests.auxvae.models import CPU, any_batch, any_data, model_of, seeded
@@ -141,6 +142,23 @@ def test_the_denoiser_is_frozen_where_it_has_learned_first(tiny_store, tmp_path,
     trainer.train()
     assert changed("denoiser", *after[:2]) and not changed("inference", *after[:2])
     assert changed("inference", *after[2:]) and not changed("denoiser", *after[2:])
+
+
+def test_an_encoder_that_is_not_trained_yet_guides_nothing():
+    model = model_of(run_of(diffusion={"learning": "first", "start": 0.5}))
+    before, after = (loss_of(model, 16, progress).terms for progress in (0.49, 0.5))
+    assert torch.equal(before["guided"], before["denoising"])
+    assert not before["guided"].requires_grad and after["guided"].requires_grad
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "constant"])
+def test_where_the_denoiser_learns_first_both_have_the_whole_schedule_of_the_learning_rate(schedule):
+    model = model_of(run_of(diffusion={"learning": "first", "start": 0.25}))
+    optimiser = adam(model, model.run.training)
+    _, encoder, denoiser = zip(*(rates(optimiser, schedule, step, 400) for step in range(400)), strict=True)
+    largest = model.run.training.learning_rate
+    assert denoiser == pytest.approx([largest * rate(schedule, i / 100) for i in range(100)] + [0.0] * 300)
+    assert encoder == pytest.approx([0.0] * 100 + [largest * rate(schedule, i / 300) for i in range(300)])
 
 
 def changed(part, one, other):

@@ -236,7 +236,7 @@ def test_patience_ends_a_run_early(tiny, tiny_store, tmp_path):
 
 @pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "constant"])
 def test_a_schedule_stays_in_its_bounds(schedule):
-    rates = [rate(schedule, step, 1000) for step in range(1000)]
+    rates = [rate(schedule, step / 1000) for step in range(1000)]
     assert min(rates) > 0 and max(rates) == pytest.approx(1, abs=1e-3)
     assert schedule == "constant" or rates[-1] < 1e-4
 
