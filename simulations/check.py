@@ -31,7 +31,7 @@ from foundation.files import digest_file, read_json
 from simulations import digit_measurement, disk_measurement, measurement, quad_measurement, store
 from simulations.context_check import context_faults
 from simulations.factors import draw_context, draw_factors, draw_split
-from simulations.facts import read_dataset
+from simulations.facts import WEIGHTS, read_dataset
 from simulations.galaxy import Stamp, Values, parameters
 from simulations.kinds import read_kinds
 from simulations.layers import layer_fault
@@ -97,11 +97,12 @@ def _facts(path: Path, group: zarr.Group, facts: dict[str, Any]) -> Iterator[Fau
         "image_true": "image_true" in group,
         "symmetries": group.attrs.get("symmetries"),
         "kinds": group.attrs.get("kinds"),
+        "weights": [name for name in WEIGHTS if name in group],
     }
     if "contexts" in group.attrs or facts.get("contexts"):
         actual["contexts"] = group.attrs.get("contexts")
     for name, value in actual.items():
-        if facts.get(name) != value:
+        if facts.get(name, [] if name == "weights" else None) != value:
             yield Fault(f"{path}/seal.json: {name}", facts.get(name), f"the store has {value}", REMAKE)
 
 

@@ -27,12 +27,16 @@ from simulations.spec import Dataset
 from simulations.structure import ContextFacts, facts_of, read_contexts
 from simulations.symmetries import Symmetry, read_symmetries, symmetries_of
 
+WEIGHTS = ("inverse_variance", "mask")  # arrays that say what a pixel counts for
 MOST = 200  # data sets of a study; to estimate what their drawing takes needs some 5 ms each
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a model must know of a data set: factors, size, noise, symmetries, kinds; `store` of an existing one."""
+    """What a model must know of a data set: factors, size, noise, symmetries, kinds; `store` of an existing one.
+
+    weights: which of `inverse_variance` and `mask` a store has for its pixels.
+    """
 
     name: str
     digest: str
@@ -49,6 +53,7 @@ class Facts:
     kinds: tuple[Kind, ...] = ()
     contexts: tuple[ContextFacts, ...] = ()
     store: str | None = None
+    weights: tuple[str, ...] = ()
     sky: float | None = None  # photons per pixel that were subtracted; None where a store does not say
 
 
@@ -234,6 +239,7 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
             "contexts": read_contexts(sealed.get("contexts", ()), sealed["factors"]),
         }
         names = {"name": name, "store": path, "factors": tuple(sealed["factors"])}
+        names["weights"] = tuple(each for each in WEIGHTS if each in sealed.get("weights", ()))
         declared.facts[name] = Facts(**{**sealed, **names, **declared_facts})
     except (Refused, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         is_plain = isinstance(error, (Refused, ValueError, OSError))

@@ -26,7 +26,7 @@ from foundation.files import digest_of
 from simulations import store
 from simulations.collection import Collection, Rows, parts_of
 from simulations.declaration import kinds_of
-from simulations.facts import Facts
+from simulations.facts import WEIGHTS, Facts
 from simulations.kinds import Kind
 from simulations.layers import Layer, layer_fault
 from simulations.pixels import Pixels
@@ -70,7 +70,7 @@ def write(collection: Collection, path: Path, intake: Intake) -> None:
         for start in range(0, collection.rows, size):
             rows = np.arange(start, min(start + size, collection.rows))
             columns = _columns(collection, rows, intake.noise) | {"split": split[start : rows[-1] + 1]}
-            images = pixels.checked(np.asarray(collection.read(rows)), start)
+            images = pixels.checked(blank(np.asarray(collection.read(rows)), collection, rows), start)
             store.write_rows(part, group, start, {"image": images, **columns})
             del images  # before a layer of the same size is read
             _write_layers(part, group, collection, rows)
@@ -79,6 +79,16 @@ def write(collection: Collection, path: Path, intake: Intake) -> None:
     needed = f"{collection.rows * _row_bytes(collection) / 1e9:.3g} GB"
     contents = f"{collection.rows:,} images of {collection.shape}, {needed}, {listed(collection.factors)}"
     log.info(f"{path}: sealed, {contents}; use it in a study with 'store: {path}'")
+
+
+def blank(images: NDArray[Any], collection: Collection, rows: Rows) -> NDArray[Any]:
+    """The images with 0 in every pixel that counts nothing, masked or of an inverse variance of 0."""
+    for name in WEIGHTS:
+        if name in collection.layers:
+            values = np.asarray(collection.layers[name].read(rows))
+            per_image = values if values.ndim == images.ndim else values[:, None]
+            images = np.where(per_image == 0, images.dtype.type(0), images)
+    return images
 
 
 def _write_layers(path: Path, group: zarr.Group, collection: Collection, rows: Rows) -> None:
@@ -185,6 +195,7 @@ def _seal(
         sky=intake.noise.get("sky"),
         image_bytes=collection.rows * _row_bytes(collection),
         kinds=tuple(kinds),
+        weights=tuple(name for name in WEIGHTS if name in collection.layers),
     )
     attributes = {"factors": list(collection.factors), "noise": intake.noise, "spec_digest": identity}
     store.seal(path, group, attributes | intake.attributes, asdict(facts), intake.module)

@@ -12,7 +12,8 @@ ssim_asinh_noisy   ssim_asinh against the noisy image; its ceiling is the score 
 flux_bias ...      auxvae.metrics.shapes, for images of one band in photons, against the noise-free truth where the
                    store has it
 
-Masked pixels are 0 in images, truth and reconstructions alike, and count in none of these.
+Masked pixels are 0 in images, truth and reconstructions alike, and count in none of these. There is no SSIM where some
+image has a masked pixel in every window.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def image_scores(store: Store, model: TrainedModel, mean: NDArray[np.float32]) -
     if store.holds_galaxies:
         scores |= shape_scores(shapes(decoded[:, 0]), true_shapes(rows))
     average = _double(model.scaling.mean_image[None])
-    return scores | Compared(images, truth, model.scaling, model.good).similarities(decoded, average)
+    compared = Compared(images, truth, model.scaling, model.good)
+    return scores | compared.measured(compared.similarities(decoded, average))
 
 
 def fidelity_scores(model: TrainedModel, mean: NDArray[np.float32]) -> dict[str, Score]:
@@ -59,7 +61,7 @@ def fidelity_scores(model: TrainedModel, mean: NDArray[np.float32]) -> dict[str,
     images, decoded = _double(rows.images), _decoded(model, mean)
     compared = Compared(images, None if rows.truth is None else _double(rows.truth), scaling, model.good)
     nats = mean_score(model.nats(model.decode(mean)))
-    return {"nats": nats} | compared.fidelity(decoded, asinh_scale(decoded))
+    return {"nats": nats} | compared.measured(compared.fidelity(decoded, asinh_scale(decoded)))
 
 
 def _decoded(model: TrainedModel, mean: NDArray[np.float32]) -> Array:
@@ -103,6 +105,12 @@ class Compared:
     def _softened(self, images: Array) -> Similarity:
         low, high = (asinh_scale(np.array(each)) for each in (self.scaling.count_low, self.scaling.count_high))
         return ssim_to(asinh_scale(images), float(high - low), self.good)
+
+    def measured(self, scores: dict[str, Score]) -> dict[str, Score]:
+        """The scores without SSIM where the masks leave it undefined."""
+        if self.good is None or np.isfinite(self.published(self.unit(self.images))).all():
+            return scores
+        return {name: score for name, score in scores.items() if not name.startswith("ssim")}
 
     def fidelity(self, decoded: Array, softened: NDArray[Any]) -> dict[str, Score]:
         """MSE and SSIM of reconstructions in photons, which are `softened` on the asinh scale."""

@@ -18,6 +18,7 @@ from auxvae.config.idle import case_faults, idle_faults
 from auxvae.config.imperfect import imperfect_faults
 from auxvae.config.kinds import Kind, kinds_of, variables_of
 from auxvae.config.latents import PriorSpec, dimension_fault
+from auxvae.config.likelihood import likelihood_faults
 from auxvae.config.methods import DIVERGENCES, METHODS, PRESET_WEIGHTS, default_terms
 from auxvae.config.networks import BACKBONES, Network, networks_of
 from auxvae.config.spec import Config, Group
@@ -161,7 +162,7 @@ def _fit(
     """What the data set and the models ask of each other."""
     name = dataset["name"]
     yield from _images_fit(group.network or config.network, _place(written, where, "network", "components"), dataset)
-    yield from _likelihood_fits(group, where, dataset)
+    yield from likelihood_faults(group, where, dataset)
     network = (group.network or config.network).name
     names = networks_of(METHODS[group.method].family)
     if network not in names:
@@ -192,25 +193,6 @@ def _fit(
     for twice in sorted({each for each in variables if variables.count(each) > 1}):
         text = f"{name} has a factor of that name, and one whose class, cosine or sine has it too"
         yield Fault(f"datasets.{name}", twice, text, "make the store again with another name for a factor")
-
-
-def _likelihood_fits(group: Group, where: str, dataset: Mapping[str, Any]) -> Iterator[Fault]:
-    """What the noise of the images and the likelihood ask of each other."""
-    name = dataset["name"]
-    if group.likelihood == "noise" and dataset["noise"] == "none":
-        text = f"{name} has no noise, so no likelihood follows from it"
-        yield Fault(f"{where}.likelihood", "noise", text, "write gaussian with a sigma, bernoulli, or log10")
-    if group.likelihood == "bernoulli" and dataset["noise"] != "none":
-        text = f"{name} has {dataset['noise']} noise, and bernoulli takes images of 0 to 1"
-        yield Fault(f"{where}.likelihood", "bernoulli", text, "write noise, gaussian with a sigma, or log10")
-    if group.likelihood == "counts" and dataset["noise"] == "gaussian":
-        text = f"{name} has gaussian noise, so its pixels are no counts"
-        yield Fault(f"{where}.likelihood", "counts", text, "write noise, or gaussian with a sigma")
-    sky = dataset.get("sky") or 0
-    if group.likelihood == "poisson" and (dataset["noise"] == "gaussian" or sky > 0):
-        reason = f"a sky of {sky:g} photons was subtracted" if sky else "it has gaussian noise"
-        text = f"pixels of {name} lie below 0, since {reason}, and poisson takes counts over no sky"
-        yield Fault(f"{where}.likelihood", "poisson", text, "write counts or noise" if sky else "write noise")
 
 
 def _rows_suffice(config: Config, dataset: Mapping[str, Any]) -> Iterator[Fault]:

@@ -203,9 +203,9 @@ def with_weights(kind: Likelihood, weights: PixelWeights | None, rows: NDArray[n
 
 
 def _refuse_too_many(store: Store) -> None:
-    """Refuse images that the memory cannot hold twice."""
+    """Refuse images that the memory cannot hold twice, and the weights of their pixels once."""
     rows = sum(len(store.numbers(name)) for name in ("train", "validation"))
-    needed = 2 * 4 * rows * math.prod(store.image_shape)
+    needed = (3 if store.weighs_pixels else 2) * 4 * rows * math.prod(store.image_shape)
     refuse_beyond_memory(str(store.path), needed, "write 'training: {order: shards}', which reads them in passing")
 
 
