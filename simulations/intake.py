@@ -82,12 +82,14 @@ def write(collection: Collection, path: Path, intake: Intake) -> None:
 
 
 def blank(images: NDArray[Any], collection: Collection, rows: Rows) -> NDArray[Any]:
-    """The images with 0 in every pixel that counts nothing, masked or of an inverse variance of 0."""
+    """The images with 0 in place of NaN in pixels that count nothing: masked, or of an inverse variance of 0."""
+    if images.dtype.kind != "f" or np.isfinite(images).all():
+        return images
     for name in WEIGHTS:
         if name in collection.layers:
             values = np.asarray(collection.layers[name].read(rows))
             per_image = values if values.ndim == images.ndim else values[:, None]
-            images = np.where(per_image == 0, images.dtype.type(0), images)
+            images = np.where((per_image == 0) & ~np.isfinite(images), images.dtype.type(0), images)
     return images
 
 

@@ -16,7 +16,6 @@ from auxvae.metrics.images import mse, psnr, ssim_to
 from auxvae.training import fleet
 from foundation.faults import Refused
 from foundation.files import read_json
-from simulations import intake
 from simulations.convert import convert
 from simulations.sources.options import Options
 from tests.conftest import refusal, study_of
@@ -80,13 +79,11 @@ def test_the_nats_of_an_image_are_those_of_its_pixels_by_their_weights(kind):
 
 @pytest.fixture(scope="module")
 def twins(tmp_path_factory):
-    """Two stores that differ in masked pixels alone, which were not set to 0 when they were converted."""
+    """Two stores that differ in masked pixels alone."""
     garbage = np.where(GOOD, IMAGES, G.uniform(50, 500, IMAGES.shape))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(intake, "blank", lambda images, *_: images)
-        folder = tmp_path_factory.mktemp("twins")
-        layers = {"inverse_variance": STD**-2 * (G.random(STD.shape) < 0.995), "mask": GOOD.astype(np.int8)}
-        return [stored(folder / name, images, **layers) for name, images in (("plain", IMAGES), ("other", garbage))]
+    folder, variances = tmp_path_factory.mktemp("twins"), STD**-2 * (G.random(STD.shape) < 0.995)
+    layers = {"inverse_variance": variances, "mask": GOOD.astype(np.int8)}
+    return [stored(folder / name, images, **layers) for name, images in (("plain", IMAGES), ("other", garbage))]
 
 
 def test_masked_pixels_change_no_weight_and_no_score(twins, tmp_path):
@@ -110,10 +107,11 @@ def test_there_is_no_ssim_where_an_image_has_a_masked_pixel_in_every_window():
     assert np.isnan(scores["ssim"].value) and set(compared.measured(scores)) == {"mse"}
 
 
-def test_a_masked_pixel_is_stored_as_0_whatever_it_was(tmp_path):
+def test_what_is_no_number_is_taken_in_masked_pixels_alone(tmp_path):
     path = stored(tmp_path / "s", np.where(GOOD, IMAGES, np.nan), mask=GOOD.astype(np.int8), noise="gaussian:1")
-    whole = xr.open_zarr(path)["image"].values
-    assert (whole[~GOOD] == 0).all() and np.array_equal(whole[GOOD], IMAGES.astype(np.float32)[GOOD])
+    assert np.array_equal(xr.open_zarr(path)["image"].values, np.where(GOOD, IMAGES, 0).astype(np.float32))
+    with pytest.raises(Refused, match="are not finite"):
+        stored(tmp_path / "t", np.where(A[:, None, None] < 1.1, np.nan, IMAGES), mask=GOOD.astype(np.int8))
 
 
 def test_equal_variances_are_the_noise_of_all_images(tmp_path):

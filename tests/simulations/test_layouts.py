@@ -204,7 +204,7 @@ def test_pictures_beside_shards_are_left(tmp_path):
 
 
 def test_a_study_reads_a_store_with_layers(tmp_path):
-    """What the store has beside images and factors changes nothing for a model."""
+    """A model sees nothing of masked pixels; what else the store has changes nothing."""
     from auxvae.data.store import Store
     from tests.conftest import study_of
 
@@ -215,4 +215,5 @@ def test_a_study_reads_a_store_with_layers(tmp_path):
     config["runs"] = [run | {"likelihood": "gaussian", "sigma": 1}]
     source = study_of(config)[1].runs[0].dataset
     rows = Store(tmp_path / "s.zarr", source).read("train")
-    np.testing.assert_array_equal(rows.images, layout.images[rows.numbers])
+    blank = np.where(layout.layers["mask"], layout.images, 0)
+    np.testing.assert_array_equal(rows.images, blank[rows.numbers])
