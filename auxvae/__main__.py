@@ -15,6 +15,8 @@ Log = Annotated[Optional[Path], typer.Option("--log", help="Write the lines to t
 Spec = Annotated[Path, typer.Argument(help="A config file, or the study.json that the workflow writes.")]
 Results = Annotated[Path, typer.Argument(help="The study's results folder.")]
 
+Data = Annotated[Optional[Path], typer.Option(help="The run's own Zarr store, where it is not in the study's folder.")]
+
 
 @app.command()
 def check(config: Path, log_to: Log = None) -> None:
@@ -218,6 +220,28 @@ def extract(
         evaluate(spec, store, results, fleet.id, workers, log_to=log_to)
     collect(spec, results, log_to)
     report(spec, results, log_to)
+
+
+@app.command()
+def measure(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run: results/STUDY/runs/ID.")],
+    store: Annotated[Path, typer.Argument(help="A sealed Zarr store of images like those of the run.")],
+    out: Annotated[Path, typer.Option(help="The Parquet file to write, a row per image.")],
+    calibrate: Annotated[
+        Optional[Path], typer.Option(help="Calibrate on this store; else on validation rows of the run's own.")
+    ] = None,
+    data: Data = None,
+    limits: Annotated[
+        int, typer.Option(min=0, help="Rows whose least scatter is computed, where the store was simulated; 0: none.")
+    ] = 200,
+    shapes: Annotated[bool, typer.Option("--shapes", help="GalSim's HSM shapes of every image too.")] = False,
+    log_to: Log = None,
+) -> None:
+    """Measure the auxiliary factors of every image, with calibrated intervals of 68 and 95 % (docs/measure.md)."""
+    open_log(log_to)
+    from auxvae.analysis.measure_command import measure as measure_store
+
+    typer.echo(measure_store(run, store, out, calibrate, data, limits, shapes))
 
 
 @app.command()

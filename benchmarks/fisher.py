@@ -2,12 +2,8 @@
 
     python benchmarks/fisher.py [GALAXIES]
 
-For Poisson noise the Fisher information of the factors theta in a noise-free stamp m is
-
-    F = sum_pixels (dm/dtheta) (dm/dtheta)^T / m,
-
-by central differences of drawings. With a Gaussian prior of variance V, the least mean squared error is about
-E[(F + V^-1)^-1], and the largest correlation of an estimate with its factor sqrt(1 - error / V).
+With the Fisher information F of the factors (simulations/limits.py) and a Gaussian prior of variance V, the least mean
+squared error is about E[(F + V^-1)^-1], and the largest correlation of an estimate with its factor sqrt(1 - error / V).
 
 An approximation, not a bound: the prior is uniform, F changes within the width of a posterior, and the posteriors of
 faint galaxies are not Gaussian. For the PSF, which the noise limits most, read the result as 0.89 to 0.90.
@@ -23,22 +19,7 @@ import numpy as np
 
 from simulations.factors import draw_factors
 from simulations.facts import read_declared
-from simulations.galaxy import draw, parameters
-
-FAINTEST = 1e-6  # photons per pixel; fainter pixels are dominated by the rounding of the drawing
-
-
-def information(dataset, row, widths):
-    """F of the galaxy with the factors `row`, (factors, factors); `widths` are those of the priors."""
-    names = list(row)
-    stamp = draw(dataset.scene, parameters(dataset, row)).astype(np.float64)
-    slopes = []
-    for name in names:
-        step = 1e-3 * widths[name]
-        ends = [draw(dataset.scene, parameters(dataset, {**row, name: row[name] + s * step})) for s in (1, -1)]
-        slopes.append((ends[0].astype(np.float64) - ends[1]) / (2 * step))
-    slopes = np.stack(slopes).reshape(len(names), -1)
-    return slopes / np.maximum(stamp.ravel(), FAINTEST) @ slopes.T
+from simulations.limits import information
 
 
 def main(galaxies):
@@ -49,7 +30,7 @@ def main(galaxies):
     widths = {name: np.subtract(*dataset.factors[name].support()[::-1]) for name in factors}
     prior = np.array([width**2 / 12 for width in widths.values()])
     rows = [dict(zip(factors, values, strict=True)) for values in zip(*factors.values(), strict=True)]
-    errors = [np.diag(np.linalg.inv(information(dataset, row, widths) + np.diag(1 / prior))) for row in rows]
+    errors = [np.diag(np.linalg.inv(information(dataset, row, prior**0.5) + np.diag(1 / prior))) for row in rows]
     for name, error, variance in zip(factors, np.mean(errors, 0), prior, strict=True):
         least = np.sqrt(error) / widths[name]
         print(f"{name:9} |rho| {np.sqrt(1 - error / variance):.4f}   error {least:.5f} of the range")

@@ -141,6 +141,37 @@ def films(
 
 
 @app.command()
+def limits(
+    store: Annotated[Path, typer.Argument(help="A sealed store of simulated galaxies with noise.")],
+    out: Annotated[Path, typer.Argument(help="The npz to write: row, and for each factor NAME and NAME_with_prior.")],
+    rows: Annotated[int, typer.Option(min=1, help="How many, at equal steps.")] = 100,
+    split: Annotated[str, typer.Option(help="Of the train, validation or test rows alone.")] = "",
+    log_to: Log = None,
+) -> None:
+    """Compute the least scatter that the noise of each image allows an estimate of its factors, as JSON and npz."""
+    open_log(log_to)
+    from simulations.limits import SPLITS
+    from simulations.limits import limits as least
+
+    if split and split not in SPLITS:
+        raise Refused(Fault("--split", split, f"the splits are {listed(SPLITS)}", suggest(split, SPLITS, "name one")))
+    typer.echo(json.dumps(least(store, out, rows, split)))
+
+
+@app.command()
+def shapes(
+    store: Annotated[Path, typer.Argument(help="A sealed store of images of one band.")],
+    out: Annotated[Path, typer.Argument(help="The npz to write: row, sigma, e1, e2, g1, g2.")],
+    log_to: Log = None,
+) -> None:
+    """Measure every image by GalSim's HSM: adaptive moments, and shear corrected for the PSF where it is known."""
+    open_log(log_to)
+    from simulations.hsm import shapes as measure
+
+    typer.echo(json.dumps(measure(store, out)))
+
+
+@app.command()
 def official(
     name: Annotated[
         str, typer.Argument(help="dsprites, cars3d, shapes3d, smallnorb, cifar10, tiny_imagenet, mnist or celeba.")

@@ -41,15 +41,18 @@ def _unfinished(folder: Path) -> Fault | None:
     return None
 
 
-def store_of(folder: Path, run: Run, named: Path | None) -> Store:
-    """The store that a run was trained on: the one named, that of its study's folder, or the one its study names."""
+def store_of(folder: Path, run: Run, named: Path | None, option: str = "--store") -> Store:
+    """The store that a run was trained on: the one named, that of its study's folder, or the one its study names.
+
+    option: of the command line that names it.
+    """
     study = folder.absolute().parent.parent
     places = [named] if named else [study / "data" / f"{run.dataset.name}.zarr", *_of_facts(study, run.dataset.name)]
     place = next((each for each in places if (each / "seal.json").is_file()), None)
     if place is None:
         tried = " and ".join(map(str, places))
         value = Words(f"no sealed store at {tried}")
-        raise Refused(Fault(str(folder), value, "the page needs the run's store", "name it by --store PATH"))
+        raise Refused(Fault(str(folder), value, "the command needs the run's store", f"name it by {option} PATH"))
     return open_store(place, run.dataset)
 
 

@@ -1,0 +1,122 @@
+"""Images of any sealed store for a run that was trained on another: are they on the scale that the run's network reads?
+
+A store is refused unless it has the same number of pixels and channels, the same pixel scale (arcsec) where both state
+one, the same unit of a pixel, the same kind of noise and, of Poisson noise, the same sky as the run's store. Blocks
+of its rows are refused where a pixel is not finite, or is none that the run's likelihood takes.
+
+A simulated store states the scale of its pixels in its spec, a converted one in the attribute `pixel_scale`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from auxvae.config.contexts import contexts_of
+from auxvae.config.kinds import kinds_of
+from auxvae.config.run import Run, Source
+from auxvae.data.likelihoods import Likelihood, likelihood
+from auxvae.data.preparation import run_likelihood
+from auxvae.data.store import Rows, Scaling, Store
+from foundation.console import log
+from foundation.faults import Fault, Refused, Words
+from foundation.files import read_json
+
+BLOCK = 2048  # rows that are read and encoded together
+OTHER = "convert or simulate the images as the run's were, or train a run on images like these"
+
+
+def open_survey(path: Path, run_store: Store) -> Store:
+    """A sealed store of any data set, whose images are on the scale of a run's store; else refused with all faults."""
+    store = Store(path, _source_of(path))
+    faults = list(_faults(store, run_store))
+    if faults:
+        raise Refused(faults)
+    return store
+
+
+def _source_of(path: Path) -> Source:
+    """The data set of a sealed store, by the facts in its seal."""
+    if not (path / "seal.json").is_file():
+        value = Words("no seal.json" if path.is_dir() else "no folder")
+        remedy = "name a store that 'simulations draw' or 'simulations convert' finished"
+        raise Refused(Fault(str(path), value, "a sealed store is read here", remedy))
+    facts = read_json(path / "seal.json", "the seal of a store").get("facts", {})
+    try:
+        names = ("name", "digest", "stamp", "channels", "train")
+        several = {"factors": tuple(facts["factors"]), "kinds": kinds_of(facts), "contexts": contexts_of(facts)}
+        return Source(**{name: facts[name] for name in names}, **several)
+    except (KeyError, TypeError, ValueError) as error:
+        value = Words(f"facts that cannot be read ({type(error).__name__}: {error})")
+        raise Refused(Fault(f"{path}/seal.json", value, "a seal has facts", "make the store again")) from None
+
+
+def pixel_scale(store: Store) -> float | None:
+    """Side of a pixel in arcsec, None where the store does not state it."""
+    attributes = store.dataset.attrs
+    scene: Mapping[str, Any] = attributes.get("spec", {}).get("scene", {})
+    stated = scene.get("pixel_scale", attributes.get("pixel_scale"))
+    return None if stated is None else float(stated)
+
+
+def _faults(store: Store, run_store: Store) -> Iterator[Fault]:
+    """What of a store is not as in the run's."""
+    facts = {each: _facts(each) for each in (store, run_store)}
+    for name, value in facts[store].items():
+        if value != facts[run_store][name]:
+            text = f"the run was trained on {facts[run_store][name]}"
+            yield Fault(f"{store.path}: {name}", Words(value), text, OTHER)
+    scales = pixel_scale(store), pixel_scale(run_store)
+    if None in scales:
+        log.info(f"{store.path}: no scale of the pixels can be compared, since {_silent(scales)} states none")
+    elif not np.isclose(*scales, rtol=1e-3):  # type: ignore[call-overload]
+        text = f"the run was trained on pixels of {scales[1]:g} arcsec"
+        yield Fault(f"{store.path}: pixel scale", Words(f"{scales[0]:g} arcsec"), text, OTHER)
+
+
+def _silent(scales: tuple[float | None, float | None]) -> str:
+    return "neither store" if scales == (None, None) else "the store" if scales[0] is None else "the run's store"
+
+
+def _facts(store: Store) -> dict[str, str]:
+    """What must be the same in two stores, in words."""
+    channels, height, width = store.image_shape
+    noise = store.noise.get("kind", "none")
+    sky = float(store.noise.get("sky") or 0.0)
+    return {
+        "images": f"{channels} x {height} x {width} pixels",
+        "unit": store.dataset["image"].attrs.get("units") or "no unit",
+        "noise": f"poisson noise over a sky of {sky:g}" if noise == "poisson" else f"{noise} noise",
+    }
+
+
+def blocks(store: Store, numbers: NDArray[np.intp]) -> Iterator[Rows]:
+    """The rows with these numbers, ascending, block by block; refused where a pixel is not finite."""
+    for start in range(0, len(numbers), BLOCK):
+        rows = store.take(numbers[start : start + BLOCK])
+        wrong = ~torch.isfinite(rows.images).flatten(1).all(1).numpy()
+        if wrong.any():
+            value = Words(f"pixels that are not finite in {wrong.sum()} images, first in row {rows.numbers[wrong][0]}")
+            raise Refused(Fault(f"{store.path}/image", value, "every pixel is a number", "drop or mend those images"))
+        yield rows
+
+
+def likelihood_of(run: Run, run_store: Store, rows: Rows, scaling: Scaling) -> Likelihood:
+    """The run's likelihood for rows of any store, refused where their pixels are none that it takes."""
+    extremes = (float(rows.images.min()), float(rows.images.max()))
+    settings = run.settings
+    likelihood(settings.likelihood, settings.sigma, run_store.noise, rows.noise_std, extremes, rows.noise_std)
+    return run_likelihood(run, run_store, rows, scaling)
+
+
+def without_factors(rows: Rows, run: Run) -> Rows:
+    """The same images as rows of the run's data set, for an encoder that sees the image alone: factors are all 1."""
+    count = len(rows.numbers)
+    factors = {name: np.ones(count) for name in run.dataset.factors}
+    return replace(rows, factors=factors, context=np.zeros(count, dtype=np.intp), source=run.dataset)

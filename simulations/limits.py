@@ -1,0 +1,127 @@
+r"""The least scatter that noise allows an unbiased estimate of each factor: the bound of Cramér and Rao.
+
+    python -m simulations limits STORE OUT.npz --rows N
+
+m(theta) is the noise-free stamp of factors theta, s the sky, both in photons per pixel; the sums are over pixels:
+
+    Poisson noise    F_ij = sum (dm/dtheta_i) (dm/dtheta_j) / (m + s)        exact for photons that are counted
+    Gaussian noise   F_ij = sum (dm/dtheta_i) (dm/dtheta_j) / sigma^2        sigma is that of the row
+
+    limit_i = sqrt (F^-1)_ii                  all other factors free         C. R. Rao 1945; Cramér 1946
+    limit_i with the prior = sqrt ((F + V^-1)^-1)_ii,  V the diagonal of the factors' variances in the store
+
+by central differences of drawings, of the flux exactly, since images are linear in it. The first holds for every
+estimate whose bias does not depend on theta. One that knows the range of a factor, as a model does that was trained on
+it, may beat it; the second is about the least for such an estimate (the bound of van Trees for a Gaussian prior), and
+an approximation where the prior is uniform.
+Deviation: where the variance is Poisson's, pixels fainter than FAINTEST of the brightest are left out. They hold about
+1e-4 of the information, while what the rounding of a drawing (1e-7 of its peak) divided by their few photons gives can
+exceed all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from foundation.console import counted
+from foundation.faults import Fault, Refused, Words
+from foundation.files import atomic_write
+from simulations.galaxy import draw, parameters
+from simulations.noise import noise_std
+from simulations.parameters import PARAMETERS, SERSIC_STEP
+from simulations.render import LINEAR, dataset_of
+from simulations.spec import Dataset
+
+STEP = 1e-2  # of the spread of a factor over the store, to either side
+FAINTEST = 1e-5  # of the brightest pixel, the sky included
+SPLITS = {"train": 0, "validation": 1, "test": 2}
+Floats = NDArray[np.float64]
+
+
+def limits(store: Path, out: Path, rows: int, split: str = "") -> dict[str, Any]:
+    """Write `row` (n,) and for each factor NAME and NAME_with_prior (n,), standard deviations in the factor's unit.
+
+    The rows lie at equal steps in the store, or among the training, validation or test rows. A store of anything but
+    simulated galaxies with noise is refused.
+    """
+    dataset = dataset_of(store)
+    _refuse_without_limit(store, dataset)
+    group = zarr.open_group(store, mode="r")
+    columns = {name: np.asarray(group[name][:], dtype=np.float64) for name in dataset.factors}  # type: ignore[index]
+    chosen = rows_at_steps(np.asarray(group["split"][:]), rows, split)  # type: ignore[index]
+    prior = np.array([values.var() for values in columns.values()])
+    both = np.zeros((2, len(chosen), len(columns)))
+    with counted(store.name, len(chosen), "rows") as progress:
+        for i, row in enumerate(chosen):
+            matrix = information(dataset, {name: float(values[row]) for name, values in columns.items()}, prior**0.5)
+            both[:, i] = least_errors(matrix), least_errors(matrix + np.diag(1 / prior))
+            progress.advance(1)
+    named = {
+        f"{name}{suffix}": both[k][:, j]
+        for k, suffix in enumerate(("", "_with_prior"))
+        for j, name in enumerate(columns)
+    }
+    with atomic_write(out) as part, open(part, "wb") as stream:
+        np.savez(stream, row=chosen, **named)  # type: ignore[arg-type]
+    return {"rows": len(chosen), "factors": list(columns)}
+
+
+def rows_at_steps(split: NDArray[Any], rows: int, name: str = "") -> NDArray[np.intp]:
+    """So many row numbers at equal steps, of all rows or of those of one split; all of them if there are no more."""
+    numbers = np.flatnonzero(split == SPLITS[name]) if name else np.arange(len(split))
+    return numbers if len(numbers) <= rows else numbers[np.arange(rows) * len(numbers) // rows]
+
+
+def information(dataset: Dataset, factors: Mapping[str, float], spread: Floats) -> Floats:
+    """F (factors, factors) of a galaxy with these factors in their declared units; spread (factors,) sets the steps."""
+    stamp = _drawn(dataset, factors)
+    steps = zip(factors, STEP * spread, strict=True)
+    slopes = np.stack([_slope(dataset, factors, stamp, name, step) for name, step in steps])
+    if dataset.noise.kind == "gaussian":
+        return np.asarray(slopes @ slopes.T / noise_std(dataset.noise, stamp.astype(np.float32)) ** 2)
+    variance = stamp + (dataset.noise.sky or 0.0)
+    bright = variance > FAINTEST * variance.max()
+    return np.asarray(slopes[:, bright] / variance[bright] @ slopes[:, bright].T)
+
+
+def least_errors(matrix: Floats) -> Floats:
+    """Square roots of the diagonal of the inverse of an information matrix, (factors,); infinite if it has none."""
+    scale = np.sqrt(np.diag(matrix))
+    try:
+        inverse = np.linalg.inv(matrix / np.outer(scale, scale))  # of factors in units that do not differ by powers
+    except np.linalg.LinAlgError:
+        return np.full(len(matrix), np.inf)
+    variance = np.diag(inverse)
+    return np.where(variance > 0, np.sqrt(np.abs(variance)) / scale, np.inf)
+
+
+def _slope(dataset: Dataset, factors: Mapping[str, float], stamp: Floats, name: str, step: float) -> Floats:
+    """dm/dtheta of one factor, (pixels,); from one side only where the other lies beyond the parameter's limits."""
+    if name in LINEAR:
+        return stamp / factors[name]
+    bounds, unit = PARAMETERS[name].limits, PARAMETERS[name].units[dataset.factors[name].unit]
+    step = SERSIC_STEP if name == "sersic_index" else step  # it is drawn in such steps
+    values = [factors[name] + sign * step for sign in (-1, 1)]
+    low, high = (value if bounds.holds(value * unit) else factors[name] for value in values)
+    images = [_drawn(dataset, {**factors, name: value}) for value in (low, high)]
+    return (images[1] - images[0]) / (high - low)
+
+
+def _drawn(dataset: Dataset, factors: Mapping[str, float]) -> Floats:
+    return draw(dataset.scene, parameters(dataset, factors)).astype(np.float64).ravel()
+
+
+def _refuse_without_limit(store: Path, dataset: Dataset) -> None:
+    if dataset.scene.kind is not None:
+        value, allowed = Words(f"a scene of {dataset.scene.kind}"), "the limits are those of galaxies"
+    elif dataset.noise.kind == "none":
+        value, allowed = Words("images without noise"), "without noise a factor can be measured exactly"
+    else:
+        return
+    raise Refused(Fault(str(store), value, allowed, "name a store of simulated galaxies with noise"))
