@@ -245,6 +245,24 @@ def measure(
 
 
 @app.command()
+def domain(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run: results/STUDY/runs/ID.")],
+    store: Annotated[Path, typer.Argument(help="A sealed Zarr store of images.")],
+    out: Annotated[Optional[Path], typer.Option(help="A Parquet file to write, a row per image.")] = None,
+    data: Data = None,
+    false_alarms: Annotated[
+        float, typer.Option(min=1e-6, max=0.5, help="Share of images like the run's own that are called outside.")
+    ] = 0.01,
+    log_to: Log = None,
+) -> None:
+    """Say of every image, and of a whole store, whether it is like those that a run was trained on."""
+    open_log(log_to)
+    from auxvae.analysis.domain import domain as judge
+
+    typer.echo(judge(run, store, out, data, false_alarms))
+
+
+@app.command()
 def score(
     codes: Annotated[Path, typer.Argument(help="npz, Zarr, NetCDF or Parquet with codes and factors.")],
     out: Annotated[Optional[Path], typer.Option(help="Write the scores to this JSON file.")] = None,

@@ -74,7 +74,8 @@ def encoded(trained: Trained, store: Store, numbers: NDArray[np.intp], names: tu
             means.append(mean)
             log_variances.append(log_variance)
             progress.advance(len(rows.numbers))
-    mean, std = np.concatenate(means).astype(np.float64), np.exp(0.5 * np.concatenate(log_variances, dtype=np.float64))
+    mean = np.concatenate(means).astype(np.float64)
+    std: Array = np.exp(0.5 * np.concatenate(log_variances).astype(np.float64))
     low, high = trained.model.scaling.factor_low, trained.model.scaling.factor_high
     place = {name: trained.run.variables.index(name) for name in names}
     return Encoded(

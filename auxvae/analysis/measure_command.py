@@ -84,4 +84,4 @@ def _limits(store: Store, rows: NDArray[np.intp], count: int) -> Columns:
     if not count:
         return {}
     values = limits_of(store, count, "test" if len(rows) < len(store.split) else "")
-    return {**values, "place": np.searchsorted(rows, values["row"])}
+    return {**values, "place": np.searchsorted(rows, values["row"]).astype(float)}

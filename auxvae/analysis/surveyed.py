@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ from auxvae.data.survey import likelihood_of, without_factors
 from foundation.faults import Fault, Refused, Words
 from foundation.files import atomic_write
 
-Columns = dict[str, NDArray[np.generic]]
+Columns = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def beside(trained: Trained, rows: Rows) -> TrainedModel:
 
 def rows_of(trained: Trained, store: Store) -> Columns:
     """The columns that say which image a row of the file is: row, id where there is one, split of the run's own."""
-    columns: Columns = {"row": np.arange(len(store.split))}
+    columns: dict[str, NDArray[Any]] = {"row": np.arange(len(store.split))}
     if "id" in store.dataset.variables and store.dataset["id"].ndim == 1:
         columns["id"] = np.asarray(store.dataset["id"].values)
     if store.source.digest == trained.digest:
@@ -84,9 +86,9 @@ def refuse_unwritable(out: Path) -> None:
         )
 
 
-def write_table(out: Path, columns: Columns, facts: dict[str, object]) -> None:
+def write_table(out: Path, columns: Columns, facts: Mapping[str, object]) -> None:
     """A Parquet file with a row per image, whole or not at all; an older one is replaced. Facts are its metadata."""
     frame = pd.DataFrame(columns)
-    frame.attrs = facts
+    frame.attrs.update(facts)
     with atomic_write(out) as part:
         frame.to_parquet(part, index=False)

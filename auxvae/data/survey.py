@@ -9,6 +9,7 @@ A simulated store states the scale of its pixels in its spec, a converted one in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -49,9 +50,9 @@ def _source_of(path: Path) -> Source:
         raise Refused(Fault(str(path), value, "a sealed store is read here", remedy))
     facts = read_json(path / "seal.json", "the seal of a store").get("facts", {})
     try:
-        names = ("name", "digest", "stamp", "channels", "train")
-        several = {"factors": tuple(facts["factors"]), "kinds": kinds_of(facts), "contexts": contexts_of(facts)}
-        return Source(**{name: facts[name] for name in names}, **several)
+        name, digest, *sizes = (facts[key] for key in ("name", "digest", "stamp", "channels", "train"))
+        factors, kinds, contexts = tuple(facts["factors"]), kinds_of(facts), contexts_of(facts)
+        return Source(name, digest, factors, *sizes, kinds=kinds, contexts=contexts)
     except (KeyError, TypeError, ValueError) as error:
         value = Words(f"facts that cannot be read ({type(error).__name__}: {error})")
         raise Refused(Fault(f"{path}/seal.json", value, "a seal has facts", "make the store again")) from None
@@ -72,16 +73,15 @@ def _faults(store: Store, run_store: Store) -> Iterator[Fault]:
         if value != facts[run_store][name]:
             text = f"the run was trained on {facts[run_store][name]}"
             yield Fault(f"{store.path}: {name}", Words(value), text, OTHER)
-    scales = pixel_scale(store), pixel_scale(run_store)
-    if None in scales:
-        log.info(f"{store.path}: no scale of the pixels can be compared, since {_silent(scales)} states none")
-    elif not np.isclose(*scales, rtol=1e-3):  # type: ignore[call-overload]
-        text = f"the run was trained on pixels of {scales[1]:g} arcsec"
-        yield Fault(f"{store.path}: pixel scale", Words(f"{scales[0]:g} arcsec"), text, OTHER)
-
-
-def _silent(scales: tuple[float | None, float | None]) -> str:
-    return "neither store" if scales == (None, None) else "the store" if scales[0] is None else "the run's store"
+    scale, of_run = pixel_scale(store), pixel_scale(run_store)
+    if scale is None or of_run is None:
+        silent = store if scale is None else run_store
+        log.info(
+            f"{silent.path}: no pixel scale is stated, so that nobody can say whether it is the same in both stores"
+        )
+    elif not math.isclose(scale, of_run, rel_tol=1e-3):
+        text = f"the run was trained on pixels of {of_run:g} arcsec"
+        yield Fault(f"{store.path}: pixel scale", Words(f"{scale:g} arcsec"), text, OTHER)
 
 
 def _facts(store: Store) -> dict[str, str]:
