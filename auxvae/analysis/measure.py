@@ -80,8 +80,8 @@ def encoded(trained: Trained, store: Store, numbers: NDArray[np.intp], names: tu
     place = {name: trained.run.variables.index(name) for name in names}
     return Encoded(
         numbers,
-        {name: low[name] + (high[name] - low[name]) * mean[:, j] for name, j in place.items()},
-        {name: (high[name] - low[name]) * std[:, j] for name, j in place.items()},
+        {name: np.asarray(low[name] + (high[name] - low[name]) * mean[:, j]) for name, j in place.items()},
+        {name: np.asarray((high[name] - low[name]) * std[:, j]) for name, j in place.items()},
     )
 
 

@@ -50,9 +50,10 @@ def _source_of(path: Path) -> Source:
         raise Refused(Fault(str(path), value, "a sealed store is read here", remedy))
     facts = read_json(path / "seal.json", "the seal of a store").get("facts", {})
     try:
-        name, digest, *sizes = (facts[key] for key in ("name", "digest", "stamp", "channels", "train"))
-        factors, kinds, contexts = tuple(facts["factors"]), kinds_of(facts), contexts_of(facts)
-        return Source(name, digest, factors, *sizes, kinds=kinds, contexts=contexts)
+        stamp, channels, train = (int(facts[key]) for key in ("stamp", "channels", "train"))
+        kinds, contexts = kinds_of(facts), contexts_of(facts)
+        factors = tuple(facts["factors"])
+        return Source(facts["name"], facts["digest"], factors, stamp, channels, train, kinds=kinds, contexts=contexts)
     except (KeyError, TypeError, ValueError) as error:
         value = Words(f"facts that cannot be read ({type(error).__name__}: {error})")
         raise Refused(Fault(f"{path}/seal.json", value, "a seal has facts", "make the store again")) from None

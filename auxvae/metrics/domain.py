@@ -93,8 +93,8 @@ class Neighbours:
         active = active if active.any() else np.ones_like(active)
         middle = mean[:, active].mean(0)
         variances, vectors = np.linalg.eigh(np.atleast_2d(np.cov(mean[:, active].T)))
-        varying = variances > LEAST * max(variances.max(), 1e-300)
-        directions = vectors[:, varying] / np.sqrt(variances[varying])
+        varying = variances > LEAST * variances.max()
+        directions = vectors[:, varying] / np.sqrt(variances[varying]) if varying.any() else vectors
         return cls(active, middle, directions, cKDTree((mean[:, active] - middle) @ directions))
 
     def __call__(self, mean: Float[ndarray, "N D"]) -> Float[ndarray, " N"]:
