@@ -49,7 +49,7 @@ def measure(
     units = {name: trained.store.dataset[name].attrs.get("units", "") for name in names}
     text = report(trained, store, calibration_of, estimates, units, limits, hsm)
     write_table(out, {**rows_of(trained, store), **table_of(estimates), **hsm}, {**facts, "units": units})
-    log.info(f"{out}: written, {len(store.split):,} rows")
+    log.info(f"{out}: written, {len(store.split):,} rows; 'python -m auxvae domain' says whether to trust them")
     return text
 
 
