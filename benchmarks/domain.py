@@ -13,7 +13,6 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import dataclasses
 import sys
 from pathlib import Path
 
@@ -67,10 +66,10 @@ class Altered(Store):
     def __init__(self, store, alter):
         vars(self).update(vars(store), alter=alter)
 
-    def take(self, numbers):
-        rows = super().take(numbers)
-        truth = self.images("image_true", numbers)[0].clamp(min=0)
-        return dataclasses.replace(rows, images=self.alter(rows.images, truth))
+    def images(self, variable, *several):
+        read = super().images
+        both = zip(read(variable, *several), read("image_true", *several), strict=True)
+        return [self.alter(images.clone(), truth.clamp(min=0)) for images, truth in both]
 
 
 def mahalanobis(domain, images):

@@ -23,6 +23,7 @@ from auxvae.analysis.surveyed import (
     write_table,
 )
 from auxvae.config.methods import METHODS, Method
+from auxvae.data.noise_nats import noise_nats
 from auxvae.data.store import Store
 from auxvae.data.survey import blocks, open_survey
 from auxvae.metrics.domain import (
@@ -70,11 +71,11 @@ def reconstructed(trained: Trained, store: Store, numbers: NDArray[np.intp]) -> 
     """What the run makes of the rows of a store with these numbers."""
     parts: list[tuple[Array, ...]] = []
     with counted(store.path.name, len(numbers), "images") as progress:
-        for rows in blocks(store, numbers):
+        for rows in blocks(trained.run, store, numbers):
             model = beside(trained, rows)
             mean, log_variance = model.encode()
             decoded = model.decode(mean)
-            noise = model.likelihood.noise_nats(decoded).numpy()
+            noise = noise_nats(model.likelihood, decoded).numpy()
             parts.append((mean.astype(float), log_variance.astype(float), model.nats(decoded), noise.astype(float)))
             progress.advance(len(rows.numbers))
     return Reconstructed(*(np.concatenate(each) for each in zip(*parts, strict=True)))

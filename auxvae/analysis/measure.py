@@ -69,7 +69,7 @@ def encoded(trained: Trained, store: Store, numbers: NDArray[np.intp], names: tu
     """Encode the rows of a store with these numbers."""
     means, log_variances = [], []
     with counted(store.path.name, len(numbers), "images") as progress:
-        for rows in blocks(store, numbers):
+        for rows in blocks(trained.run, store, numbers):
             mean, log_variance = beside(trained, rows).encode()
             means.append(mean)
             log_variances.append(log_variance)

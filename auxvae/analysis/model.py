@@ -48,12 +48,6 @@ class TrainedModel:
         other.model.network.eval()
         return other
 
-    def beside(self, rows: Rows, likelihood: Likelihood) -> TrainedModel:
-        """The same model beside other rows and the likelihood of their images."""
-        other = copy.copy(self)
-        other.rows, other.likelihood = rows, likelihood
-        return other
-
     @property
     def can_decode(self) -> bool:
         """Whether there are images to measure."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from auxvae.analysis.model import TrainedModel
 from auxvae.config.run import Run
 from auxvae.data.device import choose_device
 from auxvae.data.store import SPLITS, Rows, Store
-from auxvae.data.survey import likelihood_of, without_factors
+from auxvae.data.survey import likelihood_of, rows_for
 from foundation.faults import Fault, Refused, Words
 from foundation.files import atomic_write
 
@@ -42,14 +43,15 @@ def read_trained(folder: Path, data: Path | None) -> Trained:
     """The finished run of a folder with its own store, which may be named."""
     run = run_of(folder)
     store = store_of(folder, run, data, "--data")
-    rows = store.take(np.zeros(0, dtype=np.intp))
+    rows = rows_for(run, store, np.zeros(0, dtype=np.intp))
     return Trained(folder, run, store, TrainedModel(folder, run, store, rows, choose_device("auto")))
 
 
 def beside(trained: Trained, rows: Rows) -> TrainedModel:
     """The run's model beside rows of any store, which are refused where its likelihood does not take their pixels."""
-    likelihood = likelihood_of(trained.run, trained.store, rows, trained.model.scaling)
-    return trained.model.beside(without_factors(rows, trained.run), likelihood)
+    model = copy.copy(trained.model)
+    model.rows, model.likelihood = rows, likelihood_of(trained.run, trained.store, rows, model.scaling)
+    return model
 
 
 def rows_of(trained: Trained, store: Store) -> Columns:

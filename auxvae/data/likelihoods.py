@@ -28,7 +28,6 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy, softplus
 
 from auxvae.data.anscombe import expectation, unbiased_inverse
-from auxvae.data.noise_nats import anscombe_nats, deviance_nats
 from foundation.faults import Fault, Refused, Words
 
 EPSILON = 1e-10
@@ -72,10 +71,6 @@ class Likelihood(ABC):
         """-log p of each pixel at a precision of 1."""
         return 0.5 * (images - reconstruction).square()
 
-    def noise_nats(self, reconstruction: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
-        """Nats per image that the noise alone is expected to cost where a reconstruction is the truth; 0 if unknown."""
-        return torch.zeros(len(reconstruction))
-
 
 class Poisson(Likelihood):
     """Photon noise over a known sky (photons per pixel), as Gaussian noise on Anscombe's scale."""
@@ -95,10 +90,6 @@ class Poisson(Likelihood):
     def best(self, truth: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The expectation of Anscombe's square root."""
         return expectation(truth.clamp(min=0) + self.sky)
-
-    def noise_nats(self, reconstruction: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
-        """By the variance of Anscombe's square root, which is less than 1 in dark pixels."""
-        return anscombe_nats(unbiased_inverse(reconstruction).clamp(min=0)).flatten(1).sum(1)
 
 
 class Counts(Poisson):
@@ -121,10 +112,6 @@ class Counts(Poisson):
         log = torch.where(ratio < 0.5, ratio.log(), (ratio - 1).clamp(min=-0.5).log1p())
         return torch.where(lit, counts * (ratio - 1 - log), rate)
 
-    def noise_nats(self, reconstruction: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
-        """The expected half deviance of a Poisson count."""
-        return deviance_nats(_rate(reconstruction)).flatten(1).sum(1)
-
 
 def _rate(scaled: Tensor) -> Tensor:
     """Photons per pixel, the sky among them."""
@@ -145,10 +132,6 @@ class Gaussian(Likelihood):
     def to_counts(self, scaled: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Back to photons."""
         return scaled * self.sigma
-
-    def noise_nats(self, reconstruction: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
-        """Half a nat for each pixel, whatever the precision of its image."""
-        return torch.full((len(reconstruction),), 0.5 * reconstruction[0].numel())
 
 
 class Log10(Likelihood):

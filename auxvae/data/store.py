@@ -159,24 +159,18 @@ class Store:
         images = self.images("image", *splits)
         true = self.images("image_true", *splits) if with_truth else [None] * len(splits)
         columns = {name: self._values(name) for name in self.source.factors}
-        return [self._rows(*each, columns) for each in zip(splits, images, true, strict=True)]
-
-    def take(self, numbers: NDArray[np.intp]) -> Rows:
-        """The rows with these numbers, ascending, without their noise-free images."""
-        columns = {name: self._values(name) for name in self.source.factors}
-        return self._rows(numbers, self.images("image", numbers)[0], None, columns)
-
-    def _rows(self, numbers: NDArray[np.intp], images: Tensor, truth: Tensor | None, columns: Columns) -> Rows:
-        """Rows of images that were read, with their part of the columns of all rows."""
-        return Rows(
-            numbers=numbers,
-            images=images,
-            factors={name: values[numbers] for name, values in columns.items()},
-            truth=truth,
-            noise_std=self._noise_std(numbers),
-            context=self._context(numbers),
-            source=self.source,
-        )
+        return [
+            Rows(
+                numbers=rows,
+                images=image,
+                factors={name: values[rows] for name, values in columns.items()},
+                truth=without_noise,
+                noise_std=self._noise_std(rows),
+                context=self._context(rows),
+                source=self.source,
+            )
+            for name, rows, image, without_noise in zip(names, splits, images, true, strict=True)
+        ]
 
     def images(self, variable: str, *several: NDArray[np.intp]) -> list[Tensor]:
         """Images (N, C, H, W) in photons of several sets of rows, each ascending; nothing is read twice."""

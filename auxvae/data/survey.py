@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +96,25 @@ def _facts(store: Store) -> dict[str, str]:
     }
 
 
-def blocks(store: Store, numbers: NDArray[np.intp]) -> Iterator[Rows]:
+def rows_for(run: Run, store: Store, numbers: NDArray[np.intp]) -> Rows:
+    """The images of any store as rows of a run's data set, for an encoder that sees the image alone: factors are 1."""
+    count = len(numbers)
+    noise_std = store.dataset["noise_std"].values[numbers] if "noise_std" in store.dataset.variables else None
+    return Rows(
+        numbers=numbers,
+        images=store.images("image", numbers)[0],
+        factors={name: np.ones(count) for name in run.dataset.factors},
+        truth=None,
+        noise_std=None if noise_std is None else torch.tensor(noise_std),
+        context=np.zeros(count, dtype=np.intp),
+        source=run.dataset,
+    )
+
+
+def blocks(run: Run, store: Store, numbers: NDArray[np.intp]) -> Iterator[Rows]:
     """The rows with these numbers, ascending, block by block; refused where a pixel is not finite."""
     for start in range(0, len(numbers), BLOCK):
-        rows = store.take(numbers[start : start + BLOCK])
+        rows = rows_for(run, store, numbers[start : start + BLOCK])
         wrong = ~torch.isfinite(rows.images).flatten(1).all(1).numpy()
         if wrong.any():
             value = Words(f"pixels that are not finite in {wrong.sum()} images, first in row {rows.numbers[wrong][0]}")
@@ -114,10 +128,3 @@ def likelihood_of(run: Run, run_store: Store, rows: Rows, scaling: Scaling) -> L
     settings = run.settings
     likelihood(settings.likelihood, settings.sigma, run_store.noise, rows.noise_std, extremes, rows.noise_std)
     return run_likelihood(run, run_store, rows, scaling)
-
-
-def without_factors(rows: Rows, run: Run) -> Rows:
-    """The same images as rows of the run's data set, for an encoder that sees the image alone: factors are all 1."""
-    count = len(rows.numbers)
-    factors = {name: np.ones(count) for name in run.dataset.factors}
-    return replace(rows, factors=factors, context=np.zeros(count, dtype=np.intp), source=run.dataset)

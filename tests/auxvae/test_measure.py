@@ -1,6 +1,5 @@
 """`measure` and `domain` on a small run: coverage of new images, controls that are noticed, refusals before a file."""
 
-import dataclasses
 import json
 import shutil
 import subprocess
@@ -209,10 +208,10 @@ class Altered(Store):
     def __init__(self, store, control):
         vars(self).update(vars(store), control=control)
 
-    def take(self, numbers):
-        rows = super().take(numbers)
-        truth = self.images("image_true", numbers)[0].clamp(min=0)
-        return dataclasses.replace(rows, images=self.control(rows.images.clone(), truth))
+    def images(self, variable, *several):
+        read = super().images
+        both = zip(read(variable, *several), read("image_true", *several), strict=True)
+        return [self.control(images.clone(), truth.clamp(min=0)) for images, truth in both]
 
 
 def bright_column(images, truth):
