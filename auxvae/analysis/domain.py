@@ -64,7 +64,8 @@ def domain(folder: Path, path: Path, out: Path | None, data: Path | None, rate: 
     rows = judged_rows(trained, store)
     share = share_outside(p[rows] <= rate, rate, fitted.rows)
     values, p_values = ({name: each[rows] for name, each in both.items()} for both in (values, p_values))
-    return "\n".join([*table(values, p_values, fitted.rows), *verdict(store.path.name, share, rate, fitted.rows)])
+    shown = {name: values[name] for name in STATISTICS if name not in fitted.constant}
+    return "\n".join([*table(shown, p_values, fitted.rows), *verdict(store.path.name, share, rate, fitted.rows)])
 
 
 def reconstructed(trained: Trained, store: Store, numbers: NDArray[np.intp]) -> Reconstructed:
@@ -109,8 +110,8 @@ def _refuse_too_few(trained: Trained, rows: int, rate: float) -> None:
 def table(values: Mapping[str, Array], p_values: Mapping[str, Array], rows: int) -> Iterator[str]:
     """Lines of the spread of each statistic, and of the mean of its p, which is 1/2 for images like the run's own."""
     yield f"{'statistic':<14}{'median':>12}{'16 %':>12}{'84 %':>12}{'mean p (0.5 if alike)':>26}"
-    for name in STATISTICS:
-        low, middle, high = np.quantile(values[name], [0.16, 0.5, 0.84])
+    for name, each in values.items():
+        low, middle, high = np.quantile(each, [0.16, 0.5, 0.84])
         mean, error = float(p_values[name].mean()), mean_error(len(p_values[name]), rows)
         shifted = "   shifted" if abs(mean - 0.5) > SHIFTED * error else ""
         yield f"{name:<14}{middle:>12.4g}{low:>12.4g}{high:>12.4g}{f'{mean:.3f} ± {error:.3f}':>26}{shifted}"

@@ -126,6 +126,11 @@ class Domain:
         """m, the number of calibration rows."""
         return len(self.calibration["excess"])
 
+    @property
+    def constant(self) -> list[str]:
+        """Statistics that are the same in all calibration rows: the log variance of an encoder without a width."""
+        return [name for name, sizes in self.calibration.items() if sizes[0] == sizes[-1]]
+
     def values(self, images: Reconstructed) -> dict[str, Array]:
         """The statistics of images (N,) as they are read."""
         return {

@@ -53,6 +53,16 @@ def test_inactive_latents_are_left_out():
     assert domain.neighbours.active.tolist() == [True, True, True, False]
 
 
+def test_an_encoder_without_a_width_is_judged_by_the_others():
+    g = np.random.default_rng(0)
+    points, strange = images(g, 600), images(g, 300, cost=300)
+    points.log_variance[:], strange.log_variance[:] = -20.0, -20.0
+    domain = Domain.of(points)
+    assert domain.constant == ["log_variance"]
+    assert (domain.p_values(strange)["log_variance"] == 1).all()
+    assert outside(domain, strange).mean() > 0.5
+
+
 def test_codes_that_do_not_vary_have_distances():
     g = np.random.default_rng(0)
     constant = images(g, 400)

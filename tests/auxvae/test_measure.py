@@ -111,7 +111,7 @@ def measured(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "measured.parquet"
     command = [sys.executable, "-m", "auxvae", "measure", run_in(folder), folder / "survey.zarr", "--out", out]
     ended = subprocess.run(
-        [*command, "--limits", "20", "--shapes"], cwd=ROOT, capture_output=True, text=True, check=True
+        [*command, "--limits", "60", "--shapes"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return pd.read_parquet(out), ended.stdout
 

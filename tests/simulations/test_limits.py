@@ -86,6 +86,41 @@ def test_least_errors(matrix, errors):
         np.testing.assert_allclose(least_errors(matrix), errors)
 
 
+SCENES = {
+    "exponential": {},
+    "sersic": {"sersic_index": (6.1, 6.2)},  # at the end of GalSim's range
+    "de_vaucouleurs": {},
+    "bulge_disk": {"bulge_fraction": (0.0, 0.1), "bulge_radius": (0.2, 0.3)},
+}
+
+
+@pytest.mark.parametrize("galaxy", SCENES)
+@pytest.mark.parametrize("psf", ["gaussian", "moffat", "kolmogorov", "airy"])
+@pytest.mark.parametrize("noise", [{"kind": "poisson", "sky": 5.0}, {"kind": "gaussian", "snr": 200}])
+def test_every_scene_has_limits_which_rise_with_each_free_factor(galaxy, psf, noise):
+    ranges = {"flux": (1e5, 2e5), "radius": (0.5, 0.8), "g1": (-0.2, 0.2), "psf_fwhm": (0.5, 0.7), **SCENES[galaxy]}
+    units = {"flux": "ph", "radius": "arcsec", "psf_fwhm": "arcsec", "bulge_radius": "arcsec"}
+    declared = {
+        "galaxies": 64,
+        "scene": {"galaxy": galaxy, "psf": psf, "radius": "half_light", "stamp": 33, "pixel_scale": 0.2},
+        "noise": noise,
+        "factors": {
+            name: {"unit": units.get(name, ""), "distribution": "uniform", "low": low, "high": high}
+            for name, (low, high) in ranges.items()
+        },
+    }
+    faults = []
+    dataset = read_declared({"datasets": {"d": declared}}, faults).simulated["d"]
+    assert not faults
+    spread = np.array([(high - low) / 4 for low, high in ranges.values()])
+    matrix = information(dataset, {name: high for name, (_, high) in ranges.items()}, spread)
+    errors = least_errors(matrix)
+    np.testing.assert_allclose(matrix, matrix.T)
+    assert np.isfinite(errors).all()
+    assert (errors >= np.diag(matrix) ** -0.5 * (1 - 1e-9)).all()
+    assert (least_errors(matrix[:2, :2]) <= errors[:2] * (1 + 1e-9)).all()
+
+
 def test_steps_are_those_of_a_split():
     split = np.array([0, 0, 1, 2, 2, 2, 2, 0])
     assert rows_at_steps(split, 2, "test").tolist() == [3, 5]
