@@ -6,8 +6,9 @@
 
 The auxiliary latent of a factor is taken back to the factor's unit by the limits of the training rows. The estimate and
 the size of its error are fitted to training rows, and the intervals calibrated on validation rows, which the run was
-not trained on (auxvae.metrics.conformal). Of another store that is named for it, every second row is fitted to and the
-others calibrate. Bins are of the estimates of flux and radius, those of the two that the run has.
+not trained on (auxvae.metrics.conformal), though one with `keep: best` chose its epoch by them. Of another store that
+is named for it, every second row is fitted to and the others calibrate. Bins are of the estimates of flux and radius,
+those of the two that the run has.
 
 What is calibrated holds for images of the distribution of the calibration rows alone: of others it promises nothing,
 and `python -m auxvae domain` (auxvae.analysis.domain) asks whether they are such. Circular and categorical factors
