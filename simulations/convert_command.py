@@ -42,7 +42,7 @@ InverseVariance = Annotated[str, typer.Option(help="Column of inverse variances 
 Mask = Annotated[str, typer.Option(help="Column of masks and what 1 means: NAME=good or NAME=bad.")]
 Psf = Annotated[str, typer.Option(help="Column of stamps of the PSF.")]
 PsfFwhm = Annotated[str, typer.Option(help="Column of the full width at half maximum of the PSF.")]
-PixelScale = Annotated[str, typer.Option(help="Column of the side of a pixel.")]
+PixelScale = Annotated[str, typer.Option(help="Column of the side of a pixel, or a number of arcsec.")]
 Ellipticity = Annotated[
     str,
     typer.Option(help="Columns to convert to g1 and g2: e1,e2=distortion, g_1,g_2=reduced_shear, xx,yy,xy=moments."),

@@ -73,7 +73,7 @@ def reconstructed(trained: Trained, store: Store, numbers: NDArray[np.intp]) -> 
     parts: list[tuple[Array, ...]] = []
     with counted(store.path.name, len(numbers), "images") as progress:
         for rows in blocks(trained.run, store, numbers):
-            model = beside(trained, rows)
+            model = beside(trained, store, rows)
             mean, log_variance = model.encode()
             decoded = model.decode(mean)
             noise = noise_nats(model.likelihood, decoded).numpy()

@@ -71,7 +71,7 @@ def encoded(trained: Trained, store: Store, numbers: NDArray[np.intp], names: tu
     means, log_variances = [], []
     with counted(store.path.name, len(numbers), "images") as progress:
         for rows in blocks(trained.run, store, numbers):
-            mean, log_variance = beside(trained, rows).encode()
+            mean, log_variance = beside(trained, store, rows).encode()
             means.append(mean)
             log_variances.append(log_variance)
             progress.advance(len(rows.numbers))

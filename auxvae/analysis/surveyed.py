@@ -47,18 +47,18 @@ def read_trained(folder: Path, data: Path | None) -> Trained:
     return Trained(folder, run, store, TrainedModel(folder, run, store, rows, choose_device("auto")))
 
 
-def beside(trained: Trained, rows: Rows) -> TrainedModel:
-    """The run's model beside rows of any store, which are refused where its likelihood does not take their pixels."""
+def beside(trained: Trained, store: Store, rows: Rows) -> TrainedModel:
+    """The run's model beside rows of a store, which are refused where its likelihood does not take their pixels."""
     model = copy.copy(trained.model)
-    model.rows, model.likelihood = rows, likelihood_of(trained.run, trained.store, rows, model.scaling)
+    model.rows, model.likelihood = rows, likelihood_of(trained.run, trained.store, store, rows, model.scaling)
     return model
 
 
 def rows_of(trained: Trained, store: Store) -> Columns:
     """The columns that say which image a row of the file is: row, id where there is one, split of the run's own."""
     columns: dict[str, NDArray[Any]] = {"row": np.arange(len(store.split))}
-    if "id" in store.dataset.variables and store.dataset["id"].ndim == 1:
-        columns["id"] = np.asarray(store.dataset["id"].values)
+    if "source_id" in store.dataset.variables:
+        columns["id"] = np.asarray(store.dataset["source_id"].values)
     if store.source.digest == trained.digest:
         columns["split"] = np.array([*SPLITS])[store.split]
     return columns

@@ -28,7 +28,11 @@ KNOTS, LARGEST, MOST = 2048, 128.0, 384
 
 def noise_nats(likelihood: Likelihood, reconstruction: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
     """Expected nats of images (B,), precision included, whose noise-free truth is a reconstruction on the scale."""
-    return BY_LIKELIHOOD[type(likelihood)](likelihood, reconstruction).flatten(1).sum(1)
+    pixels = BY_LIKELIHOOD[type(likelihood)](likelihood, reconstruction)
+    precision = likelihood.precision
+    if precision is not None and precision.ndim == pixels.ndim:
+        pixels = pixels * (precision > 0)
+    return pixels.flatten(1).sum(1)
 
 
 def anscombe_nats(mean: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

@@ -183,15 +183,18 @@ def _held(images: StoredImages) -> Tensor | StoredImages:
     return torch.cat(list(images.split(BLOCK))) if few else images
 
 
-def run_likelihood(run: Run, store: Store, rows: Rows, scaling: Scaling) -> Likelihood:
-    """The likelihood of a trained run for some rows of its store."""
+def run_likelihood(
+    run: Run, store: Store, rows: Rows, scaling: Scaling, weights: PixelWeights | None = None
+) -> Likelihood:
+    """The likelihood of a trained run for some rows of its store, or of another whose pixels have these weights."""
     extremes, settings = (scaling.count_low, scaling.count_high), run.settings
-    weights = pixel_weights(store, settings.likelihood)
-    if weights and weights.sigma is not None:
-        return with_weights(Gaussian(weights.sigma), weights, rows.numbers)
-    of_training = store.noise_std("train")
-    kind = likelihood(settings.likelihood, settings.sigma, store.noise, rows.noise_std, extremes, of_training)
-    return with_weights(kind, weights, rows.numbers)
+    of_run = pixel_weights(store, settings.likelihood)
+    if of_run and of_run.sigma is not None:
+        kind: Likelihood = Gaussian(of_run.sigma)
+    else:
+        of_training = store.noise_std("train")
+        kind = likelihood(settings.likelihood, settings.sigma, store.noise, rows.noise_std, extremes, of_training)
+    return with_weights(kind, weights or of_run, rows.numbers)
 
 
 def with_weights(kind: Likelihood, weights: PixelWeights | None, rows: NDArray[np.intp]) -> Likelihood:

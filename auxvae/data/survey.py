@@ -4,7 +4,7 @@ A store is refused unless it has the same number of pixels and channels, the sam
 one, the same unit of a pixel, the same kind of noise and, of Poisson noise, the same sky as the run's store. Blocks
 of its rows are refused where a pixel is not finite, or is none that the run's likelihood takes.
 
-A simulated store states the scale of its pixels in its spec, a converted one in the attribute `pixel_scale`.
+A simulated store states the scale of its pixels in its spec, a converted one in the attribute `pixel_scale` of `image`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from astropy.units import Unit
 from numpy.typing import NDArray
 
 from auxvae.config.contexts import contexts_of
 from auxvae.config.kinds import kinds_of
 from auxvae.config.run import Run, Source
 from auxvae.data.likelihoods import Likelihood, likelihood
+from auxvae.data.pixel_weights import PixelWeights, pixel_weights
 from auxvae.data.preparation import run_likelihood
 from auxvae.data.store import Rows, Scaling, Store
 from foundation.console import log
@@ -62,8 +64,11 @@ def pixel_scale(store: Store) -> float | None:
     """Side of a pixel in arcsec, None where the store does not state it."""
     attributes = store.dataset.attrs
     scene: Mapping[str, Any] = attributes.get("spec", {}).get("scene", {})
-    stated = scene.get("pixel_scale", attributes.get("pixel_scale"))
-    return None if stated is None else float(stated)
+    if "pixel_scale" in scene:
+        return float(scene["pixel_scale"])
+    stated = store.dataset["image"].attrs
+    unit = Unit(stated.get("pixel_scale_units", "arcsec"))
+    return float((stated["pixel_scale"] * unit).to_value("arcsec")) if "pixel_scale" in stated else None
 
 
 def _faults(store: Store, run_store: Store) -> Iterator[Fault]:
@@ -93,6 +98,7 @@ def _facts(store: Store) -> dict[str, str]:
         "images": f"{channels} x {height} x {width} pixels",
         "unit": store.dataset["image"].attrs.get("units") or "no unit",
         "noise": f"poisson noise over a sky of {sky:g}" if noise == "poisson" else f"{noise} noise",
+        "inverse variances": "some" if store.has_variances else "none",
     }
 
 
@@ -122,9 +128,11 @@ def blocks(run: Run, store: Store, numbers: NDArray[np.intp]) -> Iterator[Rows]:
         yield rows
 
 
-def likelihood_of(run: Run, run_store: Store, rows: Rows, scaling: Scaling) -> Likelihood:
+def likelihood_of(run: Run, run_store: Store, store: Store, rows: Rows, scaling: Scaling) -> Likelihood:
     """The run's likelihood for rows of any store, refused where their pixels are none that it takes."""
     extremes = (float(rows.images.min()), float(rows.images.max()))
-    settings = run.settings
-    likelihood(settings.likelihood, settings.sigma, run_store.noise, rows.noise_std, extremes, rows.noise_std)
-    return run_likelihood(run, run_store, rows, scaling)
+    settings, of_run = run.settings, pixel_weights(run_store, run.settings.likelihood)
+    sigma = of_run.sigma if of_run else None
+    if sigma is None:
+        likelihood(settings.likelihood, settings.sigma, run_store.noise, rows.noise_std, extremes, rows.noise_std)
+    return run_likelihood(run, run_store, rows, scaling, PixelWeights(store, sigma))

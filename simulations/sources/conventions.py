@@ -95,8 +95,9 @@ def roles_of(columns: Mapping[str, Column], images: str, options: Options) -> Ro
     mask, _, mark = (options.mask or convention.mask).rpartition("=")
     stated = {
         role: getattr(options, role) or _present(columns, getattr(convention, role))
-        for role in ("inverse_variance", "psf_fwhm", "pixel_scale")
+        for role in ("inverse_variance", "psf_fwhm")
     }
+    scale = "" if options.stated_scale else options.pixel_scale or _present(columns, convention.pixel_scale)
     return Roles(
         images=name,
         axes=convention.axes,
@@ -107,6 +108,7 @@ def roles_of(columns: Mapping[str, Column], images: str, options: Options) -> Ro
         identity=options.identity or _identity(columns, convention),
         classes=_present(columns, convention.classes),
         unit=convention.unit,
+        pixel_scale=scale,
         **stated,
     )
 
@@ -134,7 +136,7 @@ def _absent(columns: Mapping[str, Column], options: Options) -> Iterator[Fault]:
         "--mask": options.mask_name,
         "--psf": options.psf,
         "--psf-fwhm": options.psf_fwhm,
-        "--pixel-scale": options.pixel_scale,
+        "--pixel-scale": options.pixel_scale if options.stated_scale is None else "",
         "--id": options.identity,
     }
     for option, name in named.items():

@@ -7,12 +7,13 @@
     bands      names of channels, or their numbers from 0, in the order of the store
     catalogue  a CSV or FITS file with a row for each image, in their order unless it names the images' files
 
-The other fields are names of columns. `mask` ends with =good or =bad, which says what 1 means; `ellipticity` is
-NAMES=CONVENTION (simulations.ellipticity).
+The other fields are names of columns, of which pixel_scale may be a number (arcsec). `mask` ends with =good or =bad,
+which says what 1 means; `ellipticity` is NAMES=CONVENTION (simulations.ellipticity).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,9 +50,19 @@ class Options:
         if faults:
             raise Refused(faults)
 
+    @property
+    def stated_scale(self) -> float | None:
+        """The side of a pixel in arcsec, where `pixel_scale` is a number and no column."""
+        try:
+            return float(self.pixel_scale)
+        except ValueError:
+            return None
+
     def _faults(self) -> Iterator[Fault]:
         if self.axes and self.axes not in AXES:
             yield Fault("--axes", self.axes, f"axes are {', '.join(AXES)}", "write one of them")
+        if (scale := self.stated_scale) is not None and not 0 < scale < math.inf:
+            yield Fault("--pixel-scale", scale, "the side of a pixel is above 0 arcsec", "correct it")
         if self.crop < 0:
             yield Fault("--crop", self.crop, "a side has one pixel at least", "correct it, or leave it out")
         if self.bin < 1:

@@ -49,7 +49,10 @@ def viewed(columns: dict[str, Column], images: str, options: Options) -> View:
             columns = columns | {roles.images: plan.arranged(columns[roles.images])}
     aside = roles.aside | {name for name, column in columns.items() if column.aside}
     used = tuple(sorted(roles.aside - {roles.bands, roles.identity}))
-    return View(columns, roles.images, frozenset(aside), used, sizes, more.layers, more.attributes, roles.classes)
+    stated = options.stated_scale
+    scale = {} if stated is None else {"pixel_scale": stated * options.bin, "pixel_scale_units": "arcsec"}
+    attributes = more.attributes | scale
+    return View(columns, roles.images, frozenset(aside), used, sizes, more.layers, attributes, roles.classes)
 
 
 def _shaped(columns: dict[str, Column], roles: Roles, options: Options) -> dict[str, Column]:

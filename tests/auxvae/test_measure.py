@@ -25,6 +25,7 @@ from foundation.faults import Refused
 from simulations.convert import convert
 from simulations.draw import simulate
 from simulations.facts import read_declared
+from simulations.sources.options import Options
 from tests.conftest import ROOT, study_of
 
 
@@ -92,7 +93,16 @@ def folder(tmp_path_factory):
         simulate(dataset, declared.facts[name], results / f"{name}.zarr")
     images = zarr.open_group(results / "survey.zarr", mode="r")["image"][:250]
     np.savez(results / "x.npz", image=images, mass=np.arange(250.0))
-    convert(results / "x.npz", results / "no_factors.zarr", "image", "mass", [], "poisson", 0, pixel_scale=0.2)
+    convert(
+        results / "x.npz",
+        results / "no_factors.zarr",
+        "image",
+        "mass",
+        [],
+        "poisson",
+        0,
+        options=Options(pixel_scale="0.2"),
+    )
     return results
 
 
@@ -318,7 +328,9 @@ def test_what_cannot_be_judged_is_refused_in_a_sentence(folder, tmp_path):
 
 def test_a_converted_store_states_its_pixel_scale(folder, tmp_path, trained):
     np.savez(tmp_path / "y.npz", image=np.ones((8, 21, 21)), mass=np.arange(8.0))
-    convert(tmp_path / "y.npz", tmp_path / "y.zarr", "image", "mass", [], "poisson", 0, pixel_scale=0.5)
+    convert(
+        tmp_path / "y.npz", tmp_path / "y.zarr", "image", "mass", [], "poisson", 0, options=Options(pixel_scale="0.5")
+    )
     assert "0.5 arcsec" in refusal(open_survey, tmp_path / "y.zarr", trained.store)
     convert(tmp_path / "y.npz", tmp_path / "z.zarr", "image", "mass", [], "poisson", 0)
     assert pixel_scale(open_survey(tmp_path / "z.zarr", trained.store)) is None
