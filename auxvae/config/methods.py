@@ -143,7 +143,7 @@ METHODS = {
     "context_pooled": Method(_COOLED, "arXiv:2507.04754, section 5", module="pooled"),
     "sami": Method({"denoising": 1, "guided": 1, "kl_floored": 0.2}, "arXiv:2512.17127", family="score"),
     "aux_sami": Method(
-        {"denoising": 1, "guided": 1, "kl_floored": 0.2, "explicitness": 2000, "intra": 20},
+        {"denoising": 1, "guided": 1, "kl_floored": 0.2, "kl_early": 0.2, "explicitness": 20, "intra": 1},
         "arXiv:2512.17127 with arXiv:2507.00298",
         "gaussian",
         family="score",
