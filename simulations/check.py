@@ -6,10 +6,11 @@
    that its rows show are those that are declared (simulations.context_check).
 3. The images: the noise-free stamp m drawn from the stored factors explains the stored image x,
    mean (x - m)^2 / var = 1 within 5 standard errors (without noise, x = m to 1e-5 of its peak), and the sampled images
-   together are as bright as their factors imply, sum (x - m) m / var = 0 within 5 standard errors.
+   together are as bright as their factors imply, sum (x - m) m / var = 0 within 5 standard errors. Images of a
+   catalogue have no noise-free stamp: they are drawn again with their noise, and are the same to 1e-5 of their peak.
 4. The physics: flux, shear, radius and PSF, or the colours of quads and the size of their shape, measured on noise-free
    drawings of the same rows agree with the stored factors within the tolerances of `simulations.measurement` and
-   `simulations.quad_measurement`.
+   `simulations.quad_measurement`, and of a catalogue's galaxies of `simulations.catalogue_measurement`.
 5. The symmetries that the store declares: each operation on these drawings gives those of the galaxies whose signs it
    flips, to ROUNDING of the peak (drawings by FFT differ by up to 1e-7 of it).
 Steps 2 to 5 need the spec of a simulated store; of converted stores only the first step is checked.
@@ -28,14 +29,17 @@ from numpy.typing import NDArray
 from foundation.console import Progress, counted, log
 from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file, read_json
-from simulations import digit_measurement, disk_measurement, measurement, quad_measurement, store
+from simulations import catalogue_measurement, digit_measurement, disk_measurement, measurement, quad_measurement, store
 from simulations.context_check import context_faults
+from simulations.draw import draw_rows
 from simulations.factors import draw_context, draw_factors, draw_split
 from simulations.facts import WEIGHTS, read_dataset
 from simulations.galaxy import Stamp, Values, parameters
 from simulations.kinds import read_kinds
 from simulations.layers import layer_fault
 from simulations.noise import noise_std
+from simulations.parameters import SHOWN
+from simulations.population import draw_shown
 from simulations.scenes import draw
 from simulations.spec import Dataset, Scene
 from simulations.symmetries import Symmetry, read_symmetries
@@ -43,6 +47,7 @@ from simulations.symmetries import Symmetry, read_symmetries
 SAMPLE = 32  # number of rows that are drawn again
 FAINTEST = 0.1  # expected photons per pixel; for fainter pixels Poisson noise is too far from Gaussian
 ROUNDING = 1e-6
+REDRAWN = 1e-5  # of the peak of an image: transforms of other lengths and libraries round in other ways
 REMAKE = "make the store again"
 MEASURES = {
     None: measurement.measure,
@@ -160,11 +165,19 @@ def _rows(path: Path, group: zarr.Group) -> Iterator[Fault]:
     yield from faults
     if dataset is not None:
         columns = {n: np.asarray(a[:]) for n, a in group.arrays() if n not in ("image", "image_true")}
+        yield from _catalogue(path, dataset, group)
         yield from _design(path, dataset, columns)
         yield from context_faults(path, dataset, columns)
         yield from _images(path, dataset, group, columns)
         yield from _physics(path, dataset, columns)
         yield from _symmetries(path, dataset, group, columns)
+
+
+def _catalogue(path: Path, dataset: Dataset, group: zarr.Group) -> Iterator[Fault]:
+    """A catalogue that is no longer the one of the store."""
+    if dataset.scene.is_catalogued and dataset.digest != group.attrs.get("spec_digest"):
+        text = f"{dataset.scene.catalogue} must hold the galaxies that the store was drawn from"
+        yield Fault(f"{path}: scene.catalogue", Words("another catalogue"), text, "put that catalogue back there")
 
 
 def _design(path: Path, dataset: Dataset, columns: dict[str, Any]) -> Iterator[Fault]:
@@ -173,6 +186,7 @@ def _design(path: Path, dataset: Dataset, columns: dict[str, Any]) -> Iterator[F
         "split": draw_split(dataset, 0, dataset.galaxies),
         **draw_factors(dataset, 0, dataset.galaxies),
         **({"context": draw_context(dataset, 0, dataset.galaxies)} if dataset.contexts else {}),
+        **(draw_shown(dataset, 0, dataset.galaxies) if dataset.scene.is_catalogued else {}),
     }
     for name, values in expected.items():
         off = np.flatnonzero(~np.isclose(columns[name], values, rtol=1e-9, atol=0))
@@ -184,12 +198,16 @@ def _design(path: Path, dataset: Dataset, columns: dict[str, Any]) -> Iterator[F
 
 def _sampled(dataset: Dataset, columns: dict[str, Any]) -> Iterator[tuple[int, dict[str, float]]]:
     """`SAMPLE` rows at equal steps through the store, and their scene parameters from the stored factors."""
+    names = [*dataset.factors, *(SHOWN if dataset.scene.is_catalogued else ())]
     for row in np.unique(np.linspace(0, dataset.galaxies - 1, SAMPLE).astype(int)):
-        yield int(row), parameters(dataset, {name: float(columns[name][row]) for name in dataset.factors})
+        yield int(row), parameters(dataset, {name: float(columns[name][row]) for name in names})
 
 
 def _images(path: Path, dataset: Dataset, group: zarr.Group, columns: dict[str, Any]) -> Iterator[Fault]:
     """Images that the galaxy of their factors does not explain, one at a time; then the brightness of all together."""
+    if dataset.scene.is_real:
+        yield from _redrawn(path, dataset, group, columns)
+        return
     light, weight, shown = 0.0, 0.0, dataset.scene.kind or "galaxy"
     for row, values in _sampled(dataset, columns):
         stamp = draw(dataset.scene, values).astype(np.float64)
@@ -206,6 +224,17 @@ def _images(path: Path, dataset: Dataset, group: zarr.Group, columns: dict[str, 
     if not abs(light) < 5 * np.sqrt(weight):
         value = Words(f"images {1 + light / weight:.5g} times as bright as their factors imply")
         yield Fault(f"{path}/image", value, f"the ratio must be 1 within {5 / np.sqrt(weight):.2g}", REMAKE)
+
+
+def _redrawn(path: Path, dataset: Dataset, group: zarr.Group, columns: dict[str, Any]) -> Iterator[Fault]:
+    """Images of a catalogue's galaxies that differ from those which their rows draw again."""
+    for row, _ in _sampled(dataset, columns):
+        again, image = draw_rows(dataset, row, row + 1)["image"][0], np.asarray(group["image"][row])  # type: ignore[index]
+        off = float(np.abs(again - image).max() / np.abs(again).max())
+        if not off <= REDRAWN:
+            value = Words(f"an image off by {off:.2g} of its peak")
+            text = f"it must be the one that its row draws again, to {REDRAWN:g}"
+            yield Fault(f"{path}/image[{row}]", value, text, REMAKE)
 
 
 def _variance(dataset: Dataset, stamp: Any) -> Any:
@@ -226,8 +255,9 @@ def _excess(dataset: Dataset, residual: Any, variance: Any) -> float:
 
 def _physics(path: Path, dataset: Dataset, columns: dict[str, Any]) -> Iterator[Fault]:
     """Stored factors that a noise-free drawing does not confirm."""
+    measure = catalogue_measurement.measure if dataset.scene.is_catalogued else MEASURES[dataset.scene.kind]
     for row, values in _sampled(dataset, columns):
-        for name, (measured, tolerance) in MEASURES[dataset.scene.kind](dataset.scene, values).items():
+        for name, (measured, tolerance) in measure(dataset.scene, values).items():
             if not abs(measured - values[name]) <= tolerance:
                 text = f"the drawing measures {measured:.6g} +- {tolerance:.2g}"
                 yield Fault(f"{path}/{name}[{row}]", values[name], text, "report this disagreement as a bug")

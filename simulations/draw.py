@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -26,10 +26,12 @@ from foundation.provenance import code_hash
 from simulations import store
 from simulations.factors import draw_context, draw_factors, draw_split
 from simulations.facts import Facts
-from simulations.galaxy import parameters
+from simulations.galaxy import Values, parameters
 from simulations.journal import Journal, Part
 from simulations.noise import add_noise, noise_std
-from simulations.parameters import PAINTINGS, PARAMETERS
+from simulations.parameters import PAINTINGS, PARAMETERS, SHOWN
+from simulations.population import COLUMNS, draw_shown
+from simulations.real_noise import observe, refuse_noisier
 from simulations.scenes import draw
 from simulations.spec import Dataset, to_json
 from simulations.store import Manifest
@@ -41,16 +43,35 @@ Columns = dict[str, Any]
 def draw_rows(dataset: Dataset, start: int, stop: int) -> Columns:
     """All columns of rows start..stop-1: images (rows, *image), every other column (rows,)."""
     factors = draw_factors(dataset, start, stop)
-    rows = [dict(zip(factors, values, strict=True)) for values in zip(*factors.values(), strict=True)]
-    stamps = [draw(dataset.scene, parameters(dataset, row)) for row in rows]
-    noisy = [add_noise(dataset.noise, m, dataset.seed, start + i) for i, m in enumerate(stamps)]
-    drawn: Columns = {"image": np.stack(noisy), "split": draw_split(dataset, start, stop), **factors}
+    shown = draw_shown(dataset, start, stop) if dataset.scene.is_catalogued else {}
+    placed: Columns = factors | {name: shown[name] for name in SHOWN if name in shown}
+    rows = [dict(zip(placed, values, strict=True)) for values in zip(*placed.values(), strict=True)]
+    images = _observed if dataset.scene.is_real else _imaged
+    drawn: Columns = {"split": draw_split(dataset, start, stop), **factors, **shown}
+    drawn |= images(dataset, [parameters(dataset, row) for row in rows], start)
     if dataset.contexts:
         drawn["context"] = draw_context(dataset, start, stop)
+    return drawn
+
+
+def _imaged(dataset: Dataset, rows: Sequence[Values], start: int) -> Columns:
+    """The images of rows from `start` on, with noise on drawings that have none."""
+    stamps = [draw(dataset.scene, row) for row in rows]
+    noisy = [add_noise(dataset.noise, m, dataset.seed, start + i) for i, m in enumerate(stamps)]
+    drawn: Columns = {"image": np.stack(noisy)}
     if dataset.noise.kind == "gaussian":
         drawn["noise_std"] = store.as_column(noise_std(dataset.noise, stamp) for stamp in stamps)
     if dataset.image_true:
         drawn["image_true"] = np.stack(stamps)
+    return drawn
+
+
+def _observed(dataset: Dataset, rows: Sequence[Values], start: int) -> Columns:
+    """The images of rows from `start` on, of galaxies whose images have noise already."""
+    observed = [observe(dataset, row, start + i) for i, row in enumerate(rows)]
+    drawn: Columns = {"image": np.stack([each.image for each in observed])}
+    if dataset.noise.kind == "gaussian":
+        drawn["noise_std"] = store.as_column(each.sigma for each in observed)
     return drawn
 
 
@@ -68,6 +89,8 @@ def simulate(dataset: Dataset, facts: Facts, path: Path, workers: int = 1, part:
 
 def _simulate(dataset: Dataset, facts: Facts, path: Path, workers: int, part: Part | None) -> None:
     _refuse_others(path, facts)
+    if dataset.scene.is_real:
+        refuse_noisier(dataset)
     (path / "seal.json").unlink(missing_ok=True)
     starts = range(0, dataset.galaxies, _shard_rows(dataset))
     journal = Journal(path, {"spec": dataset.digest, "code": code_hash("simulations.draw")}, part)
@@ -110,6 +133,7 @@ def _lay_out(dataset: Dataset, path: Path) -> zarr.Group:
     }
     columns = {**factors, **store.SPLIT}
     columns |= store.context_column(dataset.contexts) if dataset.contexts else {}
+    columns |= COLUMNS if dataset.scene.is_catalogued else {}
     columns |= store.NOISE_STD if dataset.noise.kind == "gaussian" else {}
     columns |= store.IMAGE_TRUE if dataset.image_true else {}
     kind = dataset.scene.kind

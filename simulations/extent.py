@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from foundation.faults import Fault, Words
 from simulations.examination import Examination
@@ -15,16 +16,17 @@ from simulations.transform import LARGEST, Size, galaxy_extent, half_light, psf_
 INVISIBLE = 0.05  # pixels: the variance of a profile so wide is a hundredth of a pixel's
 POINTLIKE = 1e-6  # pixels: GalSim's tables do not reach there
 STEPS = 16  # between the least and the greatest size, for the largest transform
+PEAKED = 4.0  # Sérsic index of the galaxies that stand for those of a catalogue
 
 
 def extent_faults(x: Examination) -> Iterator[Fault]:
     """What does not fit on its stamp, cannot be seen in its pixels, or cannot be drawn in memory."""
     if not all(x.sound(f"scene.{key}") for key in ("galaxy", "psf", "radius", "stamp", "pixel_scale")):
         return
-    sizes = [*_stamp(x), *_visible(x)]
+    sizes = [*_stamp(x), *visible_faults(x)]
     yield from sizes
     if not sizes and all(math.isfinite(bound) for name in x.dataset.scene.takes() for bound in x.range(name)):
-        yield from _transform(x)
+        yield from transform_faults(x)
 
 
 def largest_half_light(x: Examination) -> float:
@@ -64,7 +66,7 @@ def _larger(pixels: float) -> str:
     return f"write {math.ceil(pixels)} or more, or make the galaxies or the PSF smaller"
 
 
-def _visible(x: Examination) -> Iterator[Fault]:
+def visible_faults(x: Examination) -> Iterator[Fault]:
     """A size that varies shows in the pixels; GalSim draws no size that is 0 beside them."""
     scale = x.dataset.scene.pixel_scale
     for name in ("radius", "bulge_radius", "psf_fwhm"):
@@ -78,13 +80,18 @@ def _visible(x: Examination) -> Iterator[Fault]:
             yield Fault(x.place(name), Words(x.written(name)), text, "raise it")
 
 
-def _transform(x: Examination) -> Iterator[Fault]:
+def transform_faults(x: Examination) -> Iterator[Fault]:
+    """Images that GalSim draws by a transform larger than memory."""
     largest, limit = largest_transform(x.dataset), f"{LARGEST:,} x {LARGEST:,} fit in memory"
     if largest.image > LARGEST:
         name, what = _widest(x.dataset)
         text = f"GalSim would draw {what} on {largest.image:,} x {largest.image:,} pixels, of which {limit}"
         remedy = "raise psf_beta or narrow the PSF" if name == "psf_beta" else "make it smaller, or the pixels larger"
-        yield Fault(x.place(name), Words(x.written(name)), text, remedy)
+        if name == "radius" and x.dataset.scene.is_catalogued:
+            value = Words(f"half-light radii up to {largest_catalogued(x.dataset):.3g} arcsec")
+            yield Fault(f"{x.where}.scene.largest", value, text, "lower it, or make the pixels larger")
+        else:
+            yield Fault(x.place(name), Words(x.written(name)), text, remedy)
     elif largest.grid > LARGEST:
         waves = f"{largest.grid:,} x {largest.grid:,} wave numbers"
         text = f"GalSim would draw the sharpest image by {waves}, of which {limit}"
@@ -93,6 +100,7 @@ def _transform(x: Examination) -> Iterator[Fault]:
 
 def _widest(dataset: Dataset) -> tuple[str, str]:
     """The parameter by which an image reaches furthest, and what that is."""
+    dataset = with_profiles(dataset)
     values = {name: dataset.parameter_range(name)[1] for name in dataset.scene.takes()}
     lowest = {name: dataset.parameter_range(name)[0] for name in ("psf_beta",) if name in values}
     shear = math.hypot(*(max(map(abs, dataset.parameter_range(name))) for name in ("g1", "g2")))
@@ -108,10 +116,29 @@ def largest_transform(dataset: Dataset) -> Size:
     A profile that grows reaches further and its transform ends earlier, so that the largest grid may be that of a size
     between the least and the greatest.
     """
+    dataset = with_profiles(dataset)
     choices = {name: _extremes(name, *dataset.parameter_range(name)) for name in dataset.scene.takes()}
     every = (dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values()))
     sizes = [size(dataset.scene, values) for values in every]
     return Size(max(each.image for each in sizes), max(each.grid for each in sizes))
+
+
+def with_profiles(dataset: Dataset) -> Dataset:
+    """The data set, with the largest peaked Sérsic profile in place of the galaxies of a catalogue."""
+    scene = dataset.scene
+    if not scene.is_catalogued:
+        return dataset
+    constants = {**scene.constants, "radius": largest_catalogued(dataset), "sersic_index": PEAKED}
+    profile = replace(
+        scene, galaxy="sersic", radius="half_light", catalogue=None, largest=None, faintest=None, constants=constants
+    )
+    return replace(dataset, scene=profile)
+
+
+def largest_catalogued(dataset: Dataset) -> float:
+    """The largest half-light radius (arcsec) of the sources; where none is known, an eighth of the stamp."""
+    radii = [dataset.scene.source_catalogue.half_light[i] for i in dataset.scene.sources]
+    return max(filter(math.isfinite, radii), default=dataset.scene.stamp * dataset.scene.pixel_scale / 8)
 
 
 def _extremes(name: str, low: float, high: float) -> list[float]:

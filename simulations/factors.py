@@ -144,12 +144,13 @@ def share_below(factor: Factor, values: Floats) -> Floats:
 def draw_context(dataset: Dataset, start: int, stop: int) -> NDArray[np.int8]:
     """Context of rows start..stop-1, (rows,), numbered in the order of the data set."""
     edges = np.array([part.first for part in dataset.parts[1:]], dtype=np.uint64)
-    return np.asarray(np.searchsorted(edges, _position(dataset, start, stop), side="right"), dtype=np.int8)
+    return np.asarray(np.searchsorted(edges, position_of(dataset, start, stop), side="right"), dtype=np.int8)
 
 
-def _position(dataset: Dataset, start: int, stop: int) -> Indices:
-    """Places of rows start..stop-1 in the random permutation that is cut into contexts."""
-    return permuted(np.arange(start, stop, dtype=np.uint64), dataset.galaxies, dataset.seed, "context")
+def position_of(dataset: Dataset, start: int, stop: int) -> Indices:
+    """Places of rows start..stop-1 in the random permutation that is cut into contexts, or into the parts alone."""
+    purpose = "context" if dataset.contexts else "split"
+    return permuted(np.arange(start, stop, dtype=np.uint64), dataset.galaxies, dataset.seed, purpose)
 
 
 def draw_split(dataset: Dataset, start: int, stop: int) -> NDArray[np.int8]:
@@ -158,7 +159,7 @@ def draw_split(dataset: Dataset, start: int, stop: int) -> NDArray[np.int8]:
         return split_rows(dataset.split, dataset.galaxies, dataset.seed, start, stop)
     ends = [(part.first + part.train, part.first + part.train + part.validation) for part in dataset.parts]
     train, validation = np.array(ends, dtype=np.uint64)[draw_context(dataset, start, stop)].T
-    position = _position(dataset, start, stop)
+    position = position_of(dataset, start, stop)
     return np.asarray((position >= train).astype(np.int8) + (position >= validation), dtype=np.int8)
 
 

@@ -55,6 +55,7 @@ class Facts:
     store: str | None = None
     weights: tuple[str, ...] = ()
     sky: float | None = None  # photons per pixel that were subtracted; None where a store does not say
+    population: str | None = None  # real or cosmos, whose galaxies differ by more than their factors
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,7 @@ def _facts(name: str, dataset: Dataset) -> Facts:
     sky = (dataset.noise.sky or 0.0) if dataset.noise.kind == "poisson" else None
     contexts = facts_of(dataset.contexts, dataset.parts)
     others = {**sizes, "sky": sky, **noise, "symmetries": symmetries_of(dataset), "contexts": contexts}
+    others["population"] = scene.galaxy if scene.is_catalogued else None
     return Facts(name, dataset.digest, tuple(dataset.factors), **others)  # type: ignore[arg-type]
 
 

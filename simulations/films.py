@@ -77,8 +77,11 @@ PATHS: Mapping[str, Callable[[np.random.Generator, int, int], Floats]] = {"line"
 
 
 def _faults(dataset: Dataset, paths: Mapping[str, Sequence[str]], frames: int) -> list[Fault]:
-    """Films too short to turn, factors that the store has not, and an arc of other than two."""
+    """Films too short to turn, factors that the store has not, and an arc of other than two; galaxies of a catalogue."""
     faults = []
+    if dataset.scene.is_catalogued:
+        text = "a film shows one galaxy whose factors move, and those of a catalogue differ by more than their factors"
+        faults.append(Fault("STORE", Words(f"{dataset.scene.galaxy} galaxies"), text, "take a store of other galaxies"))
     if frames < FEWEST:
         text = f"a film turns between two steps, and has {FEWEST} frames or more"
         faults.append(Fault("--frames", frames, text, "raise it"))

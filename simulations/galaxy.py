@@ -4,6 +4,7 @@
     sersic           I(r) ~ exp(-b_n (r / r_e)^(1/n))
     de_vaucouleurs   Sérsic with n = 4
     bulge_disk       de Vaucouleurs with a fraction B/T of the flux + exponential with the rest, sheared together
+    real, cosmos     galaxies of a catalogue (simulations.catalogue_galaxy)
 
 Shear is GalSim's area-preserving reduced shear (g1, g2). The drawing convolves with the pixel (`method="auto"`), so
 that the value of a pixel is the number of photons on it; (offset_x, offset_y) is in pixels from the true centre.
@@ -17,7 +18,8 @@ import galsim
 import numpy as np
 from numpy.typing import NDArray
 
-from simulations.parameters import PARAMETERS
+from simulations.catalogue_galaxy import unsheared
+from simulations.parameters import PARAMETERS, SHOWN
 from simulations.spec import Dataset, Scene
 
 Stamp = NDArray[np.float32]
@@ -25,15 +27,19 @@ Values = Mapping[str, float]
 
 
 def parameters(dataset: Dataset, factors: Mapping[str, float]) -> dict[str, float]:
-    """Every parameter of the scene in GalSim's units, from one row's factors and the constants."""
+    """Every parameter of the scene in GalSim's units, from one row's factors and the constants.
+
+    Of a catalogued galaxy the row's source and rotation are passed on.
+    """
     constants = {name: dataset.constant(name) for name in dataset.scene.takes() if name not in factors}
-    scaled = {n: v * PARAMETERS[n].units[dataset.factors[n].unit] for n, v in factors.items()}
-    return constants | scaled
+    scaled = {n: v * PARAMETERS[n].units[dataset.factors[n].unit] for n, v in factors.items() if n not in SHOWN}
+    return constants | scaled | {name: factors[name] for name in SHOWN if name in factors}
 
 
 def profile(scene: Scene, values: Values) -> galsim.GSObject:
     """The galaxy before the PSF, with the reduced shear, size (arcsec) and flux (ph) in `values`."""
-    galaxy: galsim.GSObject = GALAXIES[scene.galaxy](scene, values).shear(g1=values["g1"], g2=values["g2"])
+    shape = unsheared if scene.is_catalogued else GALAXIES[scene.galaxy]
+    galaxy: galsim.GSObject = shape(scene, values).shear(g1=values["g1"], g2=values["g2"])
     return galaxy
 
 

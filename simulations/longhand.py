@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from foundation.faults import Fault
 from foundation.fields import EMPTY, refused
-from simulations.parameters import PAINTINGS
+from simulations.parameters import CATALOGUED, PAINTINGS
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +45,8 @@ def as_scene(value: object) -> str:
     """A scene of which only the galaxy, or that it has none, is said."""
     if isinstance(value, str) and value in PAINTINGS:
         return f"write {{kind: {value}, stamp: {PAINTINGS[value].stamps[0]}}}"
+    if isinstance(value, str) and value in CATALOGUED:
+        return f"write {{galaxy: {value}, catalogue: PATH}}"
     profiles = ("exponential", "sersic", "de_vaucouleurs", "bulge_disk")
     return f"write {{galaxy: {value}}}" if value in profiles else ""
 

@@ -22,14 +22,19 @@ def measure(scene: Scene, values: Values) -> dict[str, tuple[float, float]]:
     half_light = half_light_of(scene, reference)
     round_moments, moments = _moments(profile(scene, reference), half_light), _moments(galaxy, half_light * radius)
     wide = galsim.Convolve(galaxy, point_spread).drawImage(nx=400, ny=400, scale=half_light * radius / 4)
-    fwhm = point_spread.drawImage(nx=301, ny=301, scale=values["psf_fwhm"] / 60, method="no_pixel").calculateFWHM()
     return {
         "flux": (float(wide.array.sum()), 0.02 * values["flux"]),
         "g1": (moments.g1, 2e-3),
         "g2": (moments.g2, 2e-3),
         "radius": (moments.size / round_moments.size, 5e-3 * radius),
-        "psf_fwhm": (float(fwhm), 0.01 * values["psf_fwhm"]),
+        "psf_fwhm": (measured_fwhm(scene, values), 0.01 * values["psf_fwhm"]),
     }
+
+
+def measured_fwhm(scene: Scene, values: Values) -> float:
+    """Full width at half maximum (arcsec) of the drawn PSF."""
+    drawn = psf(scene, values).drawImage(nx=301, ny=301, scale=values["psf_fwhm"] / 60, method="no_pixel")
+    return float(drawn.calculateFWHM())
 
 
 def _unit_round(values: Values) -> dict[str, float]:

@@ -141,7 +141,11 @@ REQUIRED = {
     "sersic": (*_ALWAYS, "sersic_index"),
     "de_vaucouleurs": _ALWAYS,
     "bulge_disk": (*_ALWAYS, "bulge_radius", "bulge_fraction"),
+    "real": ("flux", "psf_fwhm"),
+    "cosmos": ("flux", "psf_fwhm"),
 }
+CATALOGUED = ("real", "cosmos")  # galaxies of a catalogue, whose size and shape are no parameters
+SHOWN = ("source", "rotation")  # which source a row shows, and its rotation in degrees: drawn, but no factors
 DEFAULTS = {"g1": 0.0, "g2": 0.0, "offset_x": 0.0, "offset_y": 0.0}
 MOFFAT_BETA = 2.5  # GalSim's Moffat examples and the Subaru and LSST PSF fits lie between 2 and 4
 HALF_LIGHT_OF_EXPONENTIAL = 1.6783469900166605  # half-light radius over scale radius: root of (1+x) exp(-x) = 1/2

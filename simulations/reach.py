@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from foundation.faults import Fault, Words, listed, meant, suggest
+from simulations.catalogue_checks import catalogue_faults
 from simulations.correlations import correlated, matrix_of, root_of
 from simulations.examination import Examination
 from simulations.extent import extent_faults
@@ -24,7 +25,8 @@ def dataset_faults(dataset: Dataset, where: str, faults: Iterable[Fault] = ()) -
     examination = Examination(dataset, where, [*faults])
     earlier = len(examination.faults)
     of_galaxies, of_paintings = (_steps, _shear, _light, structure_faults, extent_faults), (_painted, structure_faults)
-    of_kind = of_paintings if dataset.scene.kind else of_galaxies
+    of_catalogues = (_shear, _light, structure_faults, catalogue_faults)
+    of_kind = of_paintings if dataset.scene.kind else of_catalogues if dataset.scene.is_catalogued else of_galaxies
     for check in (_names, _units, _design, _correlations, _split, _limits, *of_kind):
         examination.faults += [*check(examination)]
     return examination.faults[earlier:]

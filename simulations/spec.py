@@ -22,6 +22,7 @@ from foundation.fields import (
     Fraction,
     Name,
     Number,
+    Positive,
     Range,
     Section,
     Seed,
@@ -30,11 +31,13 @@ from foundation.fields import (
     refused,
 )
 from foundation.files import digest_of
+from simulations.catalogue import Catalogue, catalogue_of
 from simulations.correlations import Correlation
 from simulations.distributions import Factor
 from simulations.longhand import Longhand, as_factor, as_noise, as_scene, as_split
 from simulations.parameters import (
     BRIGHTEST,
+    CATALOGUED,
     DEFAULTS,
     LARGEST_STAMP,
     MOFFAT_BETA,
@@ -45,7 +48,8 @@ from simulations.parameters import (
 )
 from simulations.structure import Context, Part, parts_of
 
-OF_GALAXIES = ("galaxy", "psf", "radius", "pixel_scale")  # settings of a scene that only galaxies take
+OF_CATALOGUES = ("catalogue", "largest", "faintest")  # settings that only galaxies of a catalogue take
+OF_GALAXIES = ("galaxy", "psf", "radius", "pixel_scale", *OF_CATALOGUES)  # and those that only galaxies take
 RELATIONS = ("correlations", "mechanisms", "contexts")  # between factors, which are independent without them
 FLOAT32 = 1e-7  # relative step of the numbers in which images are kept
 FAINTEST_SNR = 1e-3  # below it the images are noise, whatever the galaxy
@@ -58,8 +62,9 @@ class Scene(Section):
 
     ELSEWHERE: ClassVar[dict[str, str]] = {name: f"{name!r} within 'constants'" for name in PARAMETERS}
 
-    galaxy: Literal["exponential", "sersic", "de_vaucouleurs", "bulge_disk"] = "exponential"
-    """the profile of its light"""
+    galaxy: Literal["exponential", "sersic", "de_vaucouleurs", "bulge_disk", "real", "cosmos"] = "exponential"
+    """the profile of its light; `real`: images of a catalogue, `cosmos`: the fits of one
+    ([how](real_galaxies.md))"""
 
     psf: Literal["gaussian", "moffat", "kolmogorov", "airy"] = "gaussian"
     """the profile of the point-spread function"""
@@ -76,6 +81,15 @@ class Scene(Section):
     constants: Annotated[dict[Text, Number], PARAMETER_NAMES] = field(default_factory=dict)
     """parameters that do not vary, by name, in their first unit"""
 
+    catalogue: Text | None = None
+    """path of the catalogue of `real` and `cosmos` galaxies, a FITS file"""
+
+    largest: Positive | None = None
+    """largest half-light radius of the catalogue's galaxies that are shown, in arcsec"""
+
+    faintest: Number | None = None
+    """faintest magnitude of the catalogue's galaxies that are shown"""
+
     kind: Literal["quads", "digits", "disks"] | None = None
     """galaxies where nothing is said; `quads`: coloured quadrants around a shape ([how](contexts.md#quads)), and
     `digits`: handwriting ([how](contexts.md#digits)), `disks`: one before a uniform background; all take `stamp` and
@@ -88,6 +102,9 @@ class Scene(Section):
         if unused and value.get("kind") in PAINTINGS:
             text = f"a scene of {value['kind']} takes kind, stamp and constants"
             raise refused(*(Fault(f".{key}", value[key], text, "take it away") for key in unused))
+        if "radius" in unused and value.get("galaxy") in CATALOGUED:
+            text = f"{value['galaxy']} galaxies have the sizes of their catalogue"
+            raise refused(Fault(".radius", value["radius"], text, "take it away"))
         return value
 
     @property
@@ -110,8 +127,35 @@ class Scene(Section):
         moffat = ("psf_beta",) if self.psf == "moffat" else ()
         return self.needs if self.kind else (*self.needs, *DEFAULTS, *moffat)
 
+    @property
+    def is_catalogued(self) -> bool:
+        """Whether it shows galaxies of a catalogue, real ones or fits."""
+        return self.kind is None and self.galaxy in CATALOGUED
+
+    @property
+    def is_real(self) -> bool:
+        """Whether it shows images of galaxies, which have noise of their own."""
+        return self.kind is None and self.galaxy == "real"
+
+    @property
+    def source_catalogue(self) -> Catalogue:
+        """The catalogue of such a scene; refused where it cannot be read."""
+        return catalogue_of(self.galaxy, self.catalogue or "")
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """Indices in the catalogue of the galaxies that are shown."""
+        return self.source_catalogue.selected(self.largest, self.faintest)
+
     def faults(self) -> Iterator[Fault]:
-        """A scale radius that nobody defines."""
+        """A scale radius that nobody defines; a catalogue where there is none, or none where there must be one."""
+        if self.is_catalogued and not self.catalogue:
+            text = f"{self.galaxy} galaxies are those of a catalogue"
+            yield Fault(".catalogue", Words("nothing"), text, "add 'catalogue: PATH' of its FITS file")
+        for key in OF_CATALOGUES if not self.is_catalogued else ():
+            if (value := getattr(self, key)) is not None:
+                text = f"{self.galaxy} galaxies come from no catalogue"
+                yield Fault(f".{key}", value, text, f"take it away, or write galaxy: {' or '.join(CATALOGUED)}")
         if self.radius == "scale" and self.galaxy == "de_vaucouleurs":
             text = "a de Vaucouleurs scale radius is some 3,500 times smaller than the galaxy"
             yield Fault(".radius", self.radius, text, "write half_light")
@@ -230,9 +274,13 @@ class Dataset(Section):
         """Hash of the spec; the store carries it, and a store of another spec is refused.
 
         Keys that are absent (null, false, empty) are left out, so that a new key of that kind leaves every store valid;
-        all other defaults are in it, so that a store drawn with another default is refused.
+        all other defaults are in it, so that a store drawn with another default is refused. In place of the path of a
+        catalogue there is what it holds.
         """
-        return digest_of(_present(to_json(self)))
+        whole = to_json(self)
+        if self.scene.is_catalogued:
+            whole["scene"]["catalogue"] = self.scene.source_catalogue.digest
+        return digest_of(_present(whole))
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -280,6 +328,14 @@ def to_json(dataset: Dataset) -> dict[str, Any]:
     What a data set has not leaves no trace in it: stores are what they were before there were any.
     """
     whole = {key: value for key, value in asdict(dataset).items() if value or key not in RELATIONS}
-    untaken = ("kind",) if dataset.scene.kind is None else OF_GALAXIES
-    whole["scene"] = {key: value for key, value in whole["scene"].items() if key not in untaken}
+    whole["scene"] = {key: value for key, value in whole["scene"].items() if key not in _untaken(dataset.scene)}
     return whole
+
+
+def _untaken(scene: Scene) -> tuple[str, ...]:
+    """The keys of a scene that say nothing of it."""
+    if scene.kind:
+        return OF_GALAXIES
+    if scene.is_catalogued:
+        return ("kind", "radius", *(key for key in OF_CATALOGUES if getattr(scene, key) is None))
+    return ("kind", *OF_CATALOGUES)

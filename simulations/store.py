@@ -6,6 +6,9 @@
     split       (galaxy,)                                  int8     0 train, 1 validation, 2 test
     context     (galaxy,)                                  int8     the context of the row, if there are any
     noise_std   (galaxy,)                                  float64  standard deviation per pixel, if noise is Gaussian
+    source      (galaxy,)                                  int64    which galaxy of a catalogue, if there is one; its
+    source_id                                                       identifier there
+    rotation    (galaxy,)                                  float64  and the angle at which it is shown
 
 Images are uncompressed, in shards of about 40 MB; a shard consists of chunks of 64 to 256 rows, each with a CRC-32C
 checksum that every read verifies. `seal.json` is written last: the facts, the versions of the packages, a hash of the
@@ -35,6 +38,7 @@ from foundation.provenance import code_hash, versions
 
 SHARD_BYTES = 40e6
 CHUNK_BYTES = 0.5e6
+WHOLE = ("source", "source_id")  # columns of whole numbers
 Columns = Mapping[str, NDArray[Any]]
 Manifest = dict[str, dict[str, Any]]  # bytes and sha256 of files, by path relative to the store
 
@@ -78,12 +82,19 @@ def create(
             shape=(rows, *shape),
             shards=(shard, *shape),
             chunks=(chunk, *shape) if is_image else (shard,),
-            dtype="float32" if is_image else "int8" if "flag_meanings" in attributes else "float64",
+            dtype=_dtype(name, attributes),
             compressors=[Crc32cCodec()],
             dimension_names=("galaxy", *(image_names if is_image else ())),
             attributes=attributes,
         )
     return group
+
+
+def _dtype(name: str, attributes: Attributes) -> str:
+    """The numbers of a column."""
+    if name in ("image", "image_true"):
+        return "float32"
+    return "int8" if "flag_meanings" in attributes else "int64" if name in WHOLE else "float64"
 
 
 def lay_out(

@@ -16,6 +16,7 @@ that pixel alone: nothing else can tell.
 
 An operation is a symmetry of a data set if every parameter whose sign it flips is 0 throughout, or is a factor with as
 much probability at -v as at v. The last four exchange the offsets, which no sign can say: these must be 0 throughout.
+Galaxies of a catalogue have none declared: their mirror images are not in it.
 tests/simulations/test_symmetries.py compares the stamps of every scene, and `python -m simulations check` those of a
 store.
 
@@ -53,8 +54,11 @@ class Symmetry:
 
 
 def symmetries_of(dataset: Dataset) -> tuple[Symmetry, ...]:
-    """The operations, other than the identity, under which a data set is what it was; paintings have none."""
-    if dataset.scene.kind:
+    """The operations, other than the identity, under which a data set is what it was.
+
+    Paintings have none, nor galaxies of a catalogue.
+    """
+    if dataset.scene.kind or dataset.scene.is_catalogued:
         return ()
     return tuple(
         Symmetry(operation, tuple(name for name in odd if name in dataset.factors))

@@ -54,8 +54,11 @@ class TrueImages:
 
 
 def can_be_drawn(store: Store) -> bool:
-    """Whether a store holds simulated galaxies, which are drawn anew; not quads, which have three channels."""
-    return "spec" in store.dataset.attrs and store.image_shape[0] == 1
+    """Whether a store holds simulated galaxies, which are drawn anew from their factors.
+
+    Not quads, which have three channels, nor galaxies of a catalogue, which their factors do not tell apart.
+    """
+    return "spec" in store.dataset.attrs and store.image_shape[0] == 1 and not store.population
 
 
 def true_images(store: Store, runs: Sequence[Run], rows: Rows, galaxies: Sequence[int]) -> TrueImages:

@@ -120,11 +120,13 @@ class Films(Section):
         if self.arc and len({*self.arc}) != 2:
             yield Fault(".arc", Words(listed(self.arc)), "an arc is that of two factors", "name two")
 
-    def unknown(self, where: str, name: str, factors: Sequence[str], is_simulated: bool) -> Iterator[Fault]:
-        """Factors that a data set has not, and data sets that exist already."""
-        if not is_simulated:
-            text = "films are drawn in the scene of a simulated data set"
-            yield Fault(where, Words(f"the data set {name}, a store"), text, "take films away")
+    def unknown(self, where: str, dataset: Mapping[str, Any]) -> Iterator[Fault]:
+        """Factors that a data set has not; data sets that exist already, and those of a catalogue's galaxies."""
+        name, factors, population = dataset["name"], dataset["factors"], dataset.get("population")
+        if dataset["store"] is not None or population:
+            text = "films are drawn in the scene of a simulated data set, whose factors are all that an image shows"
+            value = Words(f"the data set {name}, {f'of {population} galaxies' if population else 'a store'}")
+            yield Fault(where, value, text, "take films away")
             return
         for path, along in self.paths.items():
             for factor in (each for each in along if each not in factors):
@@ -170,4 +172,4 @@ class Analyses(Section):
         if self.downstream is not None:
             yield from self.downstream.too_many("analyses.downstream", name, dataset["train"])
         if self.films is not None:
-            yield from self.films.unknown("analyses.films", name, dataset["factors"], dataset["store"] is None)
+            yield from self.films.unknown("analyses.films", dataset)

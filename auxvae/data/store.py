@@ -119,9 +119,15 @@ class Store:
         return self.dataset["image"].attrs.get("units") == "ph" and self.image_shape[0] == 1
 
     @property
+    def population(self) -> str:
+        """The catalogue's galaxies that it shows, `real` or `cosmos`, which differ by more than factors; else empty."""
+        galaxy = self.dataset.attrs.get("spec", {}).get("scene", {}).get("galaxy", "")
+        return galaxy if galaxy in ("real", "cosmos") else ""
+
+    @property
     def is_noiseless(self) -> bool:
-        """Whether its images are their own truth: drawn here, without noise."""
-        return "spec" in self.dataset.attrs and self.noise.get("kind") == "none"
+        """Whether its images are their own truth: drawn here, without noise, and no images of a catalogue."""
+        return "spec" in self.dataset.attrs and self.noise.get("kind") == "none" and self.population != "real"
 
     @property
     def has_variances(self) -> bool:
