@@ -47,16 +47,24 @@ class Catalogue:
     """Per source, in the order of the table: identifier, magnitude, half-light radius (arcsec, or NaN), usability.
 
     light: the sum of the pixels of its image, NaN where the table does not say. pictures: of `real` catalogues.
+    tables: SHA-256 of the tables that were read.
     """
 
     path: Path
-    digest: str
+    tables: Sequence[str]
     identifiers: Sequence[int]
     magnitudes: Sequence[float]
     half_light: Sequence[float]
     light: Sequence[float]
     usable: Sequence[bool]
     pictures: Sequence[Picture] = ()
+
+    @property
+    def digest(self) -> str:
+        """The digest of the tables and of the names and sizes of the image files, as these are now."""
+        names = {name for each in self.pictures for name in (each.galaxy[0], each.psf[0], each.noise) if name}
+        sizes = {name: self.file(name).stat().st_size for name in sorted(names)}
+        return digest_of({"tables": [*self.tables], "files": sizes})
 
     @property
     def sizes(self) -> bool:
@@ -82,8 +90,8 @@ class Catalogue:
 def catalogue_of(kind: str, path: str) -> Catalogue:
     """The catalogue at a path; refused with what is wrong with its files. Files are read again once they change."""
     table = Path(path)
-    files = (table, *_fits_of(table))
     try:
+        files = (table, *_fits_of(table))
         state = tuple((each.stat().st_size, each.stat().st_mtime_ns) for each in files if each.is_file())
     except OSError as error:
         raise _refused(path, f"it cannot be read ({reason(error)})", "correct the path") from None
@@ -96,7 +104,7 @@ def catalogue_of(kind: str, path: str) -> Catalogue:
 def _read(kind: str, path: str, state: tuple[tuple[int, int], ...]) -> Catalogue:
     try:
         return READERS[kind](Path(path))
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, LookupError, TypeError, OSError) as error:
         text = f"a catalogue in GalSim's format stands here, and {reason(error)}"
         raise _refused(path, text, "unpack it, or name a catalogue's FITS file") from None
 
@@ -130,24 +138,21 @@ def _real(path: Path) -> Catalogue:
             columns["PIXEL_SCALE"], columns["NOISE_VARIANCE"], strict=True,
         )
     )  # fmt: skip
-    names = {name for each in pictures for name in (each.galaxy[0], each.psf[0], each.noise) if name}
-    files = _sizes_of(path, names)
+    _refuse_absent(path, {name for each in pictures for name in (each.galaxy[0], each.psf[0], each.noise) if name})
     fits = next(_fits_of(path), None)
     sizes = _half_light(fits, columns["IDENT"], [each.scale for each in pictures]) if fits else [math.nan] * rows
     light = [float(each) for each in columns.get("STAMP_FLUX", [math.nan] * rows)]
     usable = [not each <= 0 and picture.variance > 0 for each, picture in zip(light, pictures, strict=True)]
     tables = [digest_file(each) for each in (path, *([fits] if fits else []))]
-    digest = digest_of({"tables": tables, "files": files})
-    return Catalogue(path, digest, _whole(columns["IDENT"]), columns["MAG"], sizes, light, usable, pictures)
+    return Catalogue(path, tables, _whole(columns["IDENT"]), columns["MAG"], sizes, light, usable, pictures)
 
 
-def _sizes_of(path: Path, names: set[str]) -> dict[str, int]:
-    """Bytes of the image files; refused where some are not beside the table."""
+def _refuse_absent(path: Path, names: set[str]) -> None:
+    """Refuse a table without some of its image files beside it."""
     absent = sorted(name for name in names if not (path.parent / name).is_file())
     if absent:
         value = Words(f"{path} without {len(absent)} of its image files ({listed(absent, 2)})")
         raise _refused(value, "the image files lie in the folder of the catalogue", "put or link them there")
-    return {name: (path.parent / name).stat().st_size for name in sorted(names)}
 
 
 def _half_light(fits: Path, identifiers: Sequence[Any], scales: Sequence[float]) -> list[float]:
@@ -181,8 +186,7 @@ def _cosmos(path: Path) -> Catalogue:
         bool(two or viable) and math.isfinite(radius) and (flux[1] + flux[2] if two else flux[0]) > 0
         for two, viable, radius, flux in zip(twofold, sersic, radii, columns["FLUX"], strict=True)
     ]
-    digest = digest_of({"fits": digest_file(table)})
-    return Catalogue(table, digest, _whole(columns["IDENT"]), columns["MAG_AUTO"], radii, light, usable)
+    return Catalogue(table, [digest_file(table)], _whole(columns["IDENT"]), columns["MAG_AUTO"], radii, light, usable)
 
 
 def _whole(identifiers: Sequence[Any]) -> list[int]:

@@ -29,6 +29,10 @@ def catalogue_faults(x: Examination) -> Iterator[Fault]:
     """All faults of a scene of catalogued galaxies, beside those that any galaxies may have."""
     if not x.sound("scene"):
         return
+    if not x.dataset.scene.catalogue:
+        text = f"{x.dataset.scene.galaxy} galaxies are those of a catalogue"
+        yield Fault(f"{x.where}.scene.catalogue", Words("nothing"), text, "add 'catalogue: PATH' of its FITS file")
+        return
     try:
         catalogue = x.dataset.scene.source_catalogue
     except Refused as refused:

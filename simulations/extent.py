@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from statistics import median
 
 from foundation.faults import Fault, Words
 from simulations.examination import Examination
@@ -100,7 +101,7 @@ def transform_faults(x: Examination) -> Iterator[Fault]:
 
 def _widest(dataset: Dataset) -> tuple[str, str]:
     """The parameter by which an image reaches furthest, and what that is."""
-    dataset = with_profiles(dataset)
+    dataset = with_largest_profiles(dataset)
     values = {name: dataset.parameter_range(name)[1] for name in dataset.scene.takes()}
     lowest = {name: dataset.parameter_range(name)[0] for name in ("psf_beta",) if name in values}
     shear = math.hypot(*(max(map(abs, dataset.parameter_range(name))) for name in ("g1", "g2")))
@@ -116,29 +117,41 @@ def largest_transform(dataset: Dataset) -> Size:
     A profile that grows reaches further and its transform ends earlier, so that the largest grid may be that of a size
     between the least and the greatest.
     """
-    dataset = with_profiles(dataset)
+    dataset = with_largest_profiles(dataset)
     choices = {name: _extremes(name, *dataset.parameter_range(name)) for name in dataset.scene.takes()}
     every = (dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values()))
     sizes = [size(dataset.scene, values) for values in every]
     return Size(max(each.image for each in sizes), max(each.grid for each in sizes))
 
 
-def with_profiles(dataset: Dataset) -> Dataset:
-    """The data set, with the largest peaked Sérsic profile in place of the galaxies of a catalogue."""
+def with_largest_profiles(dataset: Dataset) -> Dataset:
+    """The data set, with the largest of its catalogue's galaxies as a peaked profile in place of them all."""
+    return _with_profile(dataset, largest_catalogued(dataset), PEAKED) if dataset.scene.is_catalogued else dataset
+
+
+def with_typical_profiles(dataset: Dataset) -> Dataset:
+    """The data set, with an exponential profile of their median size in place of a catalogue's galaxies."""
+    return _with_profile(dataset, median(_radii(dataset)), 1.0) if dataset.scene.is_catalogued else dataset
+
+
+def largest_catalogued(dataset: Dataset) -> float:
+    """The largest half-light radius (arcsec) of the sources."""
+    return max(_radii(dataset))
+
+
+def _radii(dataset: Dataset) -> list[float]:
+    """Half-light radii (arcsec) of the sources, as far as they are known; where none is, an eighth of the stamp."""
+    radii = [dataset.scene.source_catalogue.half_light[i] for i in dataset.scene.sources]
+    return [*filter(math.isfinite, radii)] or [dataset.scene.stamp * dataset.scene.pixel_scale / 8]
+
+
+def _with_profile(dataset: Dataset, radius: float, index: float) -> Dataset:
     scene = dataset.scene
-    if not scene.is_catalogued:
-        return dataset
-    constants = {**scene.constants, "radius": largest_catalogued(dataset), "sersic_index": PEAKED}
+    constants = {**scene.constants, "radius": radius, "sersic_index": index}
     profile = replace(
         scene, galaxy="sersic", radius="half_light", catalogue=None, largest=None, faintest=None, constants=constants
     )
     return replace(dataset, scene=profile)
-
-
-def largest_catalogued(dataset: Dataset) -> float:
-    """The largest half-light radius (arcsec) of the sources; where none is known, an eighth of the stamp."""
-    radii = [dataset.scene.source_catalogue.half_light[i] for i in dataset.scene.sources]
-    return max(filter(math.isfinite, radii), default=dataset.scene.stamp * dataset.scene.pixel_scale / 8)
 
 
 def _extremes(name: str, low: float, high: float) -> list[float]:

@@ -52,8 +52,8 @@ def columns(path: Path, names: Sequence[str]) -> dict[str, list[Any]]:
         rows, width = unit.number("NAXIS2"), unit.number("NAXIS1")
         stream.seek(unit.start)
         data = stream.read(rows * width)
-    if len(data) < rows * width or struct.calcsize(layout) != width:
-        raise ValueError("its table is cut off" if len(data) < rows * width else "the widths of its columns disagree")
+    if width < 1 or len(data) < rows * width or struct.calcsize(layout) != width:
+        raise ValueError("its table is cut off" if len(data) < rows * width else "its columns do not fill its rows")
     table = [*struct.iter_unpack(layout, data)]
     return {name: [_cell(row[place : place + count]) for row in table] for name, (place, count) in read.items()}
 
@@ -66,9 +66,9 @@ def image(path: Path, number: int) -> list[tuple[float, ...]]:
             raise ValueError(f"its unit {number} is no image")
         stream.seek(unit.start)
         data = stream.read(unit.bytes)
-    if len(data) < unit.bytes:
-        raise ValueError("it is cut off")
     width = unit.number("NAXIS1")
+    if len(data) < unit.bytes or width < 1:
+        raise ValueError("it is cut off")
     return [*struct.iter_unpack(f">{width}{PIXELS[unit.number('BITPIX')]}", data)]
 
 

@@ -148,10 +148,7 @@ class Scene(Section):
         return self.source_catalogue.selected(self.largest, self.faintest)
 
     def faults(self) -> Iterator[Fault]:
-        """A scale radius that nobody defines; a catalogue where there is none, or none where there must be one."""
-        if self.is_catalogued and not self.catalogue:
-            text = f"{self.galaxy} galaxies are those of a catalogue"
-            yield Fault(".catalogue", Words("nothing"), text, "add 'catalogue: PATH' of its FITS file")
+        """A scale radius that nobody defines, and a catalogue of galaxies that come from none."""
         for key in OF_CATALOGUES if not self.is_catalogued else ():
             if (value := getattr(self, key)) is not None:
                 text = f"{self.galaxy} galaxies come from no catalogue"
