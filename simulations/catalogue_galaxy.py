@@ -20,6 +20,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from simulations.catalogue import Catalogue
+from simulations.psf_width import effective_fwhm
 from simulations.spec import Scene
 
 KEPT = 256  # sources whose images a process keeps
@@ -110,5 +111,6 @@ def image_of(
 
 @functools.lru_cache(maxsize=16384)
 def psf_width(catalogue: Catalogue, source: int) -> float:
-    """Full width at half maximum (arcsec) of the PSF in the image of a source."""
-    return float(galsim.InterpolatedImage(_images(catalogue).getPSFImage(source)).calculateFWHM())
+    """Effective full width at half maximum (arcsec) of the PSF in the image of a source (simulations.psf_width)."""
+    image = _images(catalogue).getPSFImage(source)
+    return effective_fwhm(image.array.tolist()) * float(image.scale)

@@ -62,9 +62,9 @@ def observe(dataset: Dataset, values: Values, row: int) -> Observed:
     if dataset.noise.kind == "none":
         return Observed(_middle(drawn, scene.stamp).astype(np.float32), math.nan)
     scale = scene.source_catalogue.pictures[int(values["source"])].scale
-    noise = observed.noise * (scene.pixel_scale / scale) ** 4
-    sigma = _sigma(dataset, _middle(drawn, scene.stamp), noise)
+    noise, light = observed.noise * (scene.pixel_scale / scale) ** 4, _middle(drawn, scene.stamp).copy()
     white = drawn.whitenNoise(noise)
+    sigma = _sigma(dataset, light, noise.getVariance())  # which whitening computes and keeps
     _refuse_noisy(dataset, values, row, sigma, white)
     independent = generator(dataset.seed, "noise", row).standard_normal((scene.stamp, scene.stamp))
     image = _middle(drawn, scene.stamp) + math.sqrt(sigma**2 - white) * independent
@@ -117,11 +117,11 @@ def _middle(image: galsim.Image, side: int) -> np.ndarray:
     return np.asarray(image.array[first : first + side, first : first + side])
 
 
-def _sigma(dataset: Dataset, stamp: np.ndarray, noise: galsim.BaseCorrelatedNoise) -> float:
-    """The standard deviation that a stamp is to have; 0 where its noise outweighs the galaxy."""
+def _sigma(dataset: Dataset, stamp: np.ndarray, variance: float) -> float:
+    """The standard deviation that a stamp, with noise of a variance, is to have; 0 where that outweighs the galaxy."""
     if dataset.noise.sigma is not None:
         return dataset.noise.sigma
-    power = float(np.sum(stamp**2)) - stamp.size * noise.getVariance()
+    power = float(np.sum(stamp**2)) - stamp.size * variance
     return math.sqrt(max(power, 0.0)) / (dataset.noise.snr or math.nan)
 
 
