@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from simulations.catalogue import Catalogue
 from simulations.psf_width import effective_fwhm
-from simulations.spec import Scene
+from simulations.scene_spec import Scene
 
 KEPT = 256  # sources whose images a process keeps
 FILES = 512  # image files that it keeps open; the largest catalogues have some 200
@@ -35,21 +35,23 @@ class Images:
         """Open no file yet."""
         self.catalogue = catalogue
 
-    def getFileName(self) -> str:  # noqa: N802  (GalSim's name)
+    def getFileName(self) -> str:
         """The path of the table."""
         return str(self.catalogue.path)
 
-    def getGalImage(self, index: int) -> galsim.Image:  # noqa: N802  (GalSim's name)
+    def getGalImage(self, index: int) -> galsim.Image:
         """The image of a source."""
         picture = self.catalogue.pictures[index]
-        return galsim.Image(_pixels(str(self.catalogue.file(picture.galaxy[0])), picture.galaxy[1]), scale=picture.scale)
+        return galsim.Image(
+            _pixels(str(self.catalogue.file(picture.galaxy[0])), picture.galaxy[1]), scale=picture.scale
+        )
 
-    def getPSFImage(self, index: int) -> galsim.Image:  # noqa: N802  (GalSim's name)
+    def getPSFImage(self, index: int) -> galsim.Image:
         """The PSF in that image."""
         picture = self.catalogue.pictures[index]
         return galsim.Image(_pixels(str(self.catalogue.file(picture.psf[0])), picture.psf[1]), scale=picture.scale)
 
-    def getNoiseProperties(self, index: int) -> tuple[galsim.Image | None, float, float]:  # noqa: N802  (GalSim's name)
+    def getNoiseProperties(self, index: int) -> tuple[galsim.Image | None, float, float]:
         """The correlation function of the noise in it, if there is one, its pixel scale, and its variance."""
         picture = self.catalogue.pictures[index]
         correlation = None

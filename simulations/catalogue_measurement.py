@@ -26,7 +26,7 @@ from scipy.ndimage import map_coordinates
 
 from simulations.galaxy import Values, profile, psf
 from simulations.measurement import measured_fwhm
-from simulations.spec import Scene
+from simulations.scene_spec import Scene
 
 FINE = 5  # pixels of the drawings along the FWHM of P
 STEP = 0.01  # of the shear, for derivatives

@@ -40,8 +40,9 @@ from simulations.layers import layer_fault
 from simulations.noise import noise_std
 from simulations.parameters import SHOWN
 from simulations.population import draw_shown
+from simulations.scene_spec import Scene
 from simulations.scenes import draw
-from simulations.spec import Dataset, Scene
+from simulations.spec import Dataset
 from simulations.symmetries import Symmetry, read_symmetries
 
 SAMPLE = 32  # number of rows that are drawn again

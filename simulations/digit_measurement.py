@@ -12,7 +12,7 @@ import numpy as np
 
 from simulations.digits import FROM_CENTRE, Floats, draw
 from simulations.galaxy import Values
-from simulations.spec import Scene
+from simulations.scene_spec import Scene
 
 SAMPLED = 0.1  # pixels
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulations.galaxy import Stamp, Values
-from simulations.spec import Scene
+from simulations.scene_spec import Scene
 
 SIDE, UNIT = 28, 10.0  # pixels of the image, and of a unit of the frame
 FINE = 2  # places of the drawing along a pixel

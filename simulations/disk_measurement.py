@@ -15,7 +15,7 @@ import numpy as np
 
 from simulations.disks import draw
 from simulations.galaxy import Values
-from simulations.spec import Scene
+from simulations.scene_spec import Scene
 
 EXACT, PIXELISED, OF_AREA = 1e-6, 0.05, 0.1
 LEAST_CONTRAST, SMALLEST = 0.01, 2.0

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulations.galaxy import Stamp, Values
-from simulations.spec import Scene
+from simulations.scene_spec import Scene
 
 Floats = NDArray[np.float64]
 

@@ -190,8 +190,8 @@ def _facts(name: str, dataset: Dataset) -> Facts:
     sky = (dataset.noise.sky or 0.0) if dataset.noise.kind == "poisson" else None
     contexts = facts_of(dataset.contexts, dataset.parts)
     others = {**sizes, "sky": sky, **noise, "symmetries": symmetries_of(dataset), "contexts": contexts}
-    others["population"] = scene.galaxy if scene.is_catalogued else None
-    return Facts(name, dataset.digest, tuple(dataset.factors), **others)  # type: ignore[arg-type]
+    population = scene.galaxy if scene.is_catalogued else None
+    return Facts(name, dataset.digest, tuple(dataset.factors), **others, population=population)  # type: ignore[arg-type]
 
 
 def _refuse_broken(sealed: Mapping[str, Any]) -> None:

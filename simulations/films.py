@@ -77,7 +77,7 @@ PATHS: Mapping[str, Callable[[np.random.Generator, int, int], Floats]] = {"line"
 
 
 def _faults(dataset: Dataset, paths: Mapping[str, Sequence[str]], frames: int) -> list[Fault]:
-    """Films too short to turn, factors that the store has not, and an arc of other than two; galaxies of a catalogue."""
+    """Films too short to turn, or of a catalogue; factors that the store has not, and an arc of other than two."""
     faults = []
     if dataset.scene.is_catalogued:
         text = "a film shows one galaxy whose factors move, and those of a catalogue differ by more than their factors"

@@ -105,11 +105,11 @@ def _header(stream: BinaryIO, position: int) -> Header | None:
 def _value(text: str) -> str:
     """The value of a card, without its quotes or its comment."""
     quoted = re.match(r"\s*'((?:[^']|'')*)'", text)
-    return quoted[1].replace("''", "'").rstrip() if quoted else text.split("/")[0].strip()
+    return quoted[1].replace("''", "'").rstrip() if quoted else text.split("/", maxsplit=1)[0].strip()
 
 
 def _layout(unit: Unit, names: Sequence[str]) -> tuple[str, dict[str, tuple[int, int]]]:
-    """struct's layout of a row, and the place and number of the values of each column that is wanted."""
+    """The layout of a row, as `struct` writes it, and the place and number of the values of each wanted column."""
     layout, place, read = ">", 0, {}
     for i in range(1, unit.number("TFIELDS") + 1):
         name, form = unit.header.get(f"TTYPE{i}", "").upper(), unit.header[f"TFORM{i}"]

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from simulations.catalogue_galaxy import unsheared
 from simulations.parameters import PARAMETERS, SHOWN
-from simulations.spec import Dataset, Scene
+from simulations.scene_spec import Scene
+from simulations.spec import Dataset
 
 Stamp = NDArray[np.float32]
 Values = Mapping[str, float]

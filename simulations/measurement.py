@@ -12,7 +12,7 @@ import galsim
 
 from simulations.galaxy import Values, half_light_of, profile, psf
 from simulations.moments import Moments, hollow_moments
-from simulations.spec import Scene
+from simulations.scene_spec import Scene
 
 
 def measure(scene: Scene, values: Values) -> dict[str, tuple[float, float]]:

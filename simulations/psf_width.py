@@ -42,10 +42,11 @@ def _refined(values: Sequence[float]) -> list[float]:
     """Values and FINE - 1 between any two of them, on cubics with the slopes of their neighbours."""
     steps = [step / FINE for step in range(FINE)]
     padded = [values[0], *values, values[-1]]
-    return [_between(*padded[i : i + 4], step) for i in range(len(values) - 1) for step in steps]
+    return [_between(padded[i : i + 4], step) for i in range(len(values) - 1) for step in steps]
 
 
-def _between(before: float, a: float, b: float, after: float, t: float) -> float:
-    """The cubic at t in [0, 1) from a to b."""
+def _between(four: Sequence[float], t: float) -> float:
+    """The cubic at t in [0, 1) from the second to the third of four values."""
+    before, a, b, after = four
     rising, bend = b - before, 2 * before - 5 * a + 4 * b - after
     return a + 0.5 * t * (rising + t * (bend + t * (3 * (a - b) + after - before)))

@@ -18,7 +18,7 @@ import numpy as np
 
 from simulations.galaxy import Values
 from simulations.quads import HALF_ROOT_3, HALF_SIDE, LARGEST_RADIUS, PLACES, RAINBOW, SIDE, Floats, draw, kind_of
-from simulations.spec import Scene
+from simulations.scene_spec import Scene
 
 CORNERS = {"quad1": (-1, 0), "quad2": (-1, -1), "quad3": (0, 0), "quad4": (0, -1)}
 AREAS = (np.pi, (2 * HALF_SIDE) ** 2, 1.5 * HALF_ROOT_3, np.pi / 2)  # of each shape, over r^2

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulations.galaxy import Stamp, Values
-from simulations.spec import Scene
+from simulations.scene_spec import Scene
 
 SIDE, LARGEST_RADIUS = 64, 24.0  # pixels of the drawing, and of the largest shape
 RAINBOW = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1], [1, 0, 1]], dtype=np.float64)

@@ -14,7 +14,8 @@ from simulations.correlations import correlated, matrix_of, root_of
 from simulations.examination import Examination
 from simulations.extent import extent_faults
 from simulations.parameters import PAINTINGS, PARAMETERS, SERSIC_STEP, SPELLINGS
-from simulations.spec import FAINTEST_SNR, FLOAT32, Dataset, Scene
+from simulations.scene_spec import Scene
+from simulations.spec import FAINTEST_SNR, FLOAT32, Dataset
 from simulations.structure_checks import structure_faults
 
 DIMMEST = 1e-20  # photons: the pixels of a fainter galaxy come near the least that float32 holds

@@ -35,7 +35,8 @@ from simulations.galaxy import Stamp, Values, parameters, psf
 from simulations.parameters import SHOWN
 from simulations.population import draw_shown
 from simulations.randomness import generator
-from simulations.spec import Dataset, Scene
+from simulations.scene_spec import Scene
+from simulations.spec import Dataset
 
 STATE = 624  # 32-bit words of the state of GalSim's generator, a Mersenne twister
 WINGS = 2.0  # FWHM of the PSF around the stamp from which noise reaches it

@@ -84,7 +84,7 @@ def _columns(dataset: Dataset, rows: Path) -> Columns:
             Fault(str(rows), Words("values that are not finite"), "a galaxy has finite factors", "correct them")
         )
     factors = {name: columns[name] for name in dataset.factors}
-    return factors | (_shown(dataset, rows, columns[ROW]) if shown else {})
+    return {**factors, **(_shown(dataset, rows, columns[ROW]) if shown else {})}
 
 
 def refuse_real(dataset: Dataset, where: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from simulations import digits, disks, galaxy, quads
 from simulations.galaxy import Stamp, Values
-from simulations.spec import Scene
+from simulations.scene_spec import Scene
 
 DRAWN: dict[str | None, Callable[[Scene, Values], Stamp]] = {
     None: galaxy.draw,

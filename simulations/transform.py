@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from simulations.parameters import HALF_LIGHT_OF_EXPONENTIAL
-from simulations.spec import Scene
+from simulations.scene_spec import Scene
 
 LARGEST = 8192  # pixels along a side; GalSim's own maximum_fft_size, beyond which it warns and goes on
 SMALLEST = 128  # GalSim's minimum_fft_size

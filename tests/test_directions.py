@@ -42,7 +42,8 @@ def test_rooms_import_only_what_they_stand_on(path):
 
 IN_THE_SNAKEFILE = (
     "parameters", "spec", "reach", "facts", "presets", "symmetries", "kinds", "cost", "jobs", "distributions",
-    "transform", "extent", "examination", "longhand", "quad_model", "structure",
+    "transform", "extent", "examination", "longhand", "quad_model", "structure", "catalogue", "catalogue_checks",
+    "fits_files", "psf_width", "scene_spec",
 )  # fmt: skip  # modules of simulations that are imported there, without numpy
 
 
@@ -68,6 +69,11 @@ IN_THE_SNAKEFILE = (
                 "longhand",
                 "quad_model",
                 "structure",
+                "catalogue",
+                "catalogue_checks",
+                "fits_files",
+                "psf_width",
+                "scene_spec",
             )
         ),
         *sorted((ROOT / "auxvae/config").glob("*.py")),

@@ -10,7 +10,7 @@ from auxvae.analysis.effects import effects_on
 from auxvae.data.store import Rows
 from simulations.parameters import QUADS
 from simulations.quads import draw
-from simulations.spec import Scene
+from simulations.scene_spec import Scene
 from tests.conftest import TINY, study_of
 
 SCENE = Scene(kind="quads", stamp=32)

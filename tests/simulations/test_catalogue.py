@@ -51,7 +51,10 @@ def sentences(value):
 
 
 def files(catalogue):
-    return [*catalogue.parent.glob("*.fits"), *(path for each in OFFICIAL.values() for path in each.parent.glob("*.fits"))]
+    return [
+        *catalogue.parent.glob("*.fits"),
+        *(path for each in OFFICIAL.values() for path in each.parent.glob("*.fits")),
+    ]
 
 
 def test_tables_and_images_are_those_that_astropy_reads(catalogue):
@@ -171,7 +174,8 @@ REFUSED = {
     "a folder": (lambda c: config_of(c.parent), "scene.catalogue", "must be there"),
     "no catalogue": (lambda c: config_of(c, scene={"catalogue": None}), "scene.catalogue", "add 'catalogue: PATH'"),
     "a catalogue of other galaxies": (
-        lambda c: config_of(c, "exponential", factors=ROUND), "scene.catalogue", "exponential galaxies come from no catalogue"),
+        lambda c: config_of(c, "exponential", factors=ROUND), "scene.catalogue",
+        "exponential galaxies come from no catalogue"),
     "another table": (
         lambda c: config_of(c.parent / NAME.replace(".fits", "_fits.fits")), "scene.catalogue", "has no column MAG"),
     "a radius": (

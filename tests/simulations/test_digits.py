@@ -13,7 +13,7 @@ from simulations.digits import SIDE, STROKES, digit_of, draw
 from simulations.draw import simulate
 from simulations.facts import read_declared
 from simulations.parameters import DIGITS
-from simulations.spec import Scene
+from simulations.scene_spec import Scene
 from tests.simulations.painted import faults_of
 
 SCENE = Scene(kind="digits", stamp=28)

@@ -10,7 +10,7 @@ from simulations.disk_measurement import measure
 from simulations.disks import covered, draw
 from simulations.draw import simulate
 from simulations.facts import read_declared
-from simulations.spec import Scene
+from simulations.scene_spec import Scene
 from tests.simulations.painted import faults_of
 
 SCENE = Scene(kind="disks", stamp=32)

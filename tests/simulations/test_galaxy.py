@@ -12,7 +12,7 @@ from simulations.galaxy import GALAXIES, PSFS, draw, parameters, profile, psf
 from simulations.measurement import measure
 from simulations.moments import hollow_moments
 from simulations.parameters import HALF_LIGHT_OF_EXPONENTIAL, PARAMETERS
-from simulations.spec import Scene
+from simulations.scene_spec import Scene
 from tests.conftest import ROOT
 
 VALUES = {

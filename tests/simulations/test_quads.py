@@ -21,7 +21,8 @@ from simulations.quad_measurement import AREAS, measure, place_of
 from simulations.quad_model import INTERVENTIONS, VARIANCES, WEIGHTS, mechanisms
 from simulations.quads import LARGEST_RADIUS, PLACES, RAINBOW, colour, covered, draw, kind_of
 from simulations.render import render
-from simulations.spec import Scene, to_json
+from simulations.scene_spec import Scene
+from simulations.spec import to_json
 from simulations.structure import in_order, scatters
 
 ROWS = 44_000

@@ -5,7 +5,8 @@ from dataclasses import field, make_dataclass, replace
 import pytest
 
 from simulations.facts import read_dataset
-from simulations.spec import Dataset, Scene
+from simulations.scene_spec import Scene
+from simulations.spec import Dataset
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from simulations.galaxy import GALAXIES, PSFS, draw, half_light_of
 from simulations.parameters import SERSIC_STEP
-from simulations.spec import Scene
+from simulations.scene_spec import Scene
 from simulations.transform import good_size, half_light, size
 
 NUMBER = 96
