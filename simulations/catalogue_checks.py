@@ -88,7 +88,7 @@ def _stamp(x: Examination, catalogue: Catalogue) -> Iterator[Fault]:
     beyond = [radius for radius in radii if radius > limit]
     if beyond:
         value = Words(f"{len(beyond)} of {len(radii)} galaxies with half-light radii up to {max(beyond):.3g} arcsec")
-        text = f"a stamp of {scene.stamp} pixels, with these shears and offsets, holds half of it up to {limit:.3g} arcsec"
+        text = f"with its shears and offsets, a stamp of {scene.stamp} pixels holds half-light radii up to {limit:.3g}"
         largest = math.floor(limit * 100) / 100
         remedy = f"write scene.largest: {largest:g} to leave them out" if largest > 0 else "narrow the offsets"
         yield Fault(f"{x.where}.scene.stamp", value, text, f"{remedy}, or take a larger stamp")

@@ -185,7 +185,7 @@ def test_bytes_do_not_depend_on_workers_or_blocks(drawn, tmp_path, monkeypatch):
 
 def test_bytes_do_not_depend_on_restarts(catalogue, tmp_path, monkeypatch):
     monkeypatch.setattr(store, "SHARD_BYTES", 3e5)
-    dataset, facts = declared(catalogue, "cosmos", galaxies=200)
+    dataset, facts = declared(catalogue, "cosmos", galaxies=400)
     simulate(dataset, facts, tmp_path / "whole.zarr")
     simulate(dataset, facts, tmp_path / "parts.zarr", part=Part(2, 3))
     assert not (tmp_path / "parts.zarr" / "seal.json").exists()
