@@ -42,7 +42,7 @@ def _truth(store: Store, runs: list[Run], rows: Any, galaxies: list[int]) -> Any
     """The true images, where the store was simulated."""
     if not can_be_drawn(store):
         log.info(
-            f"{store.path}: these are no galaxies that were simulated here, so that there are no true images to show"
+            f"{store.path}: these are no galaxies that their factors draw, so that there are no true images to show"
         )
         return None
     log.info(f"{store.path}: drawing true images")

@@ -10,13 +10,16 @@ import torch
 
 from auxvae.analysis.films import _active, film_scores, films_of
 from auxvae.analysis.model import TrainedModel
+from auxvae.analysis.true_images import can_be_drawn
 from auxvae.config.analyses import Analyses, Films
 from auxvae.data.store import Store
 from auxvae.training import fleet
 from foundation.faults import Refused
+from simulations.draw import simulate
 from simulations.films import films
 from tests.auxvae.models import CPU
 from tests.conftest import TINY, refusal, study_of
+from tests.simulations.catalogues import config_of, write_catalogue
 
 WANTED = Films(line=("g1",), arc=("g1", "g2"), count=6, frames=9)
 
@@ -107,3 +110,17 @@ def test_films_that_cannot_be_are_refused_before_the_first_job(written, expected
 def test_films_of_images_that_exist_already_are_refused(tiny_store):
     config = {**copy.deepcopy(TINY), "datasets": {"galaxies": {"store": str(tiny_store)}}}
     assert "a simulated data set" in " ".join(refusal({**config, "analyses": {"films": {"line": ["g1"]}}}))
+
+
+@pytest.mark.parametrize("galaxy", ["real", "cosmos"])
+def test_films_and_true_images_of_a_catalogue_are_absent(galaxy, tmp_path):
+    dataset = config_of(write_catalogue(tmp_path / "catalogue"), galaxy)
+    runs = [{"method": "aux_vae", "coverages": ["two"]}]
+    config = {**copy.deepcopy(TINY), "datasets": {"d": dataset}, "coverages": {"two": ["g1", "g2"]}, "runs": runs}
+    refused = " ".join(refusal({**config, "analyses": {"films": {"line": ["g1"]}}}))
+    assert f"the data set d, of {galaxy} galaxies" in refused
+    declared, study = study_of(config)
+    simulate(declared.simulated["d"], declared.facts["d"], tmp_path / "d.zarr")
+    store = Store(tmp_path / "d.zarr", study.runs[0].dataset)
+    assert store.population == galaxy and not can_be_drawn(store) and not store.is_noiseless
+    assert {*store.read("test").factors} == {*dataset["factors"]}
