@@ -117,6 +117,7 @@ def test_films_and_true_images_of_a_catalogue_are_absent(galaxy, tmp_path):
     dataset = config_of(write_catalogue(tmp_path / "catalogue"), galaxy)
     runs = [{"method": "aux_vae", "coverages": ["two"]}]
     config = {**copy.deepcopy(TINY), "datasets": {"d": dataset}, "coverages": {"two": ["g1", "g2"]}, "runs": runs}
+    config["analyses"] = {"sensitivity": {"images": 4}, "bootstrap": 20}
     refused = " ".join(refusal({**config, "analyses": {"films": {"line": ["g1"]}}}))
     assert f"the data set d, of {galaxy} galaxies" in refused
     declared, study = study_of(config)
