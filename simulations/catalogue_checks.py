@@ -129,7 +129,7 @@ def _noise(x: Examination, catalogue: Catalogue) -> Iterator[Fault]:
     if beyond:
         value = Words(f"{sigma:g}, where {len(beyond)} of {len(floors)} galaxies have more noise at {flux:g} photons")
         text = f"noise is added to that of the catalogue's images, which is up to {max(beyond):.3g} once it is white"
-        remedy = f"write {1.2 * max(beyond):.2g}, lower flux, or leave galaxies out with scene.faintest"
+        remedy = f"write {float(f'{1.2 * max(beyond):.2g}'):g}, lower flux, or leave galaxies out with scene.faintest"
         yield Fault(f"{x.where}.noise.sigma", value, text, remedy)
 
 
