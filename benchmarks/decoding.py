@@ -18,7 +18,7 @@ from auxvae.config.reading import study_of
 from auxvae.data.store import open_store
 
 IMAGES = 48
-SAMPLERS = ((20, 1.0), (100, 1.0), (20, 2.0))  # steps and scale
+SAMPLERS = ((20, 1.0), (100, 1.0), (20, 2.0), (20, 4.0))  # steps and scale
 
 
 def measured(model, codes):
