@@ -87,19 +87,29 @@ def blank(images: NDArray[Any], collection: Collection, rows: Rows) -> NDArray[A
         return images
     for name in WEIGHTS:
         if name in collection.layers:
-            values = np.asarray(collection.layers[name].read(rows))
-            per_image = values if values.ndim == images.ndim else values[:, None]
-            images = np.where((per_image == 0) & ~np.isfinite(images), images.dtype.type(0), images)
+            values = _by_channel(np.asarray(collection.layers[name].read(rows)), collection)
+            images = np.where((values == 0) & ~np.isfinite(images), images.dtype.type(0), images)
     return images
+
+
+def _by_channel(values: NDArray[Any], collection: Collection) -> NDArray[Any]:
+    """Values of pixels with the axes of the images; of all channels together, with one of length 1."""
+    return values if values.ndim == 1 + len(collection.shape) else values[:, None]
 
 
 def _write_layers(path: Path, group: zarr.Group, collection: Collection, rows: Rows) -> None:
     """Write some rows of every layer, one after the other; refused where a layer cannot be what it is for."""
+    counting: NDArray[Any] = np.ones((len(rows), *[1] * len(collection.shape)), bool)
     for name, layer in collection.layers.items():
         values = np.asarray(layer.read(rows))
         if fault := layer_fault(f"{collection.where}: {name}", name, values, int(rows[0])):
             raise Refused(fault)
         store.write_rows(path, group, int(rows[0]), {name: values})
+        if name in WEIGHTS:
+            counting = counting & (_by_channel(values, collection) > 0)
+    if empty := int((~counting.reshape(len(rows), -1).any(1)).sum()):
+        value = Words(f"{empty} images without a good pixel in rows {rows[0]} to {rows[-1]}")
+        raise Refused(Fault(collection.where, value, "such images say nothing", "drop those images"))
 
 
 def _refuse_empty_part(where: str, split: NDArray[np.int8]) -> None:

@@ -82,8 +82,8 @@ def training_memory(runs: Sequence[Run], processes: int, attempt: int = 1) -> in
 
 
 def _held(run: Run) -> float:
-    """MB of the images that a training holds, and of the versions of them that it keeps (auxvae.losses.bank)."""
-    times = 0 if run.training.order == "shards" else HELD
+    """MB of the images that a training holds, of their weights, and of versions of them (auxvae.losses.bank)."""
+    times = 0 if run.training.order == "shards" else HELD + bool(run.dataset.weights)
     versions = run.settings.diffusion.versions if run.composition.family == "score" else 0
     return (times + versions) * _images(run.dataset, run.dataset.train)
 

@@ -57,6 +57,7 @@ class Source:
     kinds: tuple[Kind, ...] = ()
     auxiliaries: tuple[Added, ...] = ()
     contexts: tuple[DataContext, ...] = ()
+    weights: tuple[str, ...] = ()  # what its store has of `inverse_variance` and `mask`
 
 
 @dataclass(frozen=True, config=SECTION)

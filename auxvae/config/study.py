@@ -242,7 +242,7 @@ def _unfold(config: Config, group: Group, facts: Facts) -> Iterator[Run]:
 def _source(facts: Mapping[str, Any], config: Config) -> Source:
     names = ("name", "digest", "stamp", "channels", "train")
     several = {"factors": tuple(facts["factors"]), "symmetries": facts.get("symmetries", ()), "kinds": kinds_of(facts)}
-    several["contexts"] = contexts_of(facts)
+    several |= {"contexts": contexts_of(facts), "weights": tuple(facts.get("weights", ()))}
     return Source(**{name: facts[name] for name in names}, **several, auxiliaries=added(config.auxiliaries))
 
 

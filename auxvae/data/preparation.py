@@ -95,11 +95,7 @@ class View(NamedTuple):
 
         The weights of their pixels are left out of it.
         """
-        weights = self.weights(store)
-        if weights and weights.sigma is not None:
-            return Gaussian(weights.sigma)
-        of_rows, of_training = (store.noise_std(each) for each in (name, "train"))
-        return likelihood(self.likelihood, self.sigma, store.noise, of_rows, extremes, of_training)
+        return unweighed(self.likelihood, self.sigma, store, store.noise_std(name), extremes)
 
     def weights(self, store: Store) -> PixelWeights | None:
         """What the pixels of the store count for; None where all count the same."""
@@ -183,18 +179,21 @@ def _held(images: StoredImages) -> Tensor | StoredImages:
     return torch.cat(list(images.split(BLOCK))) if few else images
 
 
-def run_likelihood(
-    run: Run, store: Store, rows: Rows, scaling: Scaling, weights: PixelWeights | None = None
-) -> Likelihood:
-    """The likelihood of a trained run for some rows of its store, or of another whose pixels have these weights."""
+def run_likelihood(run: Run, store: Store, rows: Rows, scaling: Scaling) -> Likelihood:
+    """The likelihood of a trained run for some rows of its store."""
     extremes, settings = (scaling.count_low, scaling.count_high), run.settings
-    of_run = pixel_weights(store, settings.likelihood)
-    if of_run and of_run.sigma is not None:
-        kind: Likelihood = Gaussian(of_run.sigma)
-    else:
-        of_training = store.noise_std("train")
-        kind = likelihood(settings.likelihood, settings.sigma, store.noise, rows.noise_std, extremes, of_training)
-    return with_weights(kind, weights or of_run, rows.numbers)
+    kind = unweighed(settings.likelihood, settings.sigma, store, rows.noise_std, extremes)
+    return with_weights(kind, pixel_weights(store, settings.likelihood), rows.numbers)
+
+
+def unweighed(
+    name: str, sigma: float | None, store: Store, noise_std: Tensor | None, extremes: tuple[float, float]
+) -> Likelihood:
+    """The likelihood that a run on a store has, for rows with this noise (N,), all of whose pixels count the same."""
+    weights = pixel_weights(store, name)
+    if weights and weights.sigma is not None:
+        return Gaussian(weights.sigma)
+    return likelihood(name, sigma, store.noise, noise_std, extremes, store.noise_std("train"))
 
 
 def with_weights(kind: Likelihood, weights: PixelWeights | None, rows: NDArray[np.intp]) -> Likelihood:

@@ -24,7 +24,7 @@ from auxvae.config.kinds import kinds_of
 from auxvae.config.run import Run, Source
 from auxvae.data.likelihoods import Likelihood, likelihood
 from auxvae.data.pixel_weights import PixelWeights, pixel_weights
-from auxvae.data.preparation import run_likelihood
+from auxvae.data.preparation import unweighed, with_weights
 from auxvae.data.store import Rows, Scaling, Store
 from foundation.console import log
 from foundation.faults import Fault, Refused, Words
@@ -130,9 +130,10 @@ def blocks(run: Run, store: Store, numbers: NDArray[np.intp]) -> Iterator[Rows]:
 
 def likelihood_of(run: Run, run_store: Store, store: Store, rows: Rows, scaling: Scaling) -> Likelihood:
     """The run's likelihood for rows of any store, refused where their pixels are none that it takes."""
-    extremes = (float(rows.images.min()), float(rows.images.max()))
-    settings, of_run = run.settings, pixel_weights(run_store, run.settings.likelihood)
-    sigma = of_run.sigma if of_run else None
-    if sigma is None:
-        likelihood(settings.likelihood, settings.sigma, run_store.noise, rows.noise_std, extremes, rows.noise_std)
-    return run_likelihood(run, run_store, rows, scaling, PixelWeights(store, sigma))
+    name, sigma = run.settings.likelihood, run.settings.sigma
+    of_run, extremes = pixel_weights(run_store, name), (float(rows.images.min()), float(rows.images.max()))
+    typical = of_run.sigma if of_run else None
+    if typical is None:
+        likelihood(name, sigma, run_store.noise, rows.noise_std, extremes, rows.noise_std)
+    kind = unweighed(name, sigma, run_store, rows.noise_std, (scaling.count_low, scaling.count_high))
+    return with_weights(kind, PixelWeights(store, typical) if store.weighs_pixels else None, rows.numbers)

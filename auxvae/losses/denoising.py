@@ -1,7 +1,8 @@
 r"""The losses of a score-based autoencoder, in nats per image, means over the batch (auxvae.losses.score).
 
     denoising    w(l) |eps - eps_theta(x_t, l)|^2        of the denoiser alone
-    guided       w(l) |eps - eps_hat|^2                  guided by q(z|x_t) at levels up to guided_until
+    guided       w(l) |eps - eps_hat|^2                  guided by q(z|x_t) at levels up to guided_until; the same as
+                                                         denoising until the encoder learns
     kl_floored   r(t) sum_j max(KL_j, free_bits)         KL_j: mean over the batch of latent j's divergence; r(t) rises
                                                          from 0 to 1 over the share warm_up of the training, from where
                                                          the encoder learns

@@ -70,7 +70,7 @@ class ScoreModel(LatentModel):
         source, versions = run.dataset, run.settings.diffusion.versions
         shape = (source.channels, source.stamp, source.stamp)
         self.bank = Bank(versions, source.train, shape, run.seed) if versions else None
-        self.rests = self.waits = False
+        self.rests = False
 
     def _network(self, data: TrainingData) -> ScoreNetwork:
         return build(self.run, data.scaling.mean, data.scaling.std)
@@ -89,7 +89,7 @@ class ScoreModel(LatentModel):
         images = self.network.standard(batch.images)
         mean, variance = self.network.posterior(images)
         posterior = Posterior(mean, variance.log(), mean + variance.sqrt() * draws.noise)
-        self.rests, self.waits = self._rests(progress), self._waits(progress)
+        self.rests = self._rests(progress)
         noisy = self._noisy(images, batch.rows, draws)
         return Forward(posterior, batch.images, self._denoised(images, posterior.sample, noisy))
 
@@ -97,11 +97,6 @@ class ScoreModel(LatentModel):
         """Whether the denoiser is trained no further."""
         diffusion = self.run.settings.diffusion
         return bool(diffusion.denoiser) or (diffusion.learning == "first" and float(progress) >= diffusion.start)
-
-    def _waits(self, progress: Float[Tensor, ""]) -> bool:
-        """Whether the encoder is not trained yet, and guides nothing."""
-        diffusion = self.run.settings.diffusion
-        return diffusion.learning == "first" and float(progress) < diffusion.start
 
     def _noisy(self, images: Images, rows: Int[Tensor, " B"], draws: ScoreDraws) -> Noisy:
         """Noise for a batch and the denoiser's error: of the bank, where the denoiser rests and there is one."""
@@ -130,7 +125,7 @@ class ScoreModel(LatentModel):
         weight, from_denoiser = self.weight(level), error if diffusion.learning == "joint" else error.detach()
         plain = from_denoiser.square().flatten(1).sum(1)
         unguided = (weight * error.square().flatten(1).sum(1)).mean()
-        if self.waits:
+        if diffusion.learning == "first" and not self.rests:  # the encoder is not trained yet
             return Denoised(unguided, (weight * plain).mean())
         y, latents = images + noise_ratio(level) * noisy.eps, z.detach() if diffusion.detached else z
         guided = guided_error(self.network.inference, latents, y, level, from_denoiser, diffusion.gradient == "second")

@@ -1,5 +1,7 @@
 """Weights of pixels: what does not count changes nothing; what counts, counts by its inverse variance."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,11 +9,15 @@ import xarray as xr
 from skimage.metrics import structural_similarity
 
 from auxvae.analysis.analyse import analyse
+from auxvae.analysis.domain import reconstructed
 from auxvae.analysis.reconstructions import Compared
+from auxvae.analysis.surveyed import beside, read_trained
+from auxvae.config.cost import training_memory
 from auxvae.data import preparation
 from auxvae.data.likelihoods import Bernoulli, Counts, Gaussian, Log10, Poisson
 from auxvae.data.preparation import prepare
 from auxvae.data.store import Scaling, Store
+from auxvae.data.survey import blocks, open_survey
 from auxvae.metrics.images import mse, psnr, ssim_to
 from auxvae.training import fleet
 from foundation.faults import Refused
@@ -99,6 +105,52 @@ def test_masked_pixels_change_no_weight_and_no_score(twins, tmp_path):
         assert score["value"] == both[1][name]["value"], name
 
 
+def trained_on(path, folder, **group):
+    """A run that was trained on a store, and its results."""
+    _, study = study_of(config_of(path, **group))
+    fleet.train(study.fleets[0], path, folder, CPU, 1)
+    return read_trained(folder / "runs" / study.runs[0].id, path)
+
+
+def test_another_store_is_judged_by_its_own_weights(twins, tmp_path):
+    """Garbage in masked pixels changes nothing, and a pixel that the other store masks counts nothing there alone."""
+    trained = trained_on(twins[0], tmp_path)
+    masked = GOOD.copy()
+    masked[:, :4] = False
+    layers = {"inverse_variance": STD**-2, "mask": masked.astype(np.int8)}
+    third = stored(tmp_path / "third", np.where(masked, IMAGES, 1e3), **layers)
+    one, two, other = (
+        reconstructed(trained, open_survey(path, trained.store), np.arange(ROWS)) for path in (*twins, third)
+    )
+    assert np.array_equal(one.nats, two.nats) and np.array_equal(one.mean, two.mean)
+    assert other.noise == pytest.approx(0.5 * masked.sum((1, 2)))
+    assert np.median(other.nats) < 2 * np.median(one.nats)
+
+
+def test_a_store_without_weights_has_none_beside_a_run_of_one_that_has(tmp_path):
+    group = {"likelihood": "gaussian", "sigma": 1.0}
+    trained = trained_on(stored(tmp_path / "a", mask=GOOD.astype(np.int8)), tmp_path, **group)
+    plain = open_survey(stored(tmp_path / "b"), trained.store)
+    (rows,) = blocks(trained.run, plain, np.arange(8))
+    assert trained.model.good is not None and beside(trained, plain, rows).likelihood.precision is None
+
+
+def test_a_survey_without_the_inverse_variances_of_the_run_is_refused(twins, tmp_path):
+    trained = trained_on(twins[0], tmp_path)
+    with pytest.raises(Refused, match="inverse variances: found none, but the run was trained on some"):
+        open_survey(stored(tmp_path / "b"), trained.store)
+
+
+def test_a_job_asks_for_the_memory_of_weights(twins, tmp_path):
+    with_them, without = (run_of(path, likelihood="gaussian", sigma=1.0) for path in (twins[0], stored(tmp_path / "b")))
+    more = training_memory([big(with_them)], 1) - training_memory([big(without)], 1)
+    assert more == pytest.approx(4e-6 * 100_000 * SIDE**2, abs=2)
+
+
+def big(run):
+    return replace(run, dataset=replace(run.dataset, train=100_000))
+
+
 def test_there_is_no_ssim_where_an_image_has_a_masked_pixel_in_every_window():
     good = np.ones((3, 1, 14, 14), bool)
     good[1, 0, ::4, ::4] = False
@@ -112,6 +164,15 @@ def test_what_is_no_number_is_taken_in_masked_pixels_alone(tmp_path):
     assert np.array_equal(xr.open_zarr(path)["image"].values, np.where(GOOD, IMAGES, 0).astype(np.float32))
     with pytest.raises(Refused, match="are not finite"):
         stored(tmp_path / "t", np.where(A[:, None, None] < 1.1, np.nan, IMAGES), mask=GOOD.astype(np.int8))
+
+
+def test_an_image_without_a_good_pixel_is_refused(tmp_path):
+    """Masked everywhere, or wherever its inverse variance is above 0."""
+    masked, variances = GOOD.astype(np.int8), STD**-2
+    masked[3], masked[5, :14], variances[5, 14:] = 0, 0, 0
+    with pytest.raises(Refused, match="2 images without a good pixel in rows 0 to"):
+        stored(tmp_path / "s", mask=masked, inverse_variance=variances)
+    assert not (tmp_path / "s" / "d.zarr").exists()
 
 
 def test_equal_variances_are_the_noise_of_all_images(tmp_path):
