@@ -120,6 +120,9 @@ def _drawn(dataset: Dataset, factors: Mapping[str, float]) -> Floats:
 def _refuse_without_limit(store: Path, dataset: Dataset) -> None:
     if dataset.scene.kind is not None:
         value, allowed = Words(f"a scene of {dataset.scene.kind}"), "the limits are those of galaxies"
+    elif dataset.scene.is_catalogued:
+        value = Words(f"{dataset.scene.galaxy} galaxies")
+        allowed = "a limit with all else free needs factors that say all of a galaxy, and their morphology is none"
     elif dataset.noise.kind == "none":
         value, allowed = Words("images without noise"), "without noise a factor can be measured exactly"
     else:

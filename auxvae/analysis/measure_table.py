@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from auxvae.analysis.true_images import can_be_drawn
 from auxvae.config.reading import ask_simulations
 from auxvae.data.store import Store
 from auxvae.metrics.measurement import Estimate, Quality, quality, quartiles, robust_scatter
@@ -29,9 +30,9 @@ ERROR_OF_SCATTER = 1.17  # of the robust scatter of N Gaussian values: this time
 
 
 def has_limits(store: Store) -> bool:
-    """Whether the store's galaxies were simulated here with noise, in a scene whose limits can be computed."""
-    spec = store.dataset.attrs.get("spec")
-    return spec is not None and not spec.get("scene", {}).get("kind") and store.noise.get("kind") != "none"
+    """Whether the store's galaxies were simulated here from their factors, with noise, so that there are limits."""
+    kind = store.dataset.attrs.get("spec", {}).get("scene", {}).get("kind")
+    return can_be_drawn(store) and not kind and store.noise.get("kind") != "none"
 
 
 def limits_of(store: Store, rows: int, split: str) -> dict[str, Array]:

@@ -16,7 +16,9 @@ from simulations.check import check
 from simulations.draw import draw_rows, simulate
 from simulations.films import films
 from simulations.galaxy import PSFS, parameters
+from simulations.hsm import shapes
 from simulations.journal import Part
+from simulations.limits import limits
 from simulations.population import draw_shown
 from simulations.real_noise import observe
 from simulations.render import render
@@ -270,6 +272,13 @@ def test_fits_are_rendered_by_row_and_images_never(drawn, tmp_path):
             np.savez(tmp_path / "rows.npz", **columns, **rows)
             with pytest.raises(Refused, match=sentence):
                 render(path, tmp_path / "rows.npz", tmp_path / "out.npz")
+
+
+def test_limits_of_a_catalogue_are_refused(drawn, tmp_path):
+    """Nothing that factors do not say is free in a bound; and shapes, which need none, are measured."""
+    with pytest.raises(Refused, match="their morphology is none"):
+        limits(drawn[2], tmp_path / "out.npz", 2)
+    assert shapes(drawn[2], tmp_path / "shapes.npz")["rows"] == drawn[0].galaxies
 
 
 def test_films_of_a_catalogue_are_refused(drawn, tmp_path):
