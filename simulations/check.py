@@ -8,6 +8,7 @@
    mean (x - m)^2 / var = 1 within 5 standard errors (without noise, x = m to 1e-5 of its peak), and the sampled images
    together are as bright as their factors imply, sum (x - m) m / var = 0 within 5 standard errors. Images of a
    catalogue have no noise-free stamp: they are drawn again with their noise, and are the same to 1e-5 of their peak.
+   Measurements, if there are any, are those that the stored images give again.
 4. The physics: flux, shear, radius and PSF, or the colours of quads and the size of their shape, measured on noise-free
    drawings of the same rows agree with the stored factors within the tolerances of `simulations.measurement` and
    `simulations.quad_measurement`, and of a catalogue's galaxies of `simulations.catalogue_measurement`.
@@ -39,6 +40,7 @@ from simulations.kinds import read_kinds
 from simulations.layers import layer_fault
 from simulations.noise import noise_std
 from simulations.parameters import SHOWN
+from simulations.photometry_check import gaps_in, measurement_faults
 from simulations.population import draw_shown
 from simulations.scene_spec import Scene
 from simulations.scenes import draw
@@ -105,8 +107,8 @@ def _facts(path: Path, group: zarr.Group, facts: dict[str, Any]) -> Iterator[Fau
         "kinds": group.attrs.get("kinds"),
         "weights": [name for name in WEIGHTS if name in group],
     }
-    if "contexts" in group.attrs or facts.get("contexts"):
-        actual["contexts"] = group.attrs.get("contexts")
+    later = (name for name in ("contexts", "measurements") if name in group.attrs or facts.get(name))
+    actual |= {name: group.attrs.get(name) for name in later}
     for name, value in actual.items():
         if facts.get(name, [] if name == "weights" else None) != value:
             yield Fault(f"{path}/seal.json: {name}", facts.get(name), f"the store has {value}", REMAKE)
@@ -131,7 +133,7 @@ def _files(path: Path, seal: Any) -> Iterator[Fault]:
 
 def _numbers(path: Path, group: zarr.Group, progress: Progress) -> Iterator[Fault]:
     """Columns with values that are not finite, layers with impossible ones; images are read shard by shard."""
-    factors = list(group.attrs.get("factors", ()))  # type: ignore[arg-type]
+    factors, gaps = list(group.attrs.get("factors", ())), gaps_in(group)  # type: ignore[arg-type]
     for name, array in group.arrays():
         step = (array.shards or array.chunks)[0]
         bad = 0
@@ -140,7 +142,7 @@ def _numbers(path: Path, group: zarr.Group, progress: Progress) -> Iterator[Faul
             progress.advance(len(values))
             if values.dtype.kind not in "iufb":  # texts
                 continue
-            bad += int((~np.isfinite(values)).sum())
+            bad += int((~np.isfinite(values) & ~(np.isnan(values) & (name in gaps))).sum())
             if name not in factors and (fault := layer_fault(f"{path}/{name}", name, values, i)):
                 yield fault
         if bad:
@@ -170,6 +172,7 @@ def _rows(path: Path, group: zarr.Group) -> Iterator[Fault]:
         yield from _design(path, dataset, columns)
         yield from context_faults(path, dataset, columns)
         yield from _images(path, dataset, group, columns)
+        yield from measurement_faults(path, dataset, group, columns, _sampled(dataset, columns))
         yield from _physics(path, dataset, columns)
         yield from _symmetries(path, dataset, group, columns)
 

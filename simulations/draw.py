@@ -28,8 +28,10 @@ from simulations.factors import draw_context, draw_factors, draw_split
 from simulations.facts import Facts
 from simulations.galaxy import Values, parameters
 from simulations.journal import Journal, Part
+from simulations.measured import measured_columns
 from simulations.noise import add_noise, noise_std
 from simulations.parameters import PAINTINGS, PARAMETERS, SHOWN
+from simulations.photometry import measure_images
 from simulations.population import COLUMNS, draw_shown
 from simulations.real_noise import observe, refuse_noisier
 from simulations.scenes import draw
@@ -48,7 +50,10 @@ def draw_rows(dataset: Dataset, start: int, stop: int) -> Columns:
     rows = [dict(zip(placed, values, strict=True)) for values in zip(*placed.values(), strict=True)]
     images = _observed if dataset.scene.is_real else _imaged
     drawn: Columns = {"split": draw_split(dataset, start, stop), **factors, **shown}
-    drawn |= images(dataset, [parameters(dataset, row) for row in rows], start)
+    values = [parameters(dataset, row) for row in rows]
+    drawn |= images(dataset, values, start)
+    if dataset.measurements:
+        drawn |= measure_images(dataset, values, drawn["image"], drawn.get("noise_std"))
     if dataset.contexts:
         drawn["context"] = draw_context(dataset, start, stop)
     return drawn
@@ -134,6 +139,7 @@ def _lay_out(dataset: Dataset, path: Path) -> zarr.Group:
     columns = {**factors, **store.SPLIT}
     columns |= store.context_column(dataset.contexts) if dataset.contexts else {}
     columns |= COLUMNS if dataset.scene.is_catalogued else {}
+    columns |= measured_columns(dataset)
     columns |= store.NOISE_STD if dataset.noise.kind == "gaussian" else {}
     columns |= store.IMAGE_TRUE if dataset.image_true else {}
     kind = dataset.scene.kind

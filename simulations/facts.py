@@ -20,6 +20,7 @@ from foundation.files import read_json
 from foundation.written import as_written
 from simulations.cost import core_seconds
 from simulations.kinds import Kind, read_kinds
+from simulations.measured import Measurement, measurements_of, read_measurements
 from simulations.parameters import BRIGHTEST, PARAMETERS
 from simulations.presets import PRESETS, over_preset
 from simulations.reach import dataset_faults
@@ -35,7 +36,7 @@ MOST = 200  # data sets of a study; to estimate what their drawing takes needs s
 class Facts:
     """What a model must know of a data set: factors, size, noise, symmetries, kinds; `store` of an existing one.
 
-    weights: which of `inverse_variance` and `mask` a store has for its pixels.
+    weights: which of `inverse_variance` and `mask` a store has for its pixels. measurements: of factors, with errors.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Facts:
     weights: tuple[str, ...] = ()
     sky: float | None = None  # photons per pixel that were subtracted; None where a store does not say
     population: str | None = None  # real or cosmos, whose galaxies differ by more than their factors
+    measurements: tuple[Measurement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,8 @@ def _facts(name: str, dataset: Dataset) -> Facts:
     contexts = facts_of(dataset.contexts, dataset.parts)
     others = {**sizes, "sky": sky, **noise, "symmetries": symmetries_of(dataset), "contexts": contexts}
     population = scene.galaxy if scene.is_catalogued else None
-    return Facts(name, dataset.digest, tuple(dataset.factors), **others, population=population)  # type: ignore[arg-type]
+    measured = measurements_of(dataset)
+    return Facts(name, dataset.digest, tuple(dataset.factors), **others, population=population, measurements=measured)  # type: ignore[arg-type]
 
 
 def _refuse_broken(sealed: Mapping[str, Any]) -> None:
@@ -239,13 +242,14 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
             "symmetries": read_symmetries(sealed.get("symmetries", ())),
             "kinds": read_kinds(sealed.get("kinds", ()), sealed["factors"]),
             "contexts": read_contexts(sealed.get("contexts", ()), sealed["factors"]),
+            "measurements": read_measurements(sealed.get("measurements", ()), sealed["factors"]),
         }
         names = {"name": name, "store": path, "factors": tuple(sealed["factors"])}
         names["weights"] = tuple(each for each in WEIGHTS if each in sealed.get("weights", ()))
         declared.facts[name] = Facts(**{**sealed, **names, **declared_facts})
     except (Refused, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         is_plain = isinstance(error, (Refused, ValueError, OSError))
-        reason = " ".join(str(error).split()) if is_plain else "its symmetries, kinds or contexts cannot be read"
+        reason = " ".join(str(error).split()) if is_plain else "what it declares of its factors cannot be read"
         allowed, remedy = "seal.json must hold the data set's facts", "make the store again"
         faults.append(Fault(f"{where}.store", Words(f"a broken seal ({reason})"), allowed, remedy))
 

@@ -15,7 +15,6 @@ maximum below about 1.6 pixels) that its own moments do not converge.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,11 @@ from numpy.typing import NDArray
 from foundation.console import counted
 from foundation.faults import Fault, Refused, Words
 from foundation.files import atomic_write, read_json
-from simulations.galaxy import parameters, psf
+from simulations.galaxy import parameters
+from simulations.photometry import point_spread
 from simulations.render import dataset_of
 
 NAMES = ("sigma", "e1", "e2", "g1", "g2")
-PSF_PARAMETERS = ("psf_fwhm", "psf_beta")
 Psf = Callable[[int], galsim.Image]
 
 
@@ -89,14 +88,8 @@ def _psf_of(store: Path, group: zarr.Group) -> Psf | None:
         return None
     columns: dict[str, Any] = {name: np.asarray(group[name][:]) for name in dataset.factors}  # type: ignore[index]
 
-    side, scene = dataset.scene.stamp | 1, dataset.scene  # odd, so that the PSF is in the middle of a pixel
-
-    @lru_cache(8)
-    def drawn(values: tuple[tuple[str, float], ...]) -> galsim.Image:
-        return psf(scene, dict(values)).drawImage(nx=side, ny=side, scale=scene.pixel_scale)
-
     def of_row(row: int) -> galsim.Image:
         values = parameters(dataset, {name: float(column[row]) for name, column in columns.items()})
-        return drawn(tuple((name, values[name]) for name in PSF_PARAMETERS if name in values))
+        return point_spread(dataset.scene, values)
 
     return of_row

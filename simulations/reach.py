@@ -13,6 +13,7 @@ from simulations.catalogue_checks import catalogue_faults
 from simulations.correlations import correlated, matrix_of, root_of
 from simulations.examination import Examination
 from simulations.extent import extent_faults
+from simulations.measured import measurement_faults
 from simulations.parameters import PAINTINGS, PARAMETERS, SERSIC_STEP, SPELLINGS
 from simulations.scene_spec import Scene
 from simulations.spec import FAINTEST_SNR, FLOAT32, Dataset
@@ -28,7 +29,7 @@ def dataset_faults(dataset: Dataset, where: str, faults: Iterable[Fault] = ()) -
     of_galaxies, of_paintings = (_steps, _shear, _light, structure_faults, extent_faults), (_painted, structure_faults)
     of_catalogues = (_shear, _light, structure_faults, catalogue_faults)
     of_kind = of_paintings if dataset.scene.kind else of_catalogues if dataset.scene.is_catalogued else of_galaxies
-    for check in (_names, _units, _design, _correlations, _split, _limits, *of_kind):
+    for check in (_names, _units, _design, _correlations, _split, _limits, measurement_faults, *of_kind):
         examination.faults += [*check(examination)]
     return examination.faults[earlier:]
 

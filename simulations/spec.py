@@ -20,6 +20,7 @@ from foundation.fields import (
     SECTION,
     Flag,
     Fraction,
+    Many,
     Name,
     Number,
     Range,
@@ -43,7 +44,7 @@ from simulations.parameters import (
 from simulations.scene_spec import PARAMETER_NAMES, Scene, untaken
 from simulations.structure import Context, Part, parts_of
 
-RELATIONS = ("correlations", "mechanisms", "contexts")  # between factors, which are independent without them
+LATER = ("correlations", "mechanisms", "contexts", "measurements")  # which data sets without them know nothing of
 FLOAT32 = 1e-7  # relative step of the numbers in which images are kept
 FAINTEST_SNR = 1e-3  # below it the images are noise, whatever the galaxy
 
@@ -150,6 +151,10 @@ class Dataset(Section):
     image_true: Flag = False
     """keep the noise-free images too"""
 
+    measurements: Many[Literal["kron_flux", "hsm_g1", "hsm_g2"]] = ()
+    """what is measured on the noisy images, with standard errors, beside the factors: `kron_flux` of flux, `hsm_g1` and
+    `hsm_g2` of the shear ([how](measurements.md)); a group of runs may be given them in place of the truth"""
+
     @field_validator("contexts")
     @classmethod
     def _by_name(cls, contexts: dict[str, Context]) -> dict[str, Context]:
@@ -214,6 +219,6 @@ def to_json(dataset: Dataset) -> dict[str, Any]:
 
     What a data set has not leaves no trace in it: stores are what they were before there were any.
     """
-    whole = {key: value for key, value in asdict(dataset).items() if value or key not in RELATIONS}
+    whole = {key: value for key, value in asdict(dataset).items() if value or key not in LATER}
     whole["scene"] = {key: value for key, value in whole["scene"].items() if key not in untaken(dataset.scene)}
     return whole

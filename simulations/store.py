@@ -9,6 +9,8 @@
     source      (galaxy,)                                  int64    which galaxy of a catalogue, if there is one; its
     source_id                                                       identifier there
     rotation    (galaxy,)                                  float64  and the angle at which it is shown
+    hsm_g1 ...  (galaxy,)                                  float64  measurements, if the data set asks for them, each
+    ..._error                                                       with its standard error; NaN where it fails
 
 Images are uncompressed, in shards of about 40 MB; a shard consists of chunks of 64 to 256 rows, each with a CRC-32C
 checksum that every read verifies. `seal.json` is written last: the facts, the versions of the packages, a hash of the
@@ -179,14 +181,15 @@ def seal(
 ) -> None:
     """Complete the store: attributes, consolidated metadata and last the seal with a checksum of every file.
 
-    The attributes `symmetries`, `kinds` and `contexts` are the facts': simulations.symmetries, .kinds, .structure.
+    The attributes `symmetries`, `kinds`, `contexts` and `measurements` are the facts': simulations.symmetries, .kinds,
+    .structure, .measured.
     The hash of the code of `module`, which made the store, is kept in its attributes and in the seal.
     verified: the files of the shards, where they were read just now; any other files but metadata are removed.
     """
     origin: dict[str, Any] = {"versions": versions("galsim", "numpy", "zarr"), "code": code_hash(module)}
     with full_disk_as_fault(path):
         declared = {name: facts[name] for name in ("symmetries", "kinds")}
-        declared |= {"contexts": facts["contexts"]} if facts.get("contexts") else {}
+        declared |= {name: facts[name] for name in ("contexts", "measurements") if facts.get(name)}
         group.attrs.update({**attributes, **origin, **declared})
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Consolidated metadata")
