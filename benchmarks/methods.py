@@ -17,7 +17,7 @@ from auxvae.config.study import read_study
 from auxvae.data.likelihoods import Poisson
 from auxvae.data.loader import batch_of
 from auxvae.data.randomness import generator
-from auxvae.data.store import Scaling
+from auxvae.data.scaling import Scaling
 from auxvae.models.model import TrainingData, draws_at, make_model
 from auxvae.training.optimiser import adam
 from simulations.facts import read_declared

@@ -28,7 +28,8 @@ import torch
 from numpy.typing import NDArray
 
 from auxvae.analysis.model import TrainedModel
-from auxvae.data.store import Rows, Scaling, Store
+from auxvae.data.scaling import Scaling
+from auxvae.data.store import Rows, Store
 from auxvae.metrics.images import Good, asinh_scale, mse, psnr, ssim_to
 from auxvae.metrics.prior_match import marginal_wasserstein, projected
 from auxvae.metrics.score import Score, jackknife, mean_score

@@ -26,7 +26,7 @@ from torch.nn.functional import pad
 
 from auxvae.config.run import Run
 from auxvae.data.randomness import generator
-from auxvae.data.store import Scaling
+from auxvae.data.scaling import Scaling
 
 OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "mirror_x": lambda image: image.flip(-1),

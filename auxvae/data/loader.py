@@ -18,7 +18,8 @@ from auxvae.config.run import Run
 from auxvae.data.augmentation import Augmentation
 from auxvae.data.likelihoods import Likelihood
 from auxvae.data.randomness import batch_order, order
-from auxvae.data.store import Rows, Scaling
+from auxvae.data.scaling import Scaling
+from auxvae.data.store import Rows
 
 
 class Batch(NamedTuple):

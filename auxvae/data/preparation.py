@@ -29,7 +29,8 @@ from auxvae.data.loader import Batches, Loader, batch_of
 from auxvae.data.moments import Moments
 from auxvae.data.pixel_weights import PixelWeights, pixel_weights
 from auxvae.data.read_ahead import read_ahead
-from auxvae.data.store import Rows, Scaling, Store, refuse_beyond_memory, scaled_factors
+from auxvae.data.scaling import Scaling, scaled_factors
+from auxvae.data.store import Rows, Store, refuse_beyond_memory
 from auxvae.data.stored_images import BLOCK, StoredImages, cut
 from auxvae.data.stream import Stream
 from foundation.faults import Fault, Refused, Words, listed

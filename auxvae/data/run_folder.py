@@ -26,7 +26,7 @@ from torch import Tensor
 from auxvae.config.run import Run
 from auxvae.data.components import Components
 from auxvae.data.failures import training_code
-from auxvae.data.store import Scaling
+from auxvae.data.scaling import Scaling
 from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file, flush, full_disk_as_fault, locked, read_json, write_json
 from foundation.provenance import versions

@@ -27,9 +27,9 @@ from torch import Tensor
 from auxvae.config.contexts import contexts_of
 from auxvae.config.run import Source
 from auxvae.data.auxiliaries import variables_of_rows
-from auxvae.data.components import Components
 from auxvae.data.encoding import Columns
 from auxvae.data.read_ahead import read_ahead
+from auxvae.data.scaling import Scaling, scaled_factors
 from foundation.faults import Fault, Refused, Words, listed
 from foundation.files import digest_file, read_json
 from foundation.memory import memory_limit
@@ -39,24 +39,6 @@ SMALL = 1_000_000  # files up to this size are hashed at every opening
 BLOCK_BYTES = (
     8e6  # of images that are read together: memory of this size is reused, while larger blocks are mapped anew
 )
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """Constants from the training rows: of the images (photons per pixel), of what the network sees, of the factors.
-
-    factor_low, factor_high: limits of every auxiliary variable, by name. mean_image (C, H, W): in photons per pixel.
-    components: of the images, where the network is made of them.
-    """
-
-    count_low: float
-    count_high: float
-    mean: float
-    std: float
-    factor_low: dict[str, float]
-    factor_high: dict[str, float]
-    mean_image: Tensor
-    components: Components | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +61,6 @@ class Rows:
     def aux(self, names: tuple[str, ...], scaling: Scaling) -> Tensor:
         """Auxiliary variables by name, min-max scaled to [0, 1] by the training rows, shape (N, names)."""
         return scaled_factors(self.variables, len(self.images), names, scaling)
-
-
-def scaled_factors(variables: Columns, rows: int, names: tuple[str, ...], scaling: Scaling) -> Tensor:
-    """Auxiliary variables (N,) by name, min-max scaled to [0, 1] by the training rows, shape (N, names)."""
-    low, high = scaling.factor_low, scaling.factor_high
-    columns = [(variables[n] - low[n]) / (high[n] - low[n]) for n in names]
-    return torch.tensor(np.stack(columns, 1), dtype=torch.float32) if columns else torch.zeros(rows, 0)
 
 
 class Store:

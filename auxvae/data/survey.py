@@ -25,7 +25,8 @@ from auxvae.config.run import Run, Source
 from auxvae.data.likelihoods import Likelihood, likelihood
 from auxvae.data.pixel_weights import PixelWeights, pixel_weights
 from auxvae.data.preparation import unweighed, with_weights
-from auxvae.data.store import Rows, Scaling, Store
+from auxvae.data.scaling import Scaling
+from auxvae.data.store import Rows, Store
 from foundation.console import log
 from foundation.faults import Fault, Refused, Words
 from foundation.files import read_json

@@ -19,7 +19,7 @@ from auxvae.config.networks import FAMILIES
 from auxvae.config.run import Run
 from auxvae.data.likelihoods import Likelihood
 from auxvae.data.loader import Batch
-from auxvae.data.store import Scaling
+from auxvae.data.scaling import Scaling
 
 Codes = Float[Tensor, "B d"]
 POINT = -20.0  # log variance of a latent whose posterior is a point

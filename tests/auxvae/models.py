@@ -11,7 +11,7 @@ from auxvae.config.networks import BACKBONES
 from auxvae.data.components import Components
 from auxvae.data.likelihoods import Poisson
 from auxvae.data.loader import batch_of
-from auxvae.data.store import Scaling
+from auxvae.data.scaling import Scaling
 from auxvae.models.backbones import uniform_weights
 from auxvae.models.model import TrainingData, make_model
 from auxvae.report.page import draw, page, tabulate

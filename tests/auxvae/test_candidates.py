@@ -11,7 +11,8 @@ from auxvae.config.auxiliaries import truth_of
 from auxvae.config.candidates import pairs_of
 from auxvae.data.encoding import limits
 from auxvae.data.preparation import refuse_constants
-from auxvae.data.store import Scaling, Store
+from auxvae.data.scaling import Scaling
+from auxvae.data.store import Store
 from auxvae.metrics.novelty import LEAST, degree, gain_of, pooled, r2, ranked, share, verdict
 from auxvae.training.loop import Trainer
 from foundation.faults import Refused

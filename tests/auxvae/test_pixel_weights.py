@@ -16,7 +16,8 @@ from auxvae.config.cost import training_memory
 from auxvae.data import preparation
 from auxvae.data.likelihoods import Bernoulli, Counts, Gaussian, Log10, Poisson
 from auxvae.data.preparation import prepare
-from auxvae.data.store import Scaling, Store
+from auxvae.data.scaling import Scaling
+from auxvae.data.store import Store
 from auxvae.data.survey import blocks, open_survey
 from auxvae.metrics.images import mse, psnr, ssim_to
 from auxvae.training import fleet
