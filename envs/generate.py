@@ -18,7 +18,10 @@ TRAINING = (*STUDY, "scikit-learn", "zarr", "safetensors", "threadpoolctl")
 
 # File: packages by their names on PyPI, and packages of conda-forge that no other name stands for.
 ENVIRONMENTS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
-    "simulate": ((*EVERY, "galsim", "sep", "astropy", "xarray", "netcdf4", "zarr", "h5py", "pillow", "pandas", "pyarrow"), {}),
+    "simulate": (
+        (*EVERY, "galsim", "sep", "astropy", "xarray", "netcdf4", "zarr", "h5py", "pillow", "pandas", "pyarrow"),
+        {},
+    ),
     "train": ((*TRAINING, "torch"), {}),
     "train-cpu": (TRAINING, {"torch": "pytorch-cpu"}),
     "train-cuda": (TRAINING, {"torch": "pytorch-gpu"}),

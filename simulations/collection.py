@@ -5,6 +5,7 @@
     split          (N,)  int8, 0 train, 1 validation, 2 test, if the source defines a split, else None
     circular[name] the period of a factor that is circular; categorical: the factors whose values are classes
     layers[name]   what the source has of each image beside pixels and factors (simulations.layers)
+    measurements   factors with errors or gaps (simulations.measured); NaN where a factor has no value
 
 The images are never in memory all at once: `simulations.intake` reads one shard of the store at a time.
 """
@@ -18,8 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.faults import Fault, Refused, Words
 from simulations.factors import split_rows
 from simulations.layers import Layer
+from simulations.measured import Measurement
 from simulations.randomness import permuted
 from simulations.spec import Split
 
@@ -41,6 +44,7 @@ class Collection:
     circular: Mapping[str, float] = field(default_factory=dict)
     categorical: tuple[str, ...] = ()
     layers: Mapping[str, Layer] = field(default_factory=dict)
+    measurements: tuple[Measurement, ...] = ()
 
 
 def picked(images: Any, rows: Rows) -> NDArray[Any]:
@@ -91,14 +95,25 @@ def official_parts(training: Collection | None, test: Collection | None) -> Coll
     return replace(whole, split=np.repeat(np.array([0, 2], np.int8), [part.rows for part in present]))
 
 
+def _lacking(collection: Collection) -> NDArray[np.bool_]:
+    """Which rows have no value of a factor, (N,)."""
+    with_gaps = [collection.factors[each.name] for each in collection.measurements if each.gaps]
+    return np.asarray(np.any([np.isnan(values) for values in with_gaps] or [np.zeros(collection.rows, bool)], axis=0))
+
+
 def parts_of(collection: Collection, seed: int) -> NDArray[np.int8]:
     """The part of every row, (N,): from the collection's split if it has one, else random by seed.
 
     If a split has only training and test rows, its training rows are divided 6 : 1 at random by seed into training
-    and validation rows, the ratio 75 : 12.5 of the random split.
+    and validation rows, the ratio 75 : 12.5 of the random split. Rows without a value of a factor are training rows:
+    scores need all.
     """
+    lacking = _lacking(collection)
     if collection.split is None:
-        return split_rows(Split(), collection.rows, seed, 0, collection.rows)
+        return np.where(lacking, np.int8(0), split_rows(Split(), collection.rows, seed, 0, collection.rows))
+    if wrong := int((lacking & (collection.split != 0)).sum()):
+        value, text = Words(f"{wrong:,} validation or test rows without a value"), "scores need every factor"
+        raise Refused(Fault(f"{collection.where}: split", value, text, "make them training rows, 0"))
     if (collection.split == 1).any():
         return collection.split
     split = collection.split.copy()

@@ -27,6 +27,7 @@ from simulations import store
 from simulations.collection import Collection, picked
 from simulations.declaration import with_kinds
 from simulations.intake import Intake, refuse_existing, write
+from simulations.sources.measured import error_layers, measurements, with_measurements
 from simulations.sources.opened import Columns, opened
 from simulations.sources.options import Options, names_in
 from simulations.sources.shards import gathered
@@ -57,20 +58,25 @@ def convert(
     options = options or Options()
     with opened(source, options) as opened_columns:
         view = viewed(_with_units(opened_columns, units), images, options)
-        names = _factor_names(view, factors)
-        columns = gathered(view.columns, (*names, "split"))
+        names = _factor_names(view, factors, options)
+        columns = gathered(view.columns, (*names, *options.errors.values(), "split"))
+        declared = [*categorical, *(each.partition("=")[0] for each in circular), view.classes]
+        columns = with_measurements(columns, names, declared, options)
         unit_of = {name: columns[name].unit for name in names if name in columns} | _unit_options(
             units, names, view.sizes
         )
         faults = [
-            *column_faults(source, columns, view.images, names, categorical),
+            *column_faults(source, columns, view.images, names, categorical, options.gaps),
             *_unit_faults(unit_of | _units(view)),
         ]
         faults += _layer_faults(source, view, names)
         _refuse(faults + list(_absent_faults(columns, (view.images, *names, "split", *view.used), fill_absent)))
         origin = {"source": source.name} if view.layers else {}
         intake = Intake(_noise(noise), seed, "simulations.convert", {**store.PHOTONS, **view.attributes}, origin)
-        collection = with_kinds(_collection(source, columns, view, unit_of), circular, categorical, seed)
+        whole = _collection(source, columns, view, unit_of)
+        layers = {**whole.layers, **error_layers(columns, unit_of, options)}
+        whole = replace(whole, layers=layers, measurements=measurements(options))
+        collection = with_kinds(whole, circular, categorical, seed)
         write(_with_classes(collection, view.classes), path, intake)
 
 
@@ -104,11 +110,11 @@ def _refuse(faults: list[Fault]) -> None:
         raise Refused(faults)
 
 
-def _factor_names(view: View, factors: str) -> list[str]:
+def _factor_names(view: View, factors: str, options: Options) -> list[str]:
     """The names in `factors`, each once; if it is empty, all columns of one number per image without another role."""
     if factors:
         return list(dict.fromkeys(names_in(factors)))
-    apart = {view.images, *RESERVED, *view.aside}
+    apart = {view.images, *RESERVED, *view.aside, *options.errors.values()}
     others = {name: column for name, column in view.columns.items() if name not in apart}
     for column in others.values():
         if len(column.shape) != 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -47,6 +48,8 @@ Ellipticity = Annotated[
     str,
     typer.Option(help="Columns to convert to g1 and g2: e1,e2=distortion, g_1,g_2=reduced_shear, xx,yy,xy=moments."),
 ]
+Errors = Annotated[Several, typer.Option(help="Column of standard errors of a factor: z=z_err; repeatable.")]
+Gaps = Annotated[Several, typer.Option(help="A factor that some images lack; repeatable.")]
 LogTo = Annotated[Optional[Path], typer.Option("--log", help="Write the messages to this file as well.")]
 
 
@@ -76,14 +79,17 @@ def convert(
     psf_fwhm: PsfFwhm = "",
     pixel_scale: PixelScale = "",
     ellipticity: Ellipticity = "",
+    errors: Errors = None,
+    gaps: Gaps = None,
     log_to: LogTo = None,
 ) -> None:
     """Make a store of your images, so that a study can use it with `store: PATH`."""
     open_log(log_to)
     from simulations.convert import convert as convert_source
-    from simulations.sources.options import Options, names_in, shape_in
+    from simulations.sources.options import Options, errors_in, names_in, shape_in
 
     names = (catalogue, file_column, hdu_column, identity, inverse_variance, mask, psf, psf_fwhm, pixel_scale)
     options = Options(shape_in(shape), axes.upper(), crop, bin, names_in(bands), *names, ellipticity)
+    options = replace(options, errors=errors_in(errors or []), gaps=tuple(gaps or ()))
     kinds = (circular or [], categorical or [])
     convert_source(source, store, images, factors, unit or [], noise, seed, *kinds, fill_absent, options)

@@ -208,6 +208,7 @@ def _seal(
         image_bytes=collection.rows * _row_bytes(collection),
         kinds=tuple(kinds),
         weights=tuple(name for name in WEIGHTS if name in collection.layers),
+        measurements=collection.measurements,
     )
     attributes = {"factors": list(collection.factors), "noise": intake.noise, "spec_digest": identity}
     store.seal(path, group, attributes | intake.attributes, asdict(facts), intake.module)

@@ -73,7 +73,7 @@ class Column:
         if missing:
             start, stop, _ = rows.indices(self.shape[0])
             value = Words(f"{missing} missing values in rows {start} to {stop - 1}")
-            remedy = "drop those rows, or put in what was measured"
+            remedy = "drop those rows, put in what was measured, or declare a factor that some images lack with --gaps"
             raise Refused(Fault(self.where, value, "every value must be there", remedy))
         return np.asarray(values)
 
@@ -90,6 +90,17 @@ class Column:
             text = f"they would be read as the fill value {self.fill}"
             remedy = "write them again, or accept that value with --fill-absent"
             yield Fault(self.where, value, text, remedy)
+
+
+def with_gaps(column: Column) -> Column:
+    """The column with NaN in place of missing values, which are refused otherwise."""
+
+    def read(rows: slice) -> NDArray[Any]:
+        with readable(column.where):
+            values = column.read(rows)
+        return np.where(np.ma.getmaskarray(values), np.nan, np.asarray(values, dtype=np.float64))
+
+    return replace(column, read=read, dtype=np.dtype(np.float64))
 
 
 def in_memory(where: str, values: NDArray[Any] | Masked, unit: str = "") -> Column:

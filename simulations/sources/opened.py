@@ -14,7 +14,7 @@ from pathlib import Path
 from foundation.console import log
 from foundation.faults import Fault, Refused, Words, listed
 from simulations.sources.catalogue import catalogue_columns
-from simulations.sources.column import Column, readable
+from simulations.sources.column import Column, readable, with_gaps
 from simulations.sources.fits_file import fits_columns
 from simulations.sources.hats import is_hats, leaves, refuse_collection, with_partitions
 from simulations.sources.hdf5 import hdf5_columns
@@ -46,7 +46,13 @@ def opened(path: Path, options: Options | None = None) -> Iterator[Columns]:
     options = options or Options()
     with ExitStack() as stack:
         columns = _columns(path, stack, options)
-        yield {name: column.flat() for name, column in columns.items()}
+        yield {name: column.flat() for name, column in _with_gaps(columns, options).items()}
+
+
+def _with_gaps(columns: Columns, options: Options) -> Columns:
+    """The columns, those in which values may be missing with NaN there."""
+    lacking = {name: with_gaps(columns[name]) for name in options.incomplete & columns.keys()}
+    return columns | {name: column for name, column in lacking.items() if not columns[name].is_text}
 
 
 def _columns(path: Path, stack: ExitStack, options: Options) -> Columns:
@@ -123,7 +129,7 @@ def _of_file(path: Path, stack: ExitStack, options: Options) -> Columns:
     if not path.exists():
         raise Refused(Fault(str(path), Words("no file"), "the images are read from it", "check the path"))
     with readable(str(path)):
-        return READERS[kind](path, stack, options)
+        return _with_gaps(READERS[kind](path, stack, options), options)
 
 
 def _beside(path: Path, columns: Columns, stack: ExitStack) -> Columns:

@@ -8,14 +8,15 @@
     catalogue  a CSV or FITS file with a row for each image, in their order unless it names the images' files
 
 The other fields are names of columns, of which pixel_scale may be a number (arcsec). `mask` ends with =good or =bad,
-which says what 1 means; `ellipticity` is NAMES=CONVENTION (simulations.ellipticity).
+which says what 1 means; `ellipticity` is NAMES=CONVENTION (simulations.ellipticity). `errors` has the column of the
+standard errors of a factor by its name, `gaps` the factors that some images lack.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from foundation.faults import Fault, Refused
@@ -43,6 +44,8 @@ class Options:
     psf_fwhm: str = ""
     pixel_scale: str = ""
     ellipticity: str = ""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    gaps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse values that no layout can use."""
@@ -76,6 +79,11 @@ class Options:
             yield Fault("--bands", ",".join(self.bands), "each band is named once", "take the second away")
 
     @property
+    def incomplete(self) -> frozenset[str]:
+        """The columns in which values may be missing."""
+        return frozenset((*self.gaps, *(self.errors[name] for name in self.gaps if name in self.errors)))
+
+    @property
     def mask_name(self) -> str:
         """The column of the mask."""
         return self.mask.rpartition("=")[0]
@@ -97,3 +105,12 @@ def shape_in(text: str) -> tuple[int, ...]:
         return tuple(int(each) for each in names_in(text))
     except ValueError:
         raise Refused(Fault("--shape", text, "a shape is whole numbers with commas", "write 4,160,160")) from None
+
+
+def errors_in(texts: Sequence[str]) -> dict[str, str]:
+    """Columns of errors by factor, from texts such as z=z_err; refused where one is none."""
+    pairs = [text.partition("=") for text in texts]
+    for text, (name, _, column) in zip(texts, pairs, strict=True):
+        if not (name and column):
+            raise Refused(Fault("--errors", text, "errors are written as FACTOR=COLUMN", f"write {name or 'z'}=..."))
+    return {name: column for name, _, column in pairs}

@@ -20,7 +20,12 @@ EXACT = 2**53  # integers up to it are doubles
 
 
 def column_faults(
-    source: Path, columns: Columns, images: str, names: Sequence[str], categorical: Sequence[str] = ()
+    source: Path,
+    columns: Columns,
+    images: str,
+    names: Sequence[str],
+    categorical: Sequence[str] = (),
+    gaps: Sequence[str] = (),
 ) -> Iterator[Fault]:
     """Columns that are missing, and images, factors (of these names) and a split of the wrong shape, type or value."""
     for name in (images, *names):
@@ -43,13 +48,13 @@ def column_faults(
         if name in RESERVED or not NAME.fullmatch(name):
             yield Fault(f"{source}: {name}", name, "a factor cannot have this name", "rename the column")
         elif name in columns:
-            yield from _factor_faults(columns[name], shape[0], name in categorical)
+            yield from _factor_faults(columns[name], shape[0], name in categorical, name in gaps)
     if "split" in columns:
         yield from _split_faults(columns["split"], shape[0])
 
 
-def _factor_faults(column: Column, rows: int, is_class: bool) -> Iterator[Fault]:
-    """A column of factors that is not one finite number per image."""
+def _factor_faults(column: Column, rows: int, is_class: bool, has_gaps: bool) -> Iterator[Fault]:
+    """A column of factors that is not one finite number per image, or per image that has a value."""
     if column.shape != (rows,):
         text = f"one number per image is ({rows},)"
         yield Fault(column.where, column.shape, text, "make it as long as the images")
@@ -59,12 +64,12 @@ def _factor_faults(column: Column, rows: int, is_class: bool) -> Iterator[Fault]
     except Refused as refused:
         yield from refused.faults
         return
-    yield from _value_faults(column.where, values, is_class)
+    yield from _value_faults(column.where, values[~np.isnan(values)] if has_gaps else values, is_class)
 
 
 def _value_faults(where: str, values: NDArray[Any], is_class: bool) -> Iterator[Fault]:
     if values.dtype.kind not in "iufb" or not np.isfinite(values.astype(np.float64)).all():
-        remedy = "clean the column, and number classes that are words"
+        remedy = "clean the column, declare missing values with --gaps, and number classes that are words"
         yield Fault(where, Words("values that are not finite numbers"), "all must be finite", remedy)
     elif len(values) > 1 and (values == values[0]).all():
         remedy = "leave it out: name the others with --factors"
@@ -75,7 +80,7 @@ def _value_faults(where: str, values: NDArray[Any], is_class: bool) -> Iterator[
             where, beyond, f"integers beyond 2^53 ({EXACT}) are no doubles, as which a store holds them", remedy
         )
     elif not is_class and (mark := sentinel(values)):
-        remedy = "drop those rows, leave the column out, or declare it with --categorical if it is a class"
+        remedy = "drop those rows, leave the column out, or declare it with --gaps, or --categorical if it is a class"
         yield Fault(where, Words(f"{mark}"), "a factor has a value in every row, and no mark of missing ones", remedy)
 
 
