@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from auxvae.analysis.aligned import aligned_scores, posterior_samples
 from auxvae.analysis.bound import bits_per_pixel, bound_scores
 from auxvae.analysis.files import CODES, SCORES
+from auxvae.analysis.followed import followed
 from auxvae.analysis.leakage import leakage
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.origins import STORE_VERSIONS
@@ -65,6 +66,7 @@ def evaluate(
     scores |= bound_scores(model) | sample_scores(store, model)
     scores |= bits_per_pixel(model, scores) | code_scores(run, model, mean, log_variance, resamples)
     scores |= leakage(train, model, resamples) | swap(model, store.holds_galaxies) | downstream
+    scores |= followed(model, mean, resamples)
     with atomic_write(folder / CODES) as part:
         origin = {STORE_VERSIONS: json.dumps(store.dataset.attrs.get("versions", {}))}
         coded = codes_dataset(run, model, mean, log_variance).assign(_by_image(scores))

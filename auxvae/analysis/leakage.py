@@ -14,6 +14,7 @@ import numpy as np
 from auxvae.analysis.model import TrainedModel
 from auxvae.config.kinds import variables_of
 from auxvae.config.run import Run
+from auxvae.data.loader import measured_rows
 from auxvae.data.randomness import normal
 from auxvae.metrics.calibration import calibration_scores
 from auxvae.metrics.leakage import Codes, Factor, leakage_alone, leakage_scores
@@ -80,5 +81,9 @@ def _of_aux(model: TrainedModel, mean: np.ndarray, log_variance: np.ndarray) -> 
     """What the posterior of the auxiliary latents holds, and whether it covers; mean and log variance are (N, a)."""
     variance, names = model.run.prior_variance, model.run.variables
     u = model.rows.aux(names, model.scaling).numpy()
-    nats = divergence((mean - u) / variance**0.5, log_variance - np.log(variance))
+    given = measured_rows(model.run, model.rows, model.scaling)
+    errors = given.error.numpy()
+    known = np.isfinite(errors)
+    width = np.sqrt(variance + np.where(known, errors, 0.0) ** 2)
+    nats = known * divergence((mean - given.values.numpy()) / width, log_variance - 2 * np.log(width))
     return {"kl_aux": mean_score(nats.sum(1))} | calibration_scores(mean, np.exp(0.5 * log_variance), u, names)

@@ -14,7 +14,8 @@ from torch import Tensor
 from auxvae.config.run import Run
 from auxvae.data import run_folder
 from auxvae.data.likelihoods import Likelihood
-from auxvae.data.loader import Batch, whole_split
+from auxvae.data.loader import Batch, measured_rows, whole_split
+from auxvae.data.measured import measured
 from auxvae.data.preparation import run_likelihood
 from auxvae.data.randomness import generator, normal
 from auxvae.data.store import Rows, Store
@@ -34,9 +35,9 @@ class TrainedModel:
         self.scaling = self.trained.scaling
         self.rows, self.device = rows, device
         self.likelihood: Likelihood = run_likelihood(run, store, rows, self.scaling)
-        aux = store.aux("train", run.variables, self.scaling)
+        aux = measured(run, store.aux("train", run.variables, self.scaling), store.measured_of("train"), self.scaling)
         context = torch.from_numpy(store.context("train"))
-        self.data = TrainingData(self.likelihood, self.scaling, store.columns("train"), aux, context=context)
+        self.data = TrainingData(self.likelihood, self.scaling, store.columns("train"), *aux, context=context)
         self.model = make_model(run, self.data, device)
         self.model.network.load_state_dict(self.trained.weights)
         self.model.network.eval()
@@ -91,7 +92,8 @@ class TrainedModel:
         noise = normal(self.run.seed, "scores", 0, mean.shape)
         m, log_v = (torch.from_numpy(each) for each in (mean, log_variance))
         posterior = Posterior(*(each.to(self.device) for each in (m, log_v, m + noise * (0.5 * log_v).exp())))
-        nats = self.model.divergence(self.rows.aux(self.run.variables, self.scaling).to(self.device), posterior)
+        aux = measured_rows(self.run, self.rows, self.scaling)
+        nats = self.model.divergence(aux.values.to(self.device), aux.error.to(self.device), posterior)
         return None if nats is None else np.asarray(nats.cpu().numpy(), dtype=np.float64)
 
     @torch.no_grad()

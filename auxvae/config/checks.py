@@ -19,6 +19,7 @@ from auxvae.config.imperfect import imperfect_faults
 from auxvae.config.kinds import Kind, kinds_of, variables_of
 from auxvae.config.latents import PriorSpec, dimension_fault
 from auxvae.config.likelihood import likelihood_faults
+from auxvae.config.measured import measured_faults
 from auxvae.config.methods import DIVERGENCES, METHODS, PRESET_WEIGHTS, default_terms
 from auxvae.config.networks import BACKBONES, Network, networks_of
 from auxvae.config.spec import Config, Group
@@ -95,6 +96,7 @@ def _group(config: Config, group: Group, where: str, facts: Facts, written: Mapp
     yield from _lists(group, where)
     yield from _latents(group, where)
     yield from imperfect_faults(group, where, config.coverages, dataset)
+    yield from measured_faults(group, where, config.coverages, dataset)
     yield from choice_faults(config, group, where, dataset)
     yield from fresh_faults(group, where)
     yield from idle_faults(config, group, where, dataset)

@@ -36,7 +36,7 @@ def settings_read(method: Method) -> set[str]:
     if method.family == "score":
         read -= {"encoder", "activation"}
     if method.needs_aux:
-        read |= {"imperfect"}
+        read |= {"imperfect", "measured", "errors"}
     if method.module:
         read |= {"module"}
     if method.conditional == "learned":

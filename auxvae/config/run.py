@@ -23,6 +23,7 @@ from auxvae.config.auxiliaries import Added
 from auxvae.config.contexts import DataContext, concepts_of, contexts_read, set_of
 from auxvae.config.kinds import Kind, variables_of
 from auxvae.config.latents import Mmd, PriorSpec
+from auxvae.config.measured import Measured, measurements_read
 from auxvae.config.methods import METHODS, Method
 from auxvae.config.networks import Network
 from auxvae.config.settings import Settings
@@ -58,6 +59,7 @@ class Source:
     auxiliaries: tuple[Added, ...] = ()
     contexts: tuple[DataContext, ...] = ()
     weights: tuple[str, ...] = ()  # what its store has of `inverse_variance` and `mask`
+    measurements: tuple[Measured, ...] = ()
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -108,6 +110,14 @@ class Run:
     def variables(self) -> tuple[str, ...]:
         """Names of the auxiliary variables: those of the factors `aux` of its coverage, a latent for each."""
         return variables_of(self.aux, self.dataset.kinds)
+
+    @cached_property
+    def measurements(self) -> tuple[Measured, ...]:
+        """What stands in place of auxiliary variables of the run, or gives them errors."""
+        settings = self.settings
+        return measurements_read(
+            self.dataset.measurements, self.aux, settings.measured, takes_errors=settings.errors != "ignored"
+        )
 
     @property
     def aux_latents(self) -> int:

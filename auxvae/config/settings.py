@@ -20,7 +20,7 @@ from auxvae.config.methods import Method
 from auxvae.config.module import Module
 from auxvae.config.training import A_GROUP_EACH
 from foundation.faults import Fault, Refused, Words
-from foundation.fields import SECTION, Flag, Many, Name, NonNegative, Number, Positive, Range, Section, Whole
+from foundation.fields import SECTION, Flag, Many, Name, NonNegative, Number, Positive, Range, Section, Text, Whole
 from foundation.files import digest_file
 
 
@@ -75,6 +75,15 @@ class Settings(Section):
     imperfect: Imperfect | None = None
     """what is wrong with the auxiliary variables in training, [below](#imperfect-auxiliary-variables): noise, bias,
     exchanges, gaps; `null`: nothing"""
+
+    measured: Many[Text] = ()
+    """names of measurements of the data set, which the models are given in place of the factors that they measure, with
+    their errors ([how](measurements.md)); scores are against the factors"""
+
+    errors: Literal["of_image", "independent", "ignored"] = "of_image"
+    """of measurements: the prior of an auxiliary latent widens by each; `of_image`: measured on the image that the
+    model sees, so that posteriors are wider by them; `independent`: measured elsewhere, so that posteriors are narrower
+    than their distances from the measurements; `ignored`: all are exact"""
 
     degree: Annotated[Whole, Range(1, 6)] = 3
     """K of the inter-independence"""

@@ -19,6 +19,7 @@ from auxvae.config.contexts import contexts_of
 from auxvae.config.cost import core_hours
 from auxvae.config.fresh import fresh_fleets, fresh_twice
 from auxvae.config.kinds import kinds_of
+from auxvae.config.measured import measured_of
 from auxvae.config.methods import METHODS, PRESETS
 from auxvae.config.networks import HALVED
 from auxvae.config.run import Fleet, Run, Source, fleets
@@ -243,6 +244,7 @@ def _source(facts: Mapping[str, Any], config: Config) -> Source:
     names = ("name", "digest", "stamp", "channels", "train")
     several = {"factors": tuple(facts["factors"]), "symmetries": facts.get("symmetries", ()), "kinds": kinds_of(facts)}
     several |= {"contexts": contexts_of(facts), "weights": tuple(facts.get("weights", ()))}
+    several |= {"measurements": measured_of(facts)}
     return Source(**{name: facts[name] for name in names}, **several, auxiliaries=added(config.auxiliaries))
 
 

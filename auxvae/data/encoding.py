@@ -42,10 +42,11 @@ def _of_kind(kind: Kind, values: NDArray[np.float64]) -> Columns:
 def limits(variables: Columns, kinds: Collection[Kind]) -> tuple[dict[str, float], dict[str, float]]:
     """The least and the greatest value of each auxiliary variable (N,).
 
-    Cosine and sine have those of the circle; a variable that does not vary over the rows has the same twice.
+    Cosine and sine have those of the circle; a variable that does not vary over the rows has the same twice. NaN, of
+    rows without a value, counts nothing.
     """
-    low = {name: float(values.min()) for name, values in variables.items()}
-    high = {name: float(values.max()) for name, values in variables.items()}
+    low = {name: float(np.nanmin(values)) for name, values in variables.items()}
+    high = {name: float(np.nanmax(values)) for name, values in variables.items()}
     for name in (name for kind in kinds if not kind.classes for name in kind.variables):
         if low[name] < high[name]:
             low[name], high[name] = -1.0, 1.0

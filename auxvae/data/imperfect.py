@@ -8,30 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from numpy import ndarray
 from torch import Tensor
 
 from auxvae.config.imperfect import Imperfect
 from auxvae.config.kinds import variables_of
 from auxvae.config.run import Run
+from auxvae.data.measured import Auxiliaries
 from auxvae.data.randomness import of_rows
 
 
-class Auxiliaries(NamedTuple):
-    """Auxiliary variables, (N, a) in [0, 1] but for noise, and 1 where they are known, (N, a); 0 stands for unknown."""
-
-    values: Float[Tensor, "N a"]
-    observed: Float[Tensor, "N a"]
-
-
-def imperfect(run: Run, aux: Float[Tensor, "N a"], rows: Int[ndarray, " N"]) -> Auxiliaries:
-    """What a run is trained on, from the true auxiliary variables of the rows with these numbers in the store."""
+def imperfect(run: Run, whole: Auxiliaries, rows: Int[ndarray, " N"]) -> Auxiliaries:
+    """What a run is trained on, from the auxiliary variables of the rows with these numbers in the store."""
     spec = run.settings.imperfect
-    both = Auxiliaries(aux.clone(), torch.ones_like(aux))
+    both = Auxiliaries(whole.values.clone(), whole.error.clone())
     if spec is None:
         return both
     start = 0
@@ -58,4 +51,4 @@ def _spoil(both: Auxiliaries, columns: slice, numbers: Callable[..., Tensor], sp
         values[chosen] = values[others][chosen]
     if spec.observed < 1:
         unknown = numbers("observed") >= spec.observed
-        values[unknown], both.observed[unknown, columns] = 0.0, 0.0
+        values[unknown], both.error[unknown, columns] = 0.0, torch.inf

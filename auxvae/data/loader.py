@@ -17,6 +17,7 @@ from torch import Tensor
 from auxvae.config.run import Run
 from auxvae.data.augmentation import Augmentation
 from auxvae.data.likelihoods import Likelihood
+from auxvae.data.measured import Auxiliaries, measured
 from auxvae.data.randomness import batch_order, order
 from auxvae.data.scaling import Scaling
 from auxvae.data.store import Rows
@@ -26,15 +27,16 @@ class Batch(NamedTuple):
     """Some rows of a split.
 
     images (B, C, H, W): on the likelihood's scale. aux (B, a): auxiliary variables, min-max scaled to [0, 1] by the
-    training rows. observed (B, a): 1 where an auxiliary variable is known for that row. context (B,): number of the
-    context (interventions) that the row was drawn in, 0 where a store has none. rows (B,): row numbers in the store.
+    training rows. error (B, a): standard error of each, 0 where it is exact, infinite where it is unknown.
+    context (B,): number of the context (interventions) that the row was drawn in, 0 where a store has none. rows (B,):
+    row numbers in the store.
     precision (B,) or (B, C, H, W): inverse variance of the noise of an image or pixel on the scale, relative to that of
     the likelihood: 1 unless each has a noise of its own (data.likelihoods).
     """
 
     images: Float[Tensor, "B C H W"]
     aux: Float[Tensor, "B a"]
-    observed: Float[Tensor, "B a"]
+    error: Float[Tensor, "B a"]
     context: Int[Tensor, " B"]
     rows: Int[Tensor, " B"]
     precision: Float[Tensor, "B *pixel"]
@@ -60,22 +62,27 @@ def batch_of(
     aux: Float[Tensor, "B a"],
     rows: Int[Tensor, " B"],
     precision: Float[Tensor, "B *pixel"] | None = None,
-    observed: Float[Tensor, "B a"] | None = None,
+    error: Float[Tensor, "B a"] | None = None,
     context: Int[Tensor, " B"] | None = None,
 ) -> Batch:
-    """A batch; precision is 1, every auxiliary variable known and the context 0 where nothing is said."""
+    """A batch; precision is 1, every auxiliary variable exact and the context 0 where nothing is said."""
     none, ones = torch.zeros(len(aux), dtype=torch.long), torch.ones(len(aux))
-    every = torch.ones_like(aux) if observed is None else observed
+    errors = torch.zeros_like(aux) if error is None else error
     return Batch(
-        images, aux, every, none if context is None else context, rows, ones if precision is None else precision
+        images, aux, errors, none if context is None else context, rows, ones if precision is None else precision
     )
 
 
 def whole_split(run: Run, rows: Rows, scaling: Scaling, likelihood: Likelihood) -> Batch:
     """All rows of a split as one batch on the CPU, with their images on the scale of their likelihood."""
-    images, aux = likelihood.to_scale(rows.images), rows.aux(run.variables, scaling)
+    images, aux = likelihood.to_scale(rows.images), measured_rows(run, rows, scaling)
     numbers, context = torch.from_numpy(rows.numbers), torch.from_numpy(rows.context)
-    return batch_of(images, aux, numbers, likelihood.precision, context=context)
+    return batch_of(images, aux.values, numbers, likelihood.precision, aux.error, context)
+
+
+def measured_rows(run: Run, rows: Rows, scaling: Scaling) -> Auxiliaries:
+    """The auxiliary variables of rows as a run is given them, but for what is made imperfect on purpose."""
+    return measured(run, rows.aux(run.variables, scaling), rows.measured, scaling)
 
 
 class Batches(ABC):

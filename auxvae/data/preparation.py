@@ -22,10 +22,11 @@ from auxvae.config.run import Run
 from auxvae.data.augmentation import augmentation_of
 from auxvae.data.auxiliaries import variables_of_rows
 from auxvae.data.components import principal_components
-from auxvae.data.encoding import limits
-from auxvae.data.imperfect import Auxiliaries, imperfect
+from auxvae.data.encoding import Columns, limits
+from auxvae.data.imperfect import imperfect
 from auxvae.data.likelihoods import Gaussian, Likelihood, likelihood
 from auxvae.data.loader import Batches, Loader, batch_of
+from auxvae.data.measured import Auxiliaries, measured
 from auxvae.data.moments import Moments
 from auxvae.data.pixel_weights import PixelWeights, pixel_weights
 from auxvae.data.read_ahead import read_ahead
@@ -39,18 +40,23 @@ HELD = 300e6  # bytes of validation images up to which they stay in memory
 
 
 class Prepared(NamedTuple):
-    """The rows of a split: numbers, contexts, factors (N,), likelihood, and images (N, C, H, W) on its scale."""
+    """The rows of a split: numbers, contexts, factors (N,), likelihood, and images (N, C, H, W) on its scale.
+
+    measured: measurements of factors and their errors, (N,).
+    """
 
     numbers: NDArray[np.intp]
     context: NDArray[np.intp]
     factors: dict[str, NDArray[np.float64]]
     likelihood: Likelihood
     images: Tensor | StoredImages
+    measured: Columns
 
     def aux(self, run: Run, scaling: Scaling) -> Auxiliaries:
         """The auxiliary variables that a run is trained on, min-max scaled to [0, 1] by the training rows, (N, a)."""
         columns = variables_of_rows(run.dataset, self.factors, self.numbers)
-        return imperfect(run, scaled_factors(columns, len(self.numbers), run.variables, scaling), self.numbers)
+        true = scaled_factors(columns, len(self.numbers), run.variables, scaling)
+        return imperfect(run, measured(run, true, self.measured, scaling), self.numbers)
 
     def batches(self, run: Run, scaling: Scaling, device: torch.device, apart: bool = False) -> Batches:
         """The batches of a run: of images in memory, on request of one context each, or read from the store."""
@@ -59,7 +65,7 @@ class Prepared(NamedTuple):
         if isinstance(self.images, StoredImages):
             return Stream(self.images, aux, size, device, augmentation)
         rows, context = torch.from_numpy(self.numbers), torch.from_numpy(self.context)
-        batch = batch_of(self.images, aux.values, rows, precision, aux.observed, context)
+        batch = batch_of(self.images, aux.values, rows, precision, aux.error, context)
         return Loader(batch.to(device), size, augmentation, apart)
 
     def of(self, run: Run) -> Prepared:
@@ -78,8 +84,10 @@ class Prepared(NamedTuple):
         kind, index = copy.copy(self.likelihood), torch.from_numpy(chosen)
         if kind.precision is not None:
             kind.precision = kind.precision[index]
-        factors = {name: values[chosen] for name, values in self.factors.items()}
-        return Prepared(self.numbers[chosen], self.context[chosen], factors, kind, self.images[index])
+        factors, others = (
+            {name: values[chosen] for name, values in each.items()} for each in (self.factors, self.measured)
+        )
+        return Prepared(self.numbers[chosen], self.context[chosen], factors, kind, self.images[index], others)
 
 
 class View(NamedTuple):
@@ -126,7 +134,8 @@ def _whole(store: Store, view: View) -> tuple[Scaling, Prepared, Prepared]:
     splits = []
     for name, rows in (("train", train), ("validation", validation)):
         kind = with_weights(view.likelihood_of(store, name, extremes), view.weights(store), rows.numbers)
-        splits.append(Prepared(rows.numbers, rows.context, rows.factors, kind, kind.to_scale(rows.images)))
+        images = kind.to_scale(rows.images)
+        splits.append(Prepared(rows.numbers, rows.context, rows.factors, kind, images, rows.measured))
     scaled, bounded = splits[0].images, splits[0].likelihood.bounded
     assert isinstance(scaled, Tensor)
     mean, std = (0.0, 1.0) if bounded else (float(scaled.mean()), float(scaled.std()))
@@ -155,8 +164,9 @@ def _streamed(store: Store, view: View) -> tuple[Scaling, Prepared, Prepared]:
     images, kind = _held(validation), validation.likelihood
     if isinstance(images, Tensor):
         kind = with_weights(kind, validation.weights, validation.numbers)
-    held = Prepared(validation.numbers, validation.context, store.factors("validation"), kind, images)
-    return scaling, Prepared(train.numbers, train.context, factors, train.likelihood, train), held
+    others = [store.measured_of(name) for name in ("train", "validation")]
+    held = Prepared(validation.numbers, validation.context, store.factors("validation"), kind, images, others[1])
+    return scaling, Prepared(train.numbers, train.context, factors, train.likelihood, train, others[0]), held
 
 
 def _moments(store: Store, view: View) -> tuple[Moments, Moments]:

@@ -10,9 +10,9 @@ are compared first.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,10 @@ BLOCK_BYTES = (
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Some rows of a store: images (N, C, H, W) in photons; factors in their units, row numbers and contexts (N,)."""
+    """Some rows of a store: images (N, C, H, W) in photons; factors in their units, row numbers and contexts (N,).
+
+    measured: measurements of factors and their errors, (N,) each; empty where a store has none.
+    """
 
     numbers: NDArray[np.intp]
     images: Tensor
@@ -52,6 +55,7 @@ class Rows:
     noise_std: Tensor | None
     context: NDArray[np.intp]
     source: Source
+    measured: Columns = field(default_factory=dict)
 
     @cached_property
     def variables(self) -> Columns:
@@ -129,13 +133,17 @@ class Store:
     def read(self, name: str, truth: bool = False, most: int | None = None) -> Rows:
         """Training, validation or test rows; on request with the noise-free images, if the store has them.
 
-        Of more than `most` rows, so many at equal steps.
+        Those that have a value of every factor; of more than `most`, so many at equal steps.
         """
-        return self.read_splits(name, truth=truth, most=most)[0]
+        complete = np.all([np.isfinite(values) for values in self.factors(name).values()], axis=0)
+        return self._rows([name], [_at_most(self.numbers(name)[complete], most)], truth)[0]
 
-    def read_splits(self, *names: str, truth: bool = False, most: int | None = None) -> list[Rows]:
-        """The rows of several splits; every shard is read once, and of it only these rows are kept."""
-        splits = [_at_most(self.numbers(name), most) for name in names]
+    def read_splits(self, *names: str) -> list[Rows]:
+        """All rows of several splits; every shard is read once."""
+        return self._rows(names, [self.numbers(name) for name in names])
+
+    def _rows(self, names: Sequence[str], splits: list[NDArray[np.intp]], truth: bool = False) -> list[Rows]:
+        """Rows of splits, with those numbers; of every shard only these are kept."""
         with_truth = truth and "image_true" in self.dataset.variables
         images = self.images("image", *splits)
         true = self.images("image_true", *splits) if with_truth else [None] * len(splits)
@@ -149,6 +157,7 @@ class Store:
                 noise_std=self._noise_std(rows),
                 context=self._context(rows),
                 source=self.source,
+                measured=self.measured(rows),
             )
             for name, rows, image, without_noise in zip(names, splits, images, true, strict=True)
         ]
@@ -190,6 +199,15 @@ class Store:
         """The factors of training, validation or test rows, (N,) each, in their units; no image is read."""
         rows = self.numbers(name)
         return {factor: self._values(factor)[rows] for factor in self.source.factors}
+
+    def measured_of(self, name: str) -> Columns:
+        """Measurements of factors and their errors of training, validation or test rows, (N,) each."""
+        return self.measured(self.numbers(name))
+
+    def measured(self, rows: NDArray[np.intp]) -> Columns:
+        """Measurements of factors and their errors of some rows, (N,) each, NaN where there is none."""
+        names = dict.fromkeys(name for each in self.source.measurements for name in each.columns)
+        return {name: self._values(name)[rows] for name in names}
 
     def context(self, name: str) -> NDArray[np.intp]:
         """The context of each training, validation or test row, (N,): 0 in a store without contexts."""

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from auxvae.data.augmentation import Augmentation
-from auxvae.data.imperfect import Auxiliaries
 from auxvae.data.loader import Batch, Batches, batch_of
+from auxvae.data.measured import Auxiliaries
 from auxvae.data.randomness import shard_order, window_order
 from auxvae.data.read_ahead import read_ahead
 from auxvae.data.stored_images import BLOCK, StoredImages, cut
@@ -75,9 +75,9 @@ class Stream(Batches):
         """The rows of a window on the device."""
         numbers, contexts = torch.from_numpy(self.images.numbers), torch.from_numpy(self.images.context)
         every = (*self.aux, numbers, contexts)
-        aux, observed, rows, context = (torch.cat([each[positions] for positions in window]) for each in every)
+        aux, error, rows, context = (torch.cat([each[positions] for positions in window]) for each in every)
         precision = self.images.precision(window)
-        return batch_of(self.images.read(window), aux, rows, precision, observed, context).to(self.device)
+        return batch_of(self.images.read(window), aux, rows, precision, error, context).to(self.device)
 
 
 def _rows(window: Window) -> int:

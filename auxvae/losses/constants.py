@@ -19,7 +19,7 @@ LEAST_VARIANCE = 1e-8  # of an auxiliary variable that is known in one row
 def without_gaps(data: TrainingData) -> tuple[Float[Tensor, "N a"], Gaussian]:
     """The auxiliary variables of the training rows, at their mean where unknown; mean and variance of the others."""
     values = data.aux.cpu()
-    observed = torch.ones_like(values) if data.observed is None else data.observed.cpu()
+    observed = torch.ones_like(values) if data.error is None else data.error.cpu().isfinite().float()
     mean = (observed * values).sum(0) / observed.sum(0).clamp(min=1)
     variance = (observed * (values - mean).square()).sum(0) / observed.sum(0).clamp(min=1)
     return torch.where(observed > 0, values, mean), Gaussian(mean, variance.clamp(min=LEAST_VARIANCE))

@@ -66,7 +66,8 @@ class TermInputs(NamedTuple):
     prior's samples, and prior_features (d_Z, 2 m): their mean features.
     factor_moments, product_moments: of the powers of aux and of its products of two, over the training rows. earlier:
     codes of earlier batches beside their aux, (Q, 2 d_Z). progress: the share of the training that is done, in [0, 1].
-    observed (B, d_Z): 1 where an auxiliary variable is known, of runs in which some are not; elsewhere aux is its mean.
+    error (B, d_Z): standard errors of aux, of runs in which some are not exact; where one is infinite, the variable is
+    unknown and aux is its mean.
     """
 
     images: Images
@@ -91,7 +92,12 @@ class TermInputs(NamedTuple):
     progress: Float[Tensor, ""]
     companion: nn.Module | None = None
     denoised: Denoised | None = None
-    observed: Float[Tensor, "B d"] | None = None
+    error: Float[Tensor, "B d"] | None = None
+
+    @property
+    def observed(self) -> Float[Tensor, "B d"] | None:
+        """1 where an auxiliary variable is known, of runs in which some are not."""
+        return None if self.error is None else self.error.isfinite().to(self.error.dtype)
 
     def companion_network(self) -> Any:
         """The network trained beside the model; a term that asks for one belongs to a method that has it."""

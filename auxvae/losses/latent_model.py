@@ -65,7 +65,8 @@ class LatentModel(Model):
         """Build the network, and the prior of the residual latents, which is refused if its samples are faulty."""
         self.run, self.device = run, device
         self.network = self._network(data).to(device)
-        self.has_gaps = run.settings.imperfect is not None and run.settings.imperfect.observed < 1
+        has_gaps = run.settings.imperfect is not None and run.settings.imperfect.observed < 1
+        self.has_errors = has_gaps or bool(run.measurements)
         self.aux_rows, overall = without_gaps(data)
         self.contexts = data.context
         self.overall = Gaussian(*(self._padded(each[None])[0].to(device) for each in overall))
@@ -164,7 +165,7 @@ class LatentModel(Model):
 
     def loss(self, batch: Batch, draws: Any, progress: Float[Tensor, ""]) -> Loss:
         """Every term of the run's method on a batch."""
-        aux, observed = self._auxiliaries(batch)
+        aux, error = self._auxiliaries(batch.aux, batch.error)
         forward = self._forward(batch, aux, draws, progress)
         inputs = TermInputs(
             images=batch.images,
@@ -172,7 +173,7 @@ class LatentModel(Model):
             aux=aux,
             is_aux=self.is_aux,
             owner=self.owner,
-            prior=self._prior_of(aux, observed),
+            prior=self._prior_of(aux, error),
             posterior=forward.posterior,
             reconstruction=forward.reconstruction,
             denoised=forward.denoised,
@@ -189,7 +190,7 @@ class LatentModel(Model):
             earlier=self.earlier,
             progress=progress,
             companion=self.companion,
-            observed=observed,
+            error=error,
         )
         terms = {name: function(inputs, self.fixed) for name, function in self.functions.items()}
         return Loss(terms, Posterior(*(each.detach() for each in forward.posterior)))
@@ -198,34 +199,37 @@ class LatentModel(Model):
         """Auxiliary variables with a column for every latent, 0 for the residual ones."""
         return pad(aux, (0, self.run.network.latents - aux.shape[1]))
 
-    def _auxiliaries(self, batch: Batch) -> tuple[Codes, Codes | None]:
-        """The auxiliary variables, at their mean where they are unknown, and which are known where some are not."""
-        aux = self._padded(batch.aux)
-        if not self.has_gaps:
-            return aux, None
-        observed = self._padded(batch.observed)
-        return torch.where(observed > 0, aux, self.overall.mean), observed
+    def _auxiliaries(self, aux: Float[Tensor, "B a"], error: Float[Tensor, "B a"]) -> tuple[Codes, Codes | None]:
+        """The auxiliary variables, at their mean where they are unknown, and their errors where some are not exact."""
+        values, errors = self._padded(aux), self._padded(error)
+        if not self.has_errors:
+            return values, None
+        return torch.where(errors.isfinite(), values, self.overall.mean), errors
 
-    def _prior_of(self, aux: Codes, observed: Codes | None = None) -> Gaussian:
-        """p(z|u) of a batch, that of all rows where u is unknown; without gradient for IDVAE.
+    def _prior_of(self, aux: Codes, error: Codes | None = None) -> Gaussian:
+        """p(z|u) of a batch, wider by errors, that of all rows where u is unknown; without gradient for IDVAE.
 
         The prior of IDVAE learns from the factors alone.
         """
         if self.run.composition.conditional != "learned" or self.companion is None:
             variance = self.scalars.aux_variance
-            if observed is not None:
-                variance = torch.where(observed > 0, variance, self.overall.variance)
+            if error is not None:
+                variance = variance + priors.squared_errors(error)
+                variance = torch.where(error.isfinite(), variance, self.overall.variance)
             return priors.conditioned(aux, self.is_aux, variance)
         learned: Gaussian = self.companion(aux)
         constant = self.run.composition.companion == "factor_vae_of_u"
         return Gaussian(*(each.detach() for each in learned)) if constant else learned
 
-    def divergence(self, aux: Float[Tensor, "N a"], posterior: Posterior) -> Float[Tensor, " N"] | None:
+    def divergence(
+        self, aux: Float[Tensor, "N a"], error: Float[Tensor, "N a"], posterior: Posterior
+    ) -> Float[Tensor, " N"] | None:
         """KL from N(u_j, v) or the learned prior, and of residual latents from theirs; nothing of copied latents."""
         learned = self.run.composition.conditional == "learned"
         if self.prior is not None and not (learned or self.run.prior.has_density()):
             return None
-        prior, copied = self._prior_of(self._padded(aux)), self.is_aux * (self.run.composition.conditional == "copied")
+        prior = self._prior_of(*self._auxiliaries(aux, error))
+        copied = self.is_aux * (self.run.composition.conditional == "copied")
         mean = torch.where(copied > 0, prior.mean, posterior.mean)
         log_variance = torch.where(copied > 0, prior.variance.log(), posterior.log_variance)
         return of_images(Posterior(mean, log_variance, posterior.sample), prior, self.is_aux, self.fixed.density)
@@ -270,4 +274,4 @@ class LatentModel(Model):
         if len(self.queue.codes):
             self.queue.push(codes.sample)
         if len(self.earlier.codes):
-            self.earlier.push(torch.cat([codes.sample, self._auxiliaries(batch)[0]], 1))
+            self.earlier.push(torch.cat([codes.sample, self._auxiliaries(batch.aux, batch.error)[0]], 1))

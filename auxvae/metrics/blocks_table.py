@@ -65,6 +65,16 @@ OF_BLOCKS: dict[str, Metric] = {
         "their standard deviations; error and mean standard deviation, in shares of the factor's range",
         "what one number for all rows hides",
     ),
+    "followed": Metric(
+        {
+            f"followed_{EACH_FACTOR}": Column("0: the truth, 1: the measurement", "calibration"),
+            f"measured_{EACH_FACTOR}": Column("", "calibration", range=POSITIVE),
+        },
+        "means", "measurements", "",
+        "does an auxiliary latent follow the truth or the measurement of its factor, errors and all? b / a of the "
+        "latent a t + b (m - t) + c; measured: the error of the measurement itself, in shares of the factor's range",
+        "compare with a run that is given the truth: noise moves both, so that its ratio is not 0",
+    ),
     "few_labels": Metric(
         {
             f"few_labels_{EACH_FACTOR}": Column("1", "downstream", chance=NOISE, range=(-math.inf, 1.0)),

@@ -28,6 +28,7 @@ Needs = Literal[
     "labels",
     "contexts",
     "denoisers",
+    "measurements",
     "drawn films",
 ]
 NEEDS: dict[Needs, str] = {
@@ -45,6 +46,7 @@ NEEDS: dict[Needs, str] = {
     "labels": "codes of training and test rows, and `analyses.downstream`",
     "contexts": "images of a model and of a data set with contexts",
     "drawn films": "films of a simulated data set, and `analyses.films`",
+    "measurements": "a data set with measurements of its factors, and a model with auxiliary latents",
     "denoisers": "a score-based autoencoder, and the denoiser of another seed on the same data",
 }
 ReportTable = Literal[

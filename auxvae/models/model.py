@@ -44,14 +44,15 @@ class TrainingData(NamedTuple):
     """What a model may use of its training rows beside the images: the likelihood, scaling constants and factors.
 
     factors: the auxiliary variables of all factors, (N,) by name, unscaled. aux: those of the run, (N, a) in [0, 1].
-    observed: 1 where they are known, (N, a); everywhere, if left out. context: the number of that of each row, (N,).
+    error: their standard errors, infinite where they are unknown, (N, a); 0 if left out. context: the number of that
+    of each row, (N,).
     """
 
     likelihood: Likelihood
     scaling: Scaling
     factors: Mapping[str, Tensor]
     aux: Float[Tensor, "N a"]
-    observed: Float[Tensor, "N a"] | None = None
+    error: Float[Tensor, "N a"] | None = None
     context: Int[Tensor, " N"] | None = None
 
 
@@ -90,8 +91,13 @@ class Model(ABC):
         """How strongly each concept (column) of a context module acts on each (row) where nothing is done."""
         raise NotImplementedError(f"{type(self).__name__} has no context module")
 
-    def divergence(self, aux: Float[Tensor, "N a"], posterior: Posterior) -> Float[Tensor, " N"] | None:
-        """KL of the posterior of each image from the model's prior, in nats; None where that has no density."""
+    def divergence(
+        self, aux: Float[Tensor, "N a"], error: Float[Tensor, "N a"], posterior: Posterior
+    ) -> Float[Tensor, " N"] | None:
+        """KL of the posterior of each image from the model's prior, in nats; None where that has no density.
+
+        aux, error: auxiliary variables and their standard errors, infinite where one is unknown.
+        """
         return None
 
     def sample_prior(self, aux: Float[Tensor, "N a"], source: torch.Generator) -> Codes | None:

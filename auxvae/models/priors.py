@@ -33,6 +33,11 @@ def conditioned(u: Float[Tensor, "B d"], is_aux: Float[Tensor, " d"], variance: 
     return Gaussian(is_aux * u, torch.where(is_aux > 0, variance, torch.ones_like(is_aux)))
 
 
+def squared_errors(error: Float[Tensor, "B d"]) -> Float[Tensor, "B d"]:
+    """e^2 of measurements, which widens v; 0 of those that are unknown, whose prior is another."""
+    return torch.where(error.isfinite(), error, torch.zeros_like(error)).square()
+
+
 class Prior(ABC):
     """A distribution of a block of latents."""
 

@@ -53,7 +53,7 @@ def store_entry(store: Store, rows: Rows, galaxies: list[int], truth: TrueImages
     channels, side, _ = store.image_shape
     images = rows.images[galaxies].numpy()
     attributes = {name: store.dataset[name].attrs for name in rows.factors}
-    limits = {name: (values.min(), values.max()) for name, values in store.factors("train").items()}
+    limits = {name: (np.nanmin(values), np.nanmax(values)) for name, values in store.factors("train").items()}
     noise = dict(store.noise) if truth else {"kind": "none"}
     return {
         "factors": [

@@ -146,7 +146,9 @@ SECTIONS = (
                 "calibration",
                 "Posteriors of the auxiliary latents: the share of test rows whose factor lies within one (0.683 is "
                 "right) and 1.96 (0.95) posterior standard deviations of its mean; the error of the mean and the "
-                "width of the posterior, in shares of the factor's range.",
+                "width of the posterior, in shares of the factor's range. Of a data set with measurements: followed, 0 "
+                "of a latent that says the truth and 1 of one that repeats the measurement, beside that of a model "
+                "which is given the truth, and measured, the error of the measurement itself.",
             ),
         ),
     ),

@@ -96,9 +96,9 @@ class StackedRows:
         """Runs of one composition and data set: they differ in their auxiliary variables alone."""
         data = doubled([held(source).data for source in sources])
         self.shared, self.count = data[0], len(data[0].images)
-        self.aux, self.observed = (
+        self.aux, self.error = (
             torch.cat([pad(each, (0, latents - each.shape[1])) for each in columns])
-            for columns in ([each.aux for each in data], [each.observed for each in data])
+            for columns in ([each.aux for each in data], [each.error for each in data])
         )
         runs = torch.arange(len(data), device=self.aux.device)[:, None]
         self.starts = self.count * runs
@@ -114,7 +114,7 @@ class StackedRows:
         of_run = order + self.starts
         shared = self.shared
         images, context, rows = shared.images[order], shared.context[order], shared.rows[order]
-        batch = Batch(images, self.aux[of_run], self.observed[of_run], context, rows, shared.precision[order])
+        batch = Batch(images, self.aux[of_run], self.error[of_run], context, rows, shared.precision[order])
         if self.augmentation is None or elements is None:
             return batch
         return batch.augmented(self.augmentation, elements + self.first_elements)

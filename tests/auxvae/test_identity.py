@@ -25,6 +25,8 @@ from tests.auxvae.models import PLAIN
 from tests.conftest import TINY, study_of
 
 CHANGED = {
+    "measured": ("hsm_g1",),
+    "errors": "ignored",
     "likelihood": "poisson",
     "sigma": 2.0,
     "prior": PriorSpec("laplace"),

@@ -10,6 +10,7 @@ from auxvae.config.methods import METHODS
 from auxvae.config.run import Fleet
 from auxvae.config.settings import Settings
 from auxvae.data.imperfect import imperfect
+from auxvae.data.measured import exact
 from auxvae.data.store import Store
 from auxvae.losses.alignment import explicitness, regression
 from auxvae.losses.dependence import r1
@@ -38,26 +39,26 @@ def aux():
 @pytest.mark.parametrize("spec", [{"noise": 0.1}, {"bias": 0.2, "observed": 0.3}, {"noise": 0.1, "of": ["g1"]}])
 def test_a_row_depends_on_its_address_alone(spec, aux):
     run, rows = run_with(**spec), np.arange(ROWS)
-    whole, part = imperfect(run, aux, rows), imperfect(run, aux[500:900], rows[500:900])
-    assert torch.equal(whole.values[500:900], part.values) and torch.equal(whole.observed[500:900], part.observed)
+    whole, part = imperfect(run, exact(aux), rows), imperfect(run, exact(aux[500:900]), rows[500:900])
+    assert torch.equal(whole.values[500:900], part.values) and torch.equal(whole.error[500:900], part.error)
 
 
 def test_noise_bias_exchanges_and_gaps_have_the_size_that_was_asked_for(aux):
     rows = np.arange(ROWS)
-    noisy = imperfect(run_with(noise=0.1, bias=-0.3), aux, rows).values - aux
+    noisy = imperfect(run_with(noise=0.1, bias=-0.3), exact(aux), rows).values - aux
     assert noisy.mean(0).allclose(torch.full((5,), -0.3), atol=0.005)
     assert noisy.std(0).allclose(torch.full((5,), 0.1), atol=0.003)
     assert (torch.corrcoef(noisy.T) - torch.eye(5)).abs().max() < 0.05
-    swapped = imperfect(run_with(swapped=0.2), aux, rows).values
+    swapped = imperfect(run_with(swapped=0.2), exact(aux), rows).values
     assert ((swapped != aux).float().mean(0) - 0.2).abs().max() < 0.02
     assert np.isin(swapped[:, 0].numpy(), aux[:, 0].numpy()).all()
-    gaps = imperfect(run_with(observed=0.1, of=["flux"]), aux, rows).observed
+    gaps = imperfect(run_with(observed=0.1, of=["flux"]), exact(aux), rows).error.isfinite().float()
     assert gaps[:, [0, 1, 2, 4]].all() and abs(float(gaps[:, 3].mean()) - 0.1) < 0.01
 
 
 def test_without_it_nothing_changes(aux):
-    plain = imperfect(run_with(), aux, np.arange(ROWS))
-    assert torch.equal(plain.values, aux) and plain.observed.all()
+    plain = imperfect(run_with(), exact(aux), np.arange(ROWS))
+    assert torch.equal(plain.values, aux) and not plain.error.any()
     assert "imperfect" not in run_with().identity["values"]
     assert run_with(noise=0.1).id != run_with(noise=0.2).id
 
@@ -73,7 +74,7 @@ def test_the_true_factors_are_what_a_run_is_scored_on(tiny_store):
 
 def gaps(inputs, share=0.5):
     known = (torch.rand(inputs.aux.shape, generator=torch.Generator().manual_seed(1)) < share).to(inputs.aux)
-    return inputs._replace(observed=known)
+    return inputs._replace(error=torch.where(known > 0, 0.0, torch.inf).to(inputs.aux))
 
 
 def test_unknown_rows_count_nothing_in_explicitness_regression_and_calibration():
@@ -90,7 +91,7 @@ def test_unknown_rows_count_nothing_in_explicitness_regression_and_calibration()
 
 def test_all_rows_known_is_the_term_itself():
     inputs = inputs_of(0, [0, 2], torch.float64, CPU)
-    every = inputs._replace(observed=torch.ones_like(inputs.aux))
+    every = inputs._replace(error=torch.zeros_like(inputs.aux))
     for term in (explicitness, regression, calibration, kl):
         assert float(term(every, FIXED["default"])) == pytest.approx(float(term(inputs, FIXED["default"])), rel=1e-9)
 
@@ -99,10 +100,10 @@ def test_the_prior_of_an_unknown_variable_is_its_distribution(tiny_store):
     run = run_with(observed=0.5)
     trainer = Trainer(run, Store(tiny_store, run.dataset), tiny_store.parent / "work", CPU)
     data, model = trainer.loader.data, trainer.model
-    aux, observed = model._auxiliaries(data)
-    prior = model._prior_of(aux, observed)
+    aux, error = model._auxiliaries(data.aux, data.error)
+    prior = model._prior_of(aux, error)
     for j in range(5):
-        known = data.observed[:, j] > 0
+        known = data.error[:, j].isfinite()
         assert 0.3 < known.float().mean() < 0.7
         assert torch.equal(prior.mean[known, j], data.aux[known, j])
         assert prior.mean[~known, j].allclose(data.aux[known, j].mean(), atol=1e-6)
