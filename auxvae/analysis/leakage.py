@@ -81,9 +81,9 @@ def _of_aux(model: TrainedModel, mean: np.ndarray, log_variance: np.ndarray) -> 
     """What the posterior of the auxiliary latents holds, and whether it covers; mean and log variance are (N, a)."""
     variance, names = model.run.prior_variance, model.run.variables
     u = model.rows.aux(names, model.scaling).numpy()
-    given = measured_rows(model.run, model.rows, model.scaling)
-    errors = given.error.numpy()
-    known = np.isfinite(errors)
-    width = np.sqrt(variance + np.where(known, errors, 0.0) ** 2)
-    nats = known * divergence((mean - given.values.numpy()) / width, log_variance - 2 * np.log(width))
+    aux = measured_rows(model.run, model.rows, model.scaling)
+    errors = aux.error.numpy()
+    finite = np.isfinite(errors)
+    width = np.sqrt(variance + np.where(finite, errors, 0.0) ** 2)
+    nats = finite * divergence((mean - aux.values.numpy()) / width, log_variance - 2 * np.log(width))
     return {"kl_aux": mean_score(nats.sum(1))} | calibration_scores(mean, np.exp(0.5 * log_variance), u, names)

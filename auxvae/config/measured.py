@@ -58,8 +58,8 @@ def measurements_read(
     every: Iterable[Measured], aux: Iterable[str], chosen: Iterable[str], takes_errors: bool
 ) -> tuple[Measured, ...]:
     """What stands in place of auxiliary variables: the chosen ones, and factors that have errors or gaps themselves."""
-    names, own = {*chosen}, {*aux}
-    read = [each for each in every if each.of in own and (each.name in names or each.name == each.of)]
+    names, covered = {*chosen}, {*aux}
+    read = [each for each in every if each.of in covered and (each.name in names or each.name == each.of)]
     replaced = {each.of for each in read if each.name in names}
     kept = [each for each in read if each.name in names or each.of not in replaced]
     return tuple(each if takes_errors else Measured(each.name, each.of, "", each.gaps) for each in kept)

@@ -100,8 +100,10 @@ def _errors_of_aux(inputs: TermInputs, errors: str) -> tuple[Float[Tensor, "B d"
     squares = (inputs.aux - mean).square()
     if inputs.error is None:
         return squares, log_variance
-    own = squared_errors(inputs.error)
-    return (squares, (log_variance.exp() + own).log()) if errors == "independent" else (squares + own, log_variance)
+    of_errors = squared_errors(inputs.error)
+    if errors == "independent":
+        return squares, (log_variance.exp() + of_errors).log()
+    return squares + of_errors, log_variance
 
 
 def capacity(inputs: TermInputs, fixed: TermSettings) -> Nats:

@@ -33,14 +33,14 @@ def with_measurements(columns: Columns, names: list[str], declared: list[str], o
     faults = [*_option_faults(columns, names, declared, options)]
     if faults:
         raise Refused(faults)
-    found = {name: _with_nan(columns[name]) for name in options.gaps}
-    for name, column in found.items():
+    filled = {name: _with_nan(columns[name]) for name in options.gaps}
+    for name, column in filled.items():
         lacking = int(np.isnan(column[:]).sum())
         log.info(f"{column.where}: {lacking:,} of {column.shape[0]:,} rows have no value of {name}")
-    faults = [*_value_faults(columns | found, options)]
+    faults = [*_value_faults(columns | filled, options)]
     if faults:
         raise Refused(faults)
-    return columns | found
+    return columns | filled
 
 
 def measurements(options: Options) -> tuple[Measurement, ...]:
@@ -70,8 +70,8 @@ def _errors(column: Column, factor: NDArray[np.float64]) -> NDArray[np.float64]:
 def _with_nan(column: Column) -> Column:
     values = np.asarray(column[:], dtype=np.float64)
     values[~np.isfinite(values)] = np.nan
-    known = values[np.isfinite(values)]
-    if known.size and (mark := sentinel(known)):
+    present = values[np.isfinite(values)]
+    if present.size and (mark := sentinel(present)):
         values[values == mark.value] = np.nan
     return replace(in_memory(column.where, values, column.unit), aside=column.aside)
 
@@ -102,9 +102,9 @@ def _option_faults(columns: Columns, names: list[str], declared: list[str], opti
 def _value_faults(columns: Columns, options: Options) -> Iterator[Fault]:
     """Factors with hardly any value, and errors that are none."""
     for name in options.gaps:
-        known = int(np.isfinite(columns[name][:]).sum())
-        if known < FEWEST:
-            value, text = Words(f"{known} values"), f"a factor has {FEWEST} values at least"
+        count = int(np.isfinite(columns[name][:]).sum())
+        if count < FEWEST:
+            value, text = Words(f"{count} values"), f"a factor has {FEWEST} values at least"
             yield Fault(columns[name].where, value, text, "leave it out: name the others with --factors")
     for name, source in options.errors.items():
         factor = np.asarray(columns[name][:], dtype=np.float64)
