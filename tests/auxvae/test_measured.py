@@ -113,7 +113,7 @@ def test_the_prior_of_a_row_widens_by_its_error_and_is_that_of_all_where_there_i
     error = 0 if errors == "ignored" else ERRORS[rows] / width
     expected = torch.tensor(run.prior_variance + error**2, dtype=torch.float32).expand(len(rows))
     assert prior.variance[~lost, j].allclose(expected[~lost], rtol=1e-4)
-    present = data.aux[~lost, j]
+    known = data.aux[~lost, j]
     assert prior.mean[lost, j].allclose(known.mean(), atol=1e-5) and torch.equal(prior.mean[~lost, j], known)
     assert prior.variance[lost, j].allclose(known.var(unbiased=False), atol=1e-5)
     other = run.variables.index("a")
