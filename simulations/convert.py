@@ -22,7 +22,7 @@ import numpy as np
 from astropy.units import Unit
 
 from foundation.console import log
-from foundation.faults import Fault, Refused, listed, suggest
+from foundation.faults import Fault, Refused, Words, listed, suggest
 from simulations import store
 from simulations.collection import Collection, picked
 from simulations.declaration import with_kinds
@@ -33,6 +33,8 @@ from simulations.sources.options import Options, names_in
 from simulations.sources.shards import gathered
 from simulations.sources.verified import RESERVED, column_faults
 from simulations.sources.view import View, viewed
+
+COUNTS = ("ph", "photon", "photons", "ct", "count", "counts", "electron", "electrons", "e-")  # units of numbers
 
 
 def convert(
@@ -63,16 +65,17 @@ def convert(
         declared = [*categorical, *(each.partition("=")[0] for each in circular), view.classes]
         columns = with_measurements(columns, names, declared, options)
         unit_of = {name: columns[name].unit for name in names if name in columns} | _unit_options(
-            units, names, view.sizes
+            units, names, (*view.sizes, view.images)
         )
         faults = [
             *column_faults(source, columns, view.images, names, categorical, options.gaps),
             *_unit_faults(unit_of | _units(view)),
         ]
         faults += _layer_faults(source, view, names)
+        faults += _image_unit_faults(view, noise, options.bin)
         _refuse(faults + list(_absent_faults(columns, (view.images, *names, "split", *view.used), fill_absent)))
         origin = {"source": source.name} if view.layers else {}
-        intake = Intake(_noise(noise), seed, "simulations.convert", {**store.PHOTONS, **view.attributes}, origin)
+        intake = Intake(_noise(noise), seed, "simulations.convert", _image_attributes(view), origin)
         whole = _collection(source, columns, view, unit_of)
         layers = {**whole.layers, **error_layers(columns, unit_of, options)}
         whole = replace(whole, layers=layers, measurements=measurements(options))
@@ -153,6 +156,25 @@ def _unit_faults(unit_of: dict[str, str]) -> Iterator[Fault]:
             Unit(unit)
         except ValueError:
             yield Fault(f"unit of {name}", unit, "astropy must know it", f"set another with --unit {name}=UNIT")
+
+
+def _image_attributes(view: View) -> dict[str, Any]:
+    """Attributes of the images, in the unit that the source states; photons where it states none."""
+    unit = view.columns[view.images].unit if view.images in view.columns else ""
+    stated = {} if unit.lower() in ("", *COUNTS) else {"units": unit, "long_name": "value of a pixel"}
+    return {**store.PHOTONS, **stated, **view.attributes}
+
+
+def _image_unit_faults(view: View, noise: str, binned: int) -> Iterator[Fault]:
+    """Poisson noise of what is no number of photons or electrons, and sums of magnitudes."""
+    column = view.columns.get(view.images)
+    if column is not None and binned > 1 and "mag" in column.unit.lower():
+        text, remedy = "--bin adds pixels, and logarithms do not add", "convert them to a flux, or leave --bin out"
+        yield Fault(column.where, Words(f"images in {column.unit}"), text, remedy)
+    if column is not None and noise.startswith("poisson") and column.unit.lower() not in ("", *COUNTS):
+        text = "Poisson noise is that of numbers of photons or electrons"
+        remedy = f"convert the pixels to them and write --unit {view.images}=ph, or state the noise as gaussian:SIGMA"
+        yield Fault(column.where, Words(f"images in {column.unit}"), text, remedy)
 
 
 def _absent_faults(columns: Columns, names: Sequence[str], fill_absent: bool) -> Iterator[Fault]:

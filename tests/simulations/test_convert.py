@@ -12,6 +12,7 @@ from foundation.faults import Refused
 from simulations.check import check
 from simulations.convert import convert
 from simulations.facts import read_declared
+from simulations.sources.options import Options
 from tests.conftest import study_of
 
 RNG = np.random.default_rng(0)
@@ -173,3 +174,31 @@ def test_a_poisson_likelihood_over_converted_images_below_0_is_refused_by_the_ch
         return
     with pytest.raises(Refused, match=r"runs\[0\].likelihood: found 'poisson', but pixels of d lie below 0"):
         study_of(config)
+
+
+@pytest.mark.parametrize(
+    ("unit", "noise", "binned", "sentence"),
+    [
+        ("mag", "poisson:3", 1, "images in mag, but Poisson noise is that of numbers of photons"),
+        ("nmgy", "poisson", 1, "images in nmgy"),
+        ("mag/arcsec2", "gaussian:0.1", 2, "logarithms do not add"),
+        ("mag", "gaussian:0.1", 1, ""),
+        ("electron", "poisson:3", 2, ""),
+        ("", "poisson:3", 1, ""),
+    ],
+)
+def test_the_unit_of_the_images_is_kept_and_must_fit_the_noise(tmp_path, unit, noise, binned, sentence):
+    source = np.random.default_rng(1)
+    cube = fits.PrimaryHDU(source.poisson(30, (24, 28, 28)).astype(np.float32))
+    cube.header["BUNIT"] = unit
+    table = fits.BinTableHDU.from_columns([fits.Column("m", "D", array=source.normal(size=24))])
+    fits.HDUList([cube, table]).writeto(tmp_path / "x.fits")
+    arguments = (tmp_path / "x.fits", tmp_path / "d.zarr", "image", "", [], noise, 0)
+    if sentence:
+        with pytest.raises(Refused, match=sentence):
+            convert(*arguments, options=Options(bin=binned))
+        assert not (tmp_path / "d.zarr").exists()
+        return
+    convert(*arguments, options=Options(bin=binned))
+    expected = unit if unit == "mag" else "ph"
+    assert zarr.open_group(tmp_path / "d.zarr", mode="r")["image"].attrs["units"] == expected
