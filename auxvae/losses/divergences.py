@@ -17,8 +17,10 @@ r"""KL divergences of the posterior from its prior, in nats per image, means ove
     vae_of_u    1/2 |u - u'|^2 + KL(q_c(z|u) || N(0, 1)), the VAE of the factors of IDVAE   (arXiv 2007.00830)
 
 with the prior p(z|u) = N(m, v) of models.priors. Of a measurement with the error e it is N(m, v + e^2), and
-`calibration` knows of e, too (auxvae.config.measured). Where an auxiliary variable is unknown, the prior of its latent
-has the mean and the variance of that variable over the training rows, and there is no `calibration`.
+`calibration` knows of e, too (auxvae.config.measured), with its full weight from the first step on: a wide prior leaves
+a latent room for what is not its variable, and the score ties it to u. Where an auxiliary variable is unknown, the
+prior of its latent has the mean and the variance of that variable over the training rows, and there is no
+`calibration`.
 """
 
 from __future__ import annotations
@@ -91,7 +93,8 @@ def calibration(inputs: TermInputs, fixed: TermSettings) -> Nats:
     missing = 0.5 * (squares * (-log_variance).exp() + log_variance + math.log(2 * math.pi))
     instead = SCORE_WEIGHT * missing - _by_latent(inputs)
     counted = inputs.is_aux if inputs.observed is None else inputs.is_aux * inputs.observed
-    return _cooled(inputs) * (counted * instead).sum(1).mean()
+    ramp = _cooled(inputs) if inputs.error is None else torch.ones_like(inputs.progress)
+    return ramp * (counted * instead).sum(1).mean()
 
 
 def _errors_of_aux(inputs: TermInputs, errors: str) -> tuple[Float[Tensor, "B d"], Float[Tensor, "B d"]]:
