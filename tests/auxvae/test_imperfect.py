@@ -90,7 +90,7 @@ def test_unknown_rows_count_nothing_in_explicitness_regression_and_calibration()
 
 
 def test_all_rows_known_is_the_term_itself():
-    inputs = inputs_of(0, [0, 2], torch.float64, CPU)
+    inputs = inputs_of(0, [0, 2], torch.float64, CPU)._replace(progress=torch.tensor(1.0))
     every = inputs._replace(error=torch.zeros_like(inputs.aux))
     for term in (explicitness, regression, calibration, kl):
         assert float(term(every, FIXED["default"])) == pytest.approx(float(term(inputs, FIXED["default"])), rel=1e-9)
