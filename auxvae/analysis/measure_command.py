@@ -38,7 +38,7 @@ def measure(
     refuse_unwritable(out)
     trained = read_trained(folder, data)
     names = measured_factors(trained)
-    store = open_survey(path, trained.store)
+    store = open_survey(path, trained.store, trained.run.settings.inputs)
     if shapes and store.image_shape[0] > 1:
         value = Words(f"images of {store.image_shape[0]} channels")
         raise Refused(Fault(f"--shapes {path}", value, "a shape is measured in one band", "leave --shapes out"))

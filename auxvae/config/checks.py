@@ -16,6 +16,7 @@ from auxvae.config.diffusion import collapse_faults
 from auxvae.config.fresh import fresh_faults
 from auxvae.config.idle import case_faults, idle_faults
 from auxvae.config.imperfect import imperfect_faults
+from auxvae.config.inputs import input_faults
 from auxvae.config.kinds import Kind, kinds_of, variables_of
 from auxvae.config.latents import PriorSpec, dimension_fault
 from auxvae.config.likelihood import likelihood_faults
@@ -95,6 +96,7 @@ def _group(config: Config, group: Group, where: str, facts: Facts, written: Mapp
     yield from _lists(group, where)
     yield from _latents(group, where)
     yield from imperfect_faults(group, where, config.coverages, dataset)
+    yield from input_faults(group, where, config, dataset)
     yield from choice_faults(config, group, where, dataset)
     yield from fresh_faults(group, where)
     yield from idle_faults(config, group, where, dataset)

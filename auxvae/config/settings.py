@@ -20,7 +20,7 @@ from auxvae.config.methods import Method
 from auxvae.config.module import Module
 from auxvae.config.training import A_GROUP_EACH
 from foundation.faults import Fault, Refused, Words
-from foundation.fields import SECTION, Flag, Many, Name, NonNegative, Number, Positive, Range, Section, Whole
+from foundation.fields import SECTION, Flag, Many, Name, NonNegative, Number, Positive, Range, Section, Text, Whole
 from foundation.files import digest_file
 
 
@@ -43,6 +43,11 @@ class Settings(Section):
 
     encoder: Literal["gaussian", "deterministic"] | None = None
     """a Gaussian posterior or a point: `ae_mmd` and `wae_mmd` take both; `null` for the method's"""
+
+    inputs: Many[Text] = ()
+    """what encoder and decoder are given beside every image, without a latent for it
+    ([the PSF, say](own_images.md#the-psf-beside-the-image)): factors of the data set, and of a converted store
+    `psf`, `psf_fwhm` and `pixel_scale`"""
 
     contexts: Many[Name] = ()
     """the contexts of the data set whose training and validation rows are read; all that have any, if none is named"""

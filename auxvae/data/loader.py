@@ -28,7 +28,8 @@ class Batch(NamedTuple):
     training rows. observed (B, a): 1 where an auxiliary variable is known for that row. context (B,): number of the
     context (interventions) that the row was drawn in, 0 where a store has none. rows (B,): row numbers in the store.
     precision (B,) or (B, C, H, W): inverse variance of the noise of an image or pixel on the scale, relative to that of
-    the likelihood: 1 unless each has a noise of its own (data.likelihoods).
+    the likelihood: 1 unless each has a noise of its own (data.likelihoods). inputs (B, p): what the networks are given
+    beside each image, of mean 0 and variance 1 over the training rows (data.inputs).
     """
 
     images: Float[Tensor, "B C H W"]
@@ -37,6 +38,7 @@ class Batch(NamedTuple):
     context: Int[Tensor, " B"]
     rows: Int[Tensor, " B"]
     precision: Float[Tensor, "B *pixel"]
+    inputs: Float[Tensor, "B p"]
 
     def take(self, index: Tensor | slice) -> Batch:
         """The rows of these positions."""
@@ -61,20 +63,28 @@ def batch_of(
     precision: Float[Tensor, "B *pixel"] | None = None,
     observed: Float[Tensor, "B a"] | None = None,
     context: Int[Tensor, " B"] | None = None,
+    inputs: Float[Tensor, "B p"] | None = None,
 ) -> Batch:
-    """A batch; precision is 1, every auxiliary variable known and the context 0 where nothing is said."""
-    none, ones = torch.zeros(len(aux), dtype=torch.long), torch.ones(len(aux))
-    every = torch.ones_like(aux) if observed is None else observed
+    """A batch; precision is 1, every auxiliary variable known, the context 0 and no input there, if nothing is said."""
+    count = len(aux)
     return Batch(
-        images, aux, every, none if context is None else context, rows, ones if precision is None else precision
+        images,
+        aux,
+        torch.ones_like(aux) if observed is None else observed,
+        torch.zeros(count, dtype=torch.long) if context is None else context,
+        rows,
+        torch.ones(count) if precision is None else precision,
+        torch.zeros(count, 0) if inputs is None else inputs,
     )
 
 
-def whole_split(run: Run, rows: Rows, scaling: Scaling, likelihood: Likelihood) -> Batch:
+def whole_split(
+    run: Run, rows: Rows, scaling: Scaling, likelihood: Likelihood, inputs: Float[Tensor, "N p"] | None = None
+) -> Batch:
     """All rows of a split as one batch on the CPU, with their images on the scale of their likelihood."""
     images, aux = likelihood.to_scale(rows.images), rows.aux(run.variables, scaling)
     numbers, context = torch.from_numpy(rows.numbers), torch.from_numpy(rows.context)
-    return batch_of(images, aux, numbers, likelihood.precision, context=context)
+    return batch_of(images, aux, numbers, likelihood.precision, context=context, inputs=inputs)
 
 
 class Batches(ABC):

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -24,6 +26,7 @@ from auxvae.data.auxiliaries import variables_of_rows
 from auxvae.data.components import principal_components
 from auxvae.data.encoding import limits
 from auxvae.data.imperfect import Auxiliaries, imperfect
+from auxvae.data.inputs import InputScaling, input_scaling, scaled_inputs
 from auxvae.data.likelihoods import Gaussian, Likelihood, likelihood
 from auxvae.data.loader import Batches, Loader, batch_of
 from auxvae.data.moments import Moments
@@ -38,13 +41,17 @@ HELD = 300e6  # bytes of validation images up to which they stay in memory
 
 
 class Prepared(NamedTuple):
-    """The rows of a split: numbers, contexts, factors (N,), likelihood, and images (N, C, H, W) on its scale."""
+    """The rows of a split: numbers, contexts, factors (N,), likelihood, and images (N, C, H, W) on its scale.
+
+    inputs (N, p): what a run is given beside them, None where it is given nothing.
+    """
 
     numbers: NDArray[np.intp]
     context: NDArray[np.intp]
     factors: dict[str, NDArray[np.float64]]
     likelihood: Likelihood
     images: Tensor | StoredImages
+    inputs: Tensor | None = None
 
     def aux(self, run: Run, scaling: Scaling) -> Auxiliaries:
         """The auxiliary variables that a run is trained on, min-max scaled to [0, 1] by the training rows, (N, a)."""
@@ -56,9 +63,9 @@ class Prepared(NamedTuple):
         aux, size, precision = self.aux(run, scaling), run.training.batch, self.likelihood.precision
         augmentation = augmentation_of(run, scaling, self.images.shape[-1], int(self.numbers[-1]) + 1, device)
         if isinstance(self.images, StoredImages):
-            return Stream(self.images, aux, size, device, augmentation)
+            return Stream(self.images, aux, size, device, augmentation, self.inputs)
         rows, context = torch.from_numpy(self.numbers), torch.from_numpy(self.context)
-        batch = batch_of(self.images, aux.values, rows, precision, aux.observed, context)
+        batch = batch_of(self.images, aux.values, rows, precision, aux.observed, context, self.inputs)
         return Loader(batch.to(device), size, augmentation, apart)
 
     def of(self, run: Run) -> Prepared:
@@ -78,7 +85,8 @@ class Prepared(NamedTuple):
         if kind.precision is not None:
             kind.precision = kind.precision[index]
         factors = {name: values[chosen] for name, values in self.factors.items()}
-        return Prepared(self.numbers[chosen], self.context[chosen], factors, kind, self.images[index])
+        inputs = None if self.inputs is None else self.inputs[index]
+        return Prepared(self.numbers[chosen], self.context[chosen], factors, kind, self.images[index], inputs)
 
 
 class View(NamedTuple):
@@ -107,9 +115,36 @@ def prepare(run: Run, store: Store) -> tuple[Scaling, Prepared, Prepared]:
     on_components = BACKBONES[run.network.name].on_components
     components = run.network.components if on_components else None
     view = View(run.settings.likelihood, run.settings.sigma, on_components, components, run.training.order)
-    prepared = _prepare(store, view)
-    refuse_constants(run, prepared[0])
-    return prepared
+    scaling, train, validation = _prepare(store, view)
+    refuse_constants(run, scaling)
+    if not run.settings.inputs:
+        return scaling, train, validation
+    scaling = replace(scaling, inputs=_input_scaling(store, run.settings.inputs))
+    given = (each._replace(inputs=run_inputs(run, store, scaling, each)) for each in (train, validation))
+    return scaling, *given  # type: ignore[return-value]
+
+
+@lru_cache(1)
+def _input_scaling(store: Store, names: tuple[str, ...]) -> InputScaling:
+    rows = store.numbers("train")
+    values = lambda name, at: store.column(name, rows[at])  # noqa: E731
+    return input_scaling(names, store.source.kinds, values, len(rows), store.source.name)
+
+
+class Numbered(NamedTuple):
+    """Rows of a store by their numbers, ascending, and of some factors their values (N,), as films have them."""
+
+    numbers: NDArray[np.intp]
+    factors: dict[str, NDArray[np.float64]]
+
+
+def run_inputs(run: Run, store: Store, scaling: Scaling, rows: Numbered | Prepared | Rows) -> Float[Tensor, "N p"]:
+    """What a run is given beside the images of some rows of any store, (N, p); p is 0 for most runs."""
+
+    def values(name: str, at: slice) -> NDArray[np.float64]:
+        return rows.factors[name][at] if name in rows.factors else store.column(name, rows.numbers[at])
+
+    return scaled_inputs(scaling.inputs, run.dataset.kinds, values, len(rows.numbers), str(store.path))
 
 
 @lru_cache(1)

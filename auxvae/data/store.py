@@ -25,10 +25,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auxvae.config.contexts import contexts_of
+from auxvae.config.inputs import STAMP
 from auxvae.config.run import Source
 from auxvae.data.auxiliaries import variables_of_rows
 from auxvae.data.components import Components
 from auxvae.data.encoding import Columns
+from auxvae.data.inputs import InputScaling
 from auxvae.data.read_ahead import read_ahead
 from foundation.faults import Fault, Refused, Words, listed
 from foundation.files import digest_file, read_json
@@ -46,7 +48,7 @@ class Scaling:
     """Constants from the training rows: of the images (photons per pixel), of what the network sees, of the factors.
 
     factor_low, factor_high: limits of every auxiliary variable, by name. mean_image (C, H, W): in photons per pixel.
-    components: of the images, where the network is made of them.
+    components: of the images, where the network is made of them. inputs: of what is beside them, if anything is.
     """
 
     count_low: float
@@ -57,6 +59,7 @@ class Scaling:
     factor_high: dict[str, float]
     mean_image: Tensor
     components: Components | None = None
+    inputs: InputScaling | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +214,12 @@ class Store:
                     np.take(block, rows[at] - place.start, axis=0, out=kept[at], mode="clip")  # without a second copy
         return [_with_channels(each) for each in images]
 
+    def column(self, name: str, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """A factor or another column of some rows, ascending, (N, ...): the stamps of a PSF (N, C or 1, h, w)."""
+        if name not in self.dataset.variables:
+            raise Refused(without(name, self.path))
+        return self.layer(name, rows).numpy() if name == STAMP else self._values(name)[rows]
+
     def factors(self, name: str) -> dict[str, NDArray[np.float64]]:
         """The factors of training, validation or test rows, (N,) each, in their units; no image is read."""
         rows = self.numbers(name)
@@ -261,6 +270,12 @@ class Store:
             value = Words(f"unreadable bytes ({error})")
             place = f"{self.path}/{name}"
             raise Refused(Fault(place, value, "every chunk must match its checksum", "make the store again")) from None
+
+
+def without(name: str, path: Path) -> Fault:
+    """The fault of a store that lacks what a run is given beside every image."""
+    remedy = "convert the images with --psf or --psf-fwhm, or name a run that does without it"
+    return Fault(str(path), Words(f"no {name}"), "the run is given it beside every image", remedy)
 
 
 def _at_most(rows: NDArray[np.intp], most: int | None) -> NDArray[np.intp]:
