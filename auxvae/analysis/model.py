@@ -59,6 +59,12 @@ class TrainedModel:
         """Whether there are images to measure."""
         return self.model.can_decode
 
+    def numbers_of(self, name: str) -> NDArray[np.float64]:
+        """The numbers that one input is to the networks, of every row, (N, V)."""
+        names = self.scaling.inputs.names if self.scaling.inputs else ()
+        columns = [k for k, each in enumerate(names) if each == name]
+        return np.asarray(self.inputs[:, columns].numpy(), dtype=np.float64)
+
     @property
     def good(self) -> NDArray[np.bool_] | None:
         """Which pixels of the rows count, (N, C, H, W); None where all do."""

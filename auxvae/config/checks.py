@@ -45,7 +45,9 @@ def study_faults(
     for name, factors in config.coverages.items():
         places = _places(written["coverages"][name], f"coverages.{name}")
         yield from _coverage(config, name, dict(zip(places, factors, strict=True)), facts)
-    yield from auxiliary_faults(config.auxiliaries, config.coverages, facts)
+    inputs = tuple(name for group in groups.values() for name in group.inputs)
+    used = {**config.coverages, **({"inputs": inputs} if inputs else {})}
+    yield from auxiliary_faults(config.auxiliaries, used, facts)
     yield from candidate_faults(config.analyses.candidates, config.coverages, groups.values())
     for where, group in groups.items():
         yield from _group(config, group, where, facts, written)
@@ -255,7 +257,7 @@ def _prior(config: Config, group: Group, where: str, dataset: Mapping[str, Any])
     for coverage in group.coverages or ("",):
         aux = config.coverages.get(coverage, ())
         auxiliary = len(variables_of(aux, kinds))
-        residual = len(variables_of(set(dataset["factors"]) - set(aux), kinds))
+        residual = len(variables_of(set(dataset["factors"]) - {*aux, *group.inputs}, kinds))
         yield from dimension_fault(prior, f"{where}.prior", latents - auxiliary, residual, auxiliary)
     for part in _parts(group.prior):
         for factor in dict.fromkeys(each for each in part.factors if part.factors.count(each) > 1):

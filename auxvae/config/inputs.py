@@ -2,8 +2,9 @@
 
     q(z|x, c),  p(x|z, c)        c: the factors and columns of the store that `inputs` names, of the image's own row
 
-A factor is any of the data set's; of a converted store also COLUMNS, what it has beside factors. A run that is given
-the PSF need not guess it from the image, nor keep it in its latents.
+They are factors of the data set, columns that a converted store has beside them (`psf`, `psf_fwhm`, `pixel_scale`), and
+variables that a study declares (config.auxiliaries): noise, say, of which nothing is learned, as a control. A run that
+is given the PSF need not guess it from the image, nor keep it in its latents.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ def input_faults(group: Any, where: str, config: Any, dataset: Mapping[str, Any]
         text = f"{group.method} reads the image alone; what is beside it is read by {listed(able)}"
         yield Fault(f"{where}.inputs", listed(group.inputs), text, "take it away, or take another method")
         return
-    known = dataset and not dataset.get("doubtful")
-    columns = [*dict.fromkeys((*dataset["factors"], *dataset.get("columns", ())))] if known else [*group.inputs]
+    factors = group.inputs if dataset.get("doubtful", not dataset) else dataset["factors"]
+    columns = [*dict.fromkeys((*factors, *dataset.get("columns", ()), *config.auxiliaries))]
     for i, name in enumerate(group.inputs):
         if name not in columns:
             text = f"{dataset['name']} has beside every image {listed(columns)}"

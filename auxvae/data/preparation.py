@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,13 +21,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auxvae.config.networks import BACKBONES
-from auxvae.config.run import Run
+from auxvae.config.run import Run, Source
 from auxvae.data.augmentation import augmentation_of
 from auxvae.data.auxiliaries import variables_of_rows
 from auxvae.data.components import principal_components
 from auxvae.data.encoding import limits
 from auxvae.data.imperfect import Auxiliaries, imperfect
-from auxvae.data.inputs import InputScaling, input_scaling, scaled_inputs
+from auxvae.data.inputs import InputScaling, Values, input_scaling, scaled_inputs
 from auxvae.data.likelihoods import Gaussian, Likelihood, likelihood
 from auxvae.data.loader import Batches, Loader, batch_of
 from auxvae.data.moments import Moments
@@ -120,15 +121,14 @@ def prepare(run: Run, store: Store) -> tuple[Scaling, Prepared, Prepared]:
     if not run.settings.inputs:
         return scaling, train, validation
     scaling = replace(scaling, inputs=_input_scaling(store, run.settings.inputs))
-    given = (each._replace(inputs=run_inputs(run, store, scaling, each)) for each in (train, validation))
-    return scaling, *given  # type: ignore[return-value]
+    train, validation = (each._replace(inputs=run_inputs(run, store, scaling, each)) for each in (train, validation))
+    return scaling, train, validation
 
 
 @lru_cache(1)
 def _input_scaling(store: Store, names: tuple[str, ...]) -> InputScaling:
-    rows = store.numbers("train")
-    values = lambda name, at: store.column(name, rows[at])  # noqa: E731
-    return input_scaling(names, store.source.kinds, values, len(rows), store.source.name)
+    rows, source = store.numbers("train"), store.source
+    return input_scaling(names, source.kinds, _values_in(store, source, rows, {}), len(rows), source.name)
 
 
 class Numbered(NamedTuple):
@@ -140,11 +140,23 @@ class Numbered(NamedTuple):
 
 def run_inputs(run: Run, store: Store, scaling: Scaling, rows: Numbered | Prepared | Rows) -> Float[Tensor, "N p"]:
     """What a run is given beside the images of some rows of any store, (N, p); p is 0 for most runs."""
-
-    def values(name: str, at: slice) -> NDArray[np.float64]:
-        return rows.factors[name][at] if name in rows.factors else store.column(name, rows.numbers[at])
-
+    values = _values_in(store, run.dataset, rows.numbers, rows.factors)
     return scaled_inputs(scaling.inputs, run.dataset.kinds, values, len(rows.numbers), str(store.path))
+
+
+def _values_in(store: Store, source: Source, numbers: NDArray[np.intp], factors: Mapping[str, NDArray[Any]]) -> Values:
+    """Inputs by name of some of these rows: their factors, what a study declares beside factors, columns of a store."""
+    declared = {each.name: replace(source, kinds=(), auxiliaries=(each,)) for each in source.auxiliaries}
+
+    def values(name: str, at: slice) -> NDArray[Any]:
+        if name in factors:
+            return factors[name][at]
+        if name not in declared:
+            return store.column(name, numbers[at])
+        of = {each: values(each, at) for each in declared[name].auxiliaries[0].factors}
+        return variables_of_rows(declared[name], of, numbers[at])[name]
+
+    return values
 
 
 @lru_cache(1)

@@ -46,7 +46,20 @@ def open_survey(path: Path, run_store: Store, inputs: Sequence[str] = ()) -> Sto
     ]
     if faults:
         raise Refused(faults)
+    for name in inputs:
+        _note_beyond(name, store, run_store)
     return store
+
+
+def _note_beyond(name: str, store: Store, run_store: Store) -> None:
+    """A line where numbers of an input lie outside of those that the run was trained with."""
+    if store.dataset[name].ndim > 1:
+        return
+    trained = run_store.column(name, run_store.numbers("train"))
+    values, low, high = store.column(name, np.arange(len(store.split))), trained.min(), trained.max()
+    if beyond := int(((values < low) | (values > high)).sum()):
+        share = f"{name} of {beyond:,} of {len(values):,} images"
+        log.info(f"{store.path}: {share} lies outside of {low:.4g} to {high:.4g}, where the run was trained")
 
 
 def _source_of(path: Path) -> Source:
