@@ -32,6 +32,7 @@ from simulations.convert import convert
 from simulations.draw import simulate
 from simulations.facts import read_declared
 from simulations.sources.options import Options
+from tests.auxvae import in_contexts
 from tests.auxvae.models import CPU, NETWORKS, PLAIN, any_batch, model_of, run_of
 from tests.auxvae.test_measure import CONFIG, DRAWN, GALAXIES, uniform
 from tests.auxvae.test_train import bytes_of
@@ -246,6 +247,26 @@ def test_noise_and_functions_of_factors_may_be_given(config, tiny_store):
     assert len(run.identity["auxiliaries"]) == 2
     config["auxiliaries"]["control"]["seed"] = 1
     assert run_of("beta_vae", config, network={**NETWORK, "name": "mlp"}, inputs=["control", "area"]).id != run.id
+
+
+def test_in_contexts(tmp_path, monkeypatch):
+    """Of the contexts that are read the rows keep their inputs, and images of a context are drawn with those of it."""
+    path = in_contexts.drawn(tmp_path)
+    run = in_contexts.run_of(method="vae", inputs=["radius", "flux"], contexts=["obs", "larger"])
+    store = open_store(path, run.dataset)
+    scaling, train, _ = prepare(run, store)
+    chosen = train.of(run)
+    assert 0 < len(chosen.numbers) < len(train.numbers)
+    torch.testing.assert_close(chosen.inputs, preparation.run_inputs(run, store, scaling, chosen))
+    model = in_contexts.trainer_of(replace(run, settings=replace(run.settings, contexts=())), path, tmp_path).model
+    monkeypatch.setattr(model, "_images_of", lambda z, inputs, context, source: inputs[:, :, None, None])
+    numbers = {context.name: k for k, context in enumerate(run.dataset.contexts)}
+    for name, of_radius, of_flux in (("larger",) * 3, ("obs",) * 3, ("both", "larger", "brighter")):
+        drawn = model.sample(200, torch.Generator().manual_seed(0), numbers[name])[:, :, 0, 0]
+        for column, context in enumerate((of_radius, of_flux)):  # "both" has no rows, and is composed of the other two
+            assert set(drawn[:, column].tolist()) <= set(
+                train.inputs[train.context == numbers[context], column].tolist()
+            )
 
 
 # A trained run, and surveys
