@@ -11,6 +11,7 @@ MOST. They are fitted to at most FITTED training rows at equal steps; all else t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -69,6 +70,12 @@ def scaled_inputs(
         value = Words(f"values of {' or '.join(scaling.inputs)} that are not finite in {wrong} rows")
         raise Refused(Fault(where, value, "every image has its inputs", "correct or drop those rows"))
     return inputs
+
+
+def absent(name: str, path: Path) -> Fault:
+    """The fault of a store that lacks what a run is given beside every image."""
+    remedy = "convert the images with it (--psf, --psf-fwhm, --factors), or name a run that does without"
+    return Fault(str(path), Words(f"no {name}"), "the run is given it beside every image", remedy)
 
 
 def _constants(

@@ -30,7 +30,7 @@ from auxvae.config.run import Source
 from auxvae.data.auxiliaries import variables_of_rows
 from auxvae.data.components import Components
 from auxvae.data.encoding import Columns
-from auxvae.data.inputs import InputScaling
+from auxvae.data.inputs import InputScaling, absent
 from auxvae.data.read_ahead import read_ahead
 from foundation.faults import Fault, Refused, Words, listed
 from foundation.files import digest_file, read_json
@@ -217,7 +217,7 @@ class Store:
     def column(self, name: str, rows: NDArray[np.intp]) -> NDArray[Any]:
         """A factor or another column of some rows, ascending, (N, ...): the stamps of a PSF (N, C or 1, h, w)."""
         if name not in self.dataset.variables:
-            raise Refused(without(name, self.path))
+            raise Refused(absent(name, self.path))
         return self.layer(name, rows).numpy() if name == STAMP else self._values(name)[rows]
 
     def factors(self, name: str) -> dict[str, NDArray[np.float64]]:
@@ -270,12 +270,6 @@ class Store:
             value = Words(f"unreadable bytes ({error})")
             place = f"{self.path}/{name}"
             raise Refused(Fault(place, value, "every chunk must match its checksum", "make the store again")) from None
-
-
-def without(name: str, path: Path) -> Fault:
-    """The fault of a store that lacks what a run is given beside every image."""
-    remedy = "convert the images with --psf or --psf-fwhm, or name a run that does without it"
-    return Fault(str(path), Words(f"no {name}"), "the run is given it beside every image", remedy)
 
 
 def _at_most(rows: NDArray[np.intp], most: int | None) -> NDArray[np.intp]:

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from auxvae.config.contexts import contexts_of
 from auxvae.config.kinds import kinds_of
 from auxvae.config.run import Run, Source
+from auxvae.data.inputs import absent
 from auxvae.data.likelihoods import Likelihood, likelihood
 from auxvae.data.pixel_weights import PixelWeights, pixel_weights
 from auxvae.data.preparation import unweighed, with_weights
-from auxvae.data.store import Rows, Scaling, Store, without
+from auxvae.data.store import Rows, Scaling, Store
 from foundation.console import log
 from foundation.faults import Fault, Refused, Words
 from foundation.files import read_json
@@ -111,7 +112,7 @@ def _faults(store: Store, run_store: Store) -> Iterator[Fault]:
 def _input_faults(name: str, store: Store, run_store: Store) -> Iterator[Fault]:
     """What of an input is not as in the run's store."""
     if name not in store.dataset.variables:
-        yield without(name, store.path)
+        yield absent(name, store.path)
         return
     asked, of_run = (each.dataset[name] for each in (store, run_store))
     units = [each.attrs.get("units") or "no unit" for each in (asked, of_run)]
