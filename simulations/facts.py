@@ -29,6 +29,7 @@ from simulations.structure import ContextFacts, facts_of, read_contexts
 from simulations.symmetries import Symmetry, read_symmetries, symmetries_of
 
 WEIGHTS = ("inverse_variance", "mask")  # arrays that say what a pixel counts for
+COLUMNS = ("psf", "psf_fwhm", "pixel_scale")  # layers of a row for each image that a model may be given beside it
 MOST = 200  # data sets of a study; to estimate what their drawing takes needs some 5 ms each
 
 
@@ -36,7 +37,8 @@ MOST = 200  # data sets of a study; to estimate what their drawing takes needs s
 class Facts:
     """What a model must know of a data set: factors, size, noise, symmetries, kinds; `store` of an existing one.
 
-    weights: which of `inverse_variance` and `mask` a store has for its pixels. measurements: of factors, with errors.
+    weights: which of `inverse_variance` and `mask` a store has for its pixels. columns: which of COLUMNS it has.
+    measurements: of factors, with errors.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Facts:
     weights: tuple[str, ...] = ()
     sky: float | None = None  # photons per pixel that were subtracted; None where a store does not say
     population: str | None = None  # real or cosmos, whose galaxies differ by more than their factors
+    columns: tuple[str, ...] = ()
     measurements: tuple[Measurement, ...] = ()
 
 
@@ -246,6 +249,7 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
         }
         names = {"name": name, "store": path, "factors": tuple(sealed["factors"])}
         names["weights"] = tuple(each for each in WEIGHTS if each in sealed.get("weights", ()))
+        names["columns"] = _columns(path)
         declared.facts[name] = Facts(**{**sealed, **names, **declared_facts})
     except (Refused, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         is_plain = isinstance(error, (Refused, ValueError, OSError))
@@ -262,6 +266,12 @@ def _sealed(path: str) -> Mapping[str, Any]:
         raise ValueError("it holds no facts")
     _refuse_broken(sealed)
     return sealed
+
+
+def _columns(path: str) -> tuple[str, ...]:
+    """Those of COLUMNS that a store has, by the files in its seal: stores of earlier versions state none."""
+    files = read_json(Path(path, "seal.json"), "the seal of a store").get("files", {})
+    return tuple(name for name in COLUMNS if f"{name}/zarr.json" in files)
 
 
 def _is_file(path: Path) -> bool:

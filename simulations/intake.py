@@ -26,7 +26,7 @@ from foundation.files import digest_of
 from simulations import store
 from simulations.collection import Collection, Rows, parts_of
 from simulations.declaration import kinds_of
-from simulations.facts import WEIGHTS, Facts
+from simulations.facts import COLUMNS, WEIGHTS, Facts
 from simulations.kinds import Kind
 from simulations.layers import Layer, layer_fault
 from simulations.pixels import Pixels
@@ -208,6 +208,7 @@ def _seal(
         image_bytes=collection.rows * _row_bytes(collection),
         kinds=tuple(kinds),
         weights=tuple(name for name in WEIGHTS if name in collection.layers),
+        columns=tuple(name for name in COLUMNS if name in collection.layers),
         measurements=collection.measurements,
     )
     attributes = {"factors": list(collection.factors), "noise": intake.noise, "spec_digest": identity}

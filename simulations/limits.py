@@ -8,6 +8,7 @@ m(theta) is the noise-free stamp of factors theta, s the sky, both in photons pe
     Gaussian noise   F_ij = sum (dm/dtheta_i) (dm/dtheta_j) / sigma^2        sigma is that of the row
 
     limit_i = sqrt (F^-1)_ii                  all other factors free         C. R. Rao 1945; Cramér 1946
+                                              but those that are fixed, without their rows and columns of F
     limit_i with the prior = sqrt ((F + V^-1)^-1)_ii,  V the diagonal of the factors' variances in the store
 
 by central differences of drawings, of the flux exactly, since images are linear in it. The first holds for every
@@ -21,7 +22,7 @@ exceed all of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ import zarr
 from numpy.typing import NDArray
 
 from foundation.console import counted
-from foundation.faults import Fault, Refused, Words
+from foundation.faults import Fault, Refused, Words, listed, suggest
 from foundation.files import atomic_write
 from simulations.galaxy import draw, parameters
 from simulations.noise import noise_std
@@ -44,32 +45,47 @@ SPLITS = {"train": 0, "validation": 1, "test": 2}
 Floats = NDArray[np.float64]
 
 
-def limits(store: Path, out: Path, rows: int, split: str = "") -> dict[str, Any]:
+def limits(store: Path, out: Path, rows: int, split: str = "", fixed: Sequence[str] = ()) -> dict[str, Any]:
     """Write `row` (n,) and for each factor NAME and NAME_with_prior (n,), standard deviations in the factor's unit.
 
-    The rows lie at equal steps in the store, or among the training, validation or test rows. A store of anything but
-    simulated galaxies with noise is refused.
+    The rows lie at equal steps in the store, or among the training, validation or test rows. fixed: factors whose
+    values are known for every image, as the PSF may be. A store of anything but simulated galaxies with noise is
+    refused, and so are no factors that are left.
     """
     dataset = dataset_of(store)
     _refuse_without_limit(store, dataset)
     group = zarr.open_group(store, mode="r")
     columns = {name: np.asarray(group[name][:], dtype=np.float64) for name in dataset.factors}  # type: ignore[index]
+    free = _free([*columns], fixed)
     chosen = rows_at_steps(np.asarray(group["split"][:]), rows, split)  # type: ignore[index]
     prior = np.array([values.var() for values in columns.values()])
-    both = np.zeros((2, len(chosen), len(columns)))
+    both = np.zeros((2, len(chosen), len(free)))
     with counted(store.name, len(chosen), "rows") as progress:
         for i, row in enumerate(chosen):
             matrix = information(dataset, {name: float(values[row]) for name, values in columns.items()}, prior**0.5)
-            both[:, i] = least_errors(matrix), least_errors(matrix + np.diag(1 / prior))
+            several = (matrix, matrix + np.diag(1 / prior))
+            both[:, i] = [least_errors(each[np.ix_(free, free)]) for each in several]
             progress.advance(1)
     named = {
         f"{name}{suffix}": both[k][:, j]
         for k, suffix in enumerate(("", "_with_prior"))
-        for j, name in enumerate(columns)
+        for j, name in enumerate([*columns][k] for k in free)
     }
     with atomic_write(out) as part, open(part, "wb") as stream:
         np.savez(stream, row=chosen, **named)  # type: ignore[arg-type]
-    return {"rows": len(chosen), "factors": list(columns)}
+    return {"rows": len(chosen), "factors": [[*columns][k] for k in free]}
+
+
+def _free(names: list[str], fixed: Sequence[str]) -> list[int]:
+    """The places of the factors that are not fixed."""
+    for name in fixed:
+        if name not in names:
+            text = f"the factors are {listed(names)}"
+            raise Refused(Fault("--fixed", name, text, suggest(name, names, "name one of them")))
+    free = [k for k, name in enumerate(names) if name not in fixed]
+    if not free:
+        raise Refused(Fault("--fixed", listed(fixed), "a factor must be left to estimate", "leave one of them out"))
+    return free
 
 
 def rows_at_steps(split: NDArray[Any], rows: int, name: str = "") -> NDArray[np.intp]:

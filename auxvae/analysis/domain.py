@@ -49,7 +49,10 @@ def domain(folder: Path, path: Path, out: Path | None, data: Path | None, rate: 
         refuse_unwritable(out)
     trained = read_trained(folder, data)
     _refuse_blind(trained)
-    store, reference = open_survey(path, trained.store), trained.store.numbers("validation")
+    store, reference = (
+        open_survey(path, trained.store, trained.run.settings.inputs),
+        trained.store.numbers("validation"),
+    )
     _refuse_too_few(trained, len(reference), rate)
     fitted = Domain.of(reconstructed(trained, trained.store, reference))
     images = reconstructed(trained, store, np.arange(len(store.split)))

@@ -30,7 +30,7 @@ from auxvae.data.device import choose_device
 from auxvae.data.store import Rows, Store
 from auxvae.metrics.alignment import correlation_matrix
 from auxvae.metrics.posterior import ACTIVE
-from foundation.faults import Fault, Refused, Words
+from foundation.faults import Fault, Refused, Words, listed
 
 GALAXIES = 8
 ALIGNED = 0.5  # least |rho| of an auxiliary latent with its variable
@@ -64,6 +64,9 @@ def explored(run: Run, folder: Path, store: Store, rows: Rows) -> Explored:
     if not model.can_decode:
         value = Words("a run that does not decode")
         raise Refused(Fault(str(folder), value, "the page shows decoded images", "name a run of another method"))
+    if run.settings.inputs:
+        value = Words(f"a run whose decoder is given {listed(run.settings.inputs)}")
+        raise Refused(Fault(str(folder), value, "the page decodes latents alone", "name a run without inputs"))
     layers, numbers = decoder_layers(model.model, model.likelihood, str(folder))
     mean, log_variance = model.encode()
     return Explored(run, latents_of(model, mean, log_variance), mean[galaxies_of(rows)], layers, numbers)

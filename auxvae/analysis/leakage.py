@@ -47,12 +47,14 @@ def _has_blocks(run: Run) -> bool:
 def _both(train: TrainedModel, test: TrainedModel) -> tuple[Codes, dict[str, Factor]]:
     """Codes and auxiliary variables of the rows that trees learn from and of those that they are tested on."""
     codes = Codes(_samples(train, "leakage training"), _samples(test, "leakage test"))
-    names = dict.fromkeys((*test.rows.factors, *test.run.aux))
+    names = dict.fromkeys((*test.rows.factors, *test.run.aux, *test.run.settings.inputs))
     return codes, {name: Factor(*(_variables(each, name) for each in (train, test))) for name in names}
 
 
 def _variables(model: TrainedModel, name: str) -> np.ndarray:
-    """The auxiliary variables of one factor of the rows, or one that is no factor, (N, V)."""
+    """The auxiliary variables of one factor of the rows, or one that is no factor, (N, V); numbers of another input."""
+    if name not in (*model.rows.factors, *model.run.aux):
+        return model.numbers_of(name)
     return np.stack([model.rows.variables[each] for each in variables_of([name], model.run.dataset.kinds)], 1)
 
 

@@ -138,7 +138,7 @@ def calibrate(fitted: tuple[Encoded, Columns], calibrating: tuple[Encoded, Colum
 
 def calibration_rows(trained: Trained, named: Path | None, measured: Store) -> tuple[Store, Numbers, Numbers]:
     """The store to calibrate on, the numbers of the rows to fit to and of those to calibrate on."""
-    store = trained.store if named is None else open_survey(named, trained.store)
+    store = trained.store if named is None else open_survey(named, trained.store, trained.run.settings.inputs)
     if store.source.digest == trained.digest:
         where, numbers = f"{store.path}: validation rows", trained.store.numbers("validation")
         training = trained.store.numbers("train")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def measure(
     refuse_unwritable(out)
     trained = read_trained(folder, data)
     names = measured_factors(trained)
-    store = open_survey(path, trained.store)
+    store = open_survey(path, trained.store, trained.run.settings.inputs)
     if shapes and store.image_shape[0] > 1:
         value = Words(f"images of {store.image_shape[0]} channels")
         raise Refused(Fault(f"--shapes {path}", value, "a shape is measured in one band", "leave --shapes out"))
@@ -71,7 +72,7 @@ def report(
     judged = {name: each.take(rows) for name, each in estimates.items()}
     if not true or len(rows) < 4:
         return "\n".join([*lines, *widths(judged, units)])
-    least = _limits(store, rows, limits if has_limits(store) else 0)
+    least = _limits(store, rows, limits if has_limits(store) else 0, trained.run.settings.inputs)
     sizes = {name: np.asarray(store.dataset[name].values)[rows] for name in SIZES if name in store.source.factors}
     lines += [*qualities(judged, true, units, least), *by_quartile(judged, true, sizes)]
     lines += shear_lines("run", {name: each.value for name, each in judged.items()}, true)
@@ -79,9 +80,9 @@ def report(
     return "\n".join(lines)
 
 
-def _limits(store: Store, rows: NDArray[np.intp], count: int) -> Columns:
+def _limits(store: Store, rows: NDArray[np.intp], count: int, inputs: Sequence[str]) -> Columns:
     """Limits of some of these rows, and `place`, where each lies among them."""
     if not count:
         return {}
-    values = limits_of(store, count, "test" if len(rows) < len(store.split) else "")
+    values = limits_of(store, count, "test" if len(rows) < len(store.split) else "", inputs)
     return {**values, "place": np.searchsorted(rows, values["row"]).astype(float)}

@@ -9,7 +9,7 @@ model does that was trained on it, can, and `with prior` compares it with the le
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +35,13 @@ def has_limits(store: Store) -> bool:
     return can_be_drawn(store) and not kind and store.noise.get("kind") != "none"
 
 
-def limits_of(store: Store, rows: int, split: str) -> dict[str, Array]:
-    """The least scatter of every factor, NAME and NAME_with_prior, of so many rows and their numbers, `row`."""
-    return _asked("limits", store, "--rows", str(rows), "--split", split)
+def limits_of(store: Store, rows: int, split: str, inputs: Sequence[str] = ()) -> dict[str, Array]:
+    """The least scatter of every factor, NAME and NAME_with_prior, of so many rows and their numbers, `row`.
+
+    inputs: what a run is given beside the images; factors among them are known.
+    """
+    fixed = ",".join(name for name in inputs if name in store.source.factors)
+    return _asked("limits", store, "--rows", str(rows), "--split", split, "--fixed", fixed)
 
 
 def shapes_of(store: Store) -> dict[str, Array]:

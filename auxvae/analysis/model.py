@@ -16,14 +16,23 @@ from auxvae.data import run_folder
 from auxvae.data.likelihoods import Likelihood
 from auxvae.data.loader import Batch, measured_rows, whole_split
 from auxvae.data.measured import measured
-from auxvae.data.preparation import run_likelihood
+from auxvae.data.preparation import Numbered, run_inputs, run_likelihood
 from auxvae.data.randomness import generator, normal
+from auxvae.data.scaling import Scaling
 from auxvae.data.store import Rows, Store
 from auxvae.models.model import Posterior, TrainingData, draws_at, make_model
 from auxvae.models.score_network import ScoreNetwork
 
 Array = NDArray[np.float32]
 AT_ONCE = 512  # images that pass through the network together
+
+
+def _training_data(run: Run, store: Store, scaling: Scaling, likelihood: Likelihood) -> TrainingData:
+    """What the model of a trained run uses of its training rows."""
+    aux = measured(run, store.aux("train", run.variables, scaling), store.measured_of("train"), scaling)
+    context = torch.from_numpy(store.context("train"))
+    inputs = run_inputs(run, store, scaling, Numbered(store.numbers("train"), {}))
+    return TrainingData(likelihood, scaling, store.columns("train"), *aux, context=context, inputs=inputs)
 
 
 class TrainedModel:
@@ -35,9 +44,8 @@ class TrainedModel:
         self.scaling = self.trained.scaling
         self.rows, self.device = rows, device
         self.likelihood: Likelihood = run_likelihood(run, store, rows, self.scaling)
-        aux = measured(run, store.aux("train", run.variables, self.scaling), store.measured_of("train"), self.scaling)
-        context = torch.from_numpy(store.context("train"))
-        self.data = TrainingData(self.likelihood, self.scaling, store.columns("train"), *aux, context=context)
+        self.inputs = run_inputs(run, store, self.scaling, rows)
+        self.data = _training_data(run, store, self.scaling, self.likelihood)
         self.model = make_model(run, self.data, device)
         self.model.network.load_state_dict(self.trained.weights)
         self.model.network.eval()
@@ -53,6 +61,12 @@ class TrainedModel:
     def can_decode(self) -> bool:
         """Whether there are images to measure."""
         return self.model.can_decode
+
+    def numbers_of(self, name: str) -> NDArray[np.float64]:
+        """The numbers that one input is to the networks, of every row, (N, V)."""
+        names = self.scaling.inputs.names if self.scaling.inputs else ()
+        columns = [k for k, each in enumerate(names) if each == name]
+        return np.asarray(self.inputs[:, columns].numpy(), dtype=np.float64)
 
     @property
     def good(self) -> NDArray[np.bool_] | None:
@@ -70,7 +84,7 @@ class TrainedModel:
         return mean, log_variance
 
     def _whole(self) -> Batch:
-        return whole_split(self.run, self.rows, self.scaling, self.likelihood)
+        return whole_split(self.run, self.rows, self.scaling, self.likelihood, self.inputs)
 
     @torch.no_grad()
     def terms(self, parts: Sequence[NDArray[np.intp]]) -> list[dict[str, float]]:
@@ -98,16 +112,14 @@ class TrainedModel:
 
     @torch.no_grad()
     def decode(self, codes: Array, rows: NDArray[np.intp] | None = None) -> Tensor:
-        """Reconstructions (N, C, H, W) on the likelihood's scale, each in the context of a row.
+        """Reconstructions (N, C, H, W) on the likelihood's scale, each in the context of a row, and with its inputs.
 
         rows: the places of these rows, (N,); the first N if left out.
         """
-        context = self.rows.context[: len(codes)] if rows is None else self.rows.context[rows]
-        several = zip(
-            torch.from_numpy(np.ascontiguousarray(codes, dtype=np.float32)).split(AT_ONCE),
-            torch.from_numpy(context).split(AT_ONCE),
-            strict=True,
-        )
+        places = np.arange(len(codes)) if rows is None else rows
+        context, inputs = torch.from_numpy(self.rows.context[places]), self.inputs[torch.from_numpy(places)]
+        latents = torch.from_numpy(np.ascontiguousarray(codes, dtype=np.float32))
+        several = zip(*(each.split(AT_ONCE) for each in (latents, context, inputs)), strict=True)
         images = torch.cat([self.model.decode(*(each.to(self.device) for each in both)).cpu() for both in several])
         if isinstance(self.model.network, ScoreNetwork):
             self.model.network.refuse_divergence(images)

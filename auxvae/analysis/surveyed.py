@@ -16,6 +16,7 @@ from auxvae.analysis.explore import run_of, store_of
 from auxvae.analysis.model import TrainedModel
 from auxvae.config.run import Run
 from auxvae.data.device import choose_device
+from auxvae.data.preparation import run_inputs
 from auxvae.data.store import SPLITS, Rows, Store
 from auxvae.data.survey import likelihood_of, rows_for
 from foundation.faults import Fault, Refused, Words
@@ -51,6 +52,7 @@ def beside(trained: Trained, store: Store, rows: Rows) -> TrainedModel:
     """The run's model beside rows of a store, which are refused where its likelihood does not take their pixels."""
     model = copy.copy(trained.model)
     model.rows, model.likelihood = rows, likelihood_of(trained.run, trained.store, store, rows, model.scaling)
+    model.inputs = run_inputs(trained.run, store, model.scaling, rows)
     return model
 
 

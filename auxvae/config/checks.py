@@ -16,6 +16,7 @@ from auxvae.config.diffusion import collapse_faults
 from auxvae.config.fresh import fresh_faults
 from auxvae.config.idle import case_faults, idle_faults
 from auxvae.config.imperfect import imperfect_faults
+from auxvae.config.inputs import input_faults
 from auxvae.config.kinds import Kind, kinds_of, variables_of
 from auxvae.config.latents import PriorSpec, dimension_fault
 from auxvae.config.likelihood import likelihood_faults
@@ -45,7 +46,9 @@ def study_faults(
     for name, factors in config.coverages.items():
         places = _places(written["coverages"][name], f"coverages.{name}")
         yield from _coverage(config, name, dict(zip(places, factors, strict=True)), facts)
-    yield from auxiliary_faults(config.auxiliaries, config.coverages, facts)
+    inputs = tuple(name for group in groups.values() for name in group.inputs)
+    used = {**config.coverages, **({"inputs": inputs} if inputs else {})}
+    yield from auxiliary_faults(config.auxiliaries, used, facts)
     yield from candidate_faults(config.analyses.candidates, config.coverages, groups.values())
     for where, group in groups.items():
         yield from _group(config, group, where, facts, written)
@@ -97,6 +100,7 @@ def _group(config: Config, group: Group, where: str, facts: Facts, written: Mapp
     yield from _latents(group, where)
     yield from imperfect_faults(group, where, config.coverages, dataset)
     yield from measured_faults(group, where, config.coverages, dataset)
+    yield from input_faults(group, where, config, dataset)
     yield from choice_faults(config, group, where, dataset)
     yield from fresh_faults(group, where)
     yield from idle_faults(config, group, where, dataset)
@@ -255,7 +259,7 @@ def _prior(config: Config, group: Group, where: str, dataset: Mapping[str, Any])
     for coverage in group.coverages or ("",):
         aux = config.coverages.get(coverage, ())
         auxiliary = len(variables_of(aux, kinds))
-        residual = len(variables_of(set(dataset["factors"]) - set(aux), kinds))
+        residual = len(variables_of(set(dataset["factors"]) - {*aux, *group.inputs}, kinds))
         yield from dimension_fault(prior, f"{where}.prior", latents - auxiliary, residual, auxiliary)
     for part in _parts(group.prior):
         for factor in dict.fromkeys(each for each in part.factors if part.factors.count(each) > 1):

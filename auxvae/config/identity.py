@@ -19,7 +19,7 @@ from auxvae.config.settings import Settings, resolved
 from auxvae.config.terms import TERMS
 from auxvae.config.training import Training
 
-ALWAYS = {"likelihood", "sigma", "encoder", "activation", "contexts"}  # settings that every method reads
+ALWAYS = {"likelihood", "sigma", "encoder", "activation", "contexts", "inputs"}  # settings that every method reads
 COMPANION = {"network.second", "training.second_learning_rate"}  # keys that a companion network reads
 POLYNOMIAL = {
     "degree",

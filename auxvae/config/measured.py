@@ -93,15 +93,18 @@ def measured_faults(
         each for factors in shown.values() for each in measurements_read(every.values(), factors, group.measured, True)
     )
     yield from _fit(group, where, [*read], dataset)
-    yield from _prior(group, where, every.values())
+    yield from _needed(group, where, every.values())
 
 
-def _prior(group: Any, where: str, every: Iterable[Measured]) -> Iterator[Fault]:
-    """A prior of the distribution of factors that some rows lack."""
+def _needed(group: Any, where: str, every: Iterable[Measured]) -> Iterator[Fault]:
+    """Factors that some rows lack where every row needs one: in a prior of their distribution, beside the images."""
     lacking = {each.name for each in every if each.gaps and each.name == each.of}
     if group.prior is not None and group.prior.reads_factors() and lacking:
         text = f"some rows have no value of {listed(sorted(lacking))}, and it reads those of all"
         yield Fault(f"{where}.prior", group.prior.kind, text, "take another prior, or make the store without it")
+    for name in (each for each in group.inputs if each in lacking):
+        text = "some rows have no value of it, and every image needs one beside it"
+        yield Fault(f"{where}.inputs", name, text, "take it away, or make the store without those rows")
 
 
 def _fit(group: Any, where: str, read: list[Measured], dataset: Mapping[str, Any]) -> Iterator[Fault]:

@@ -88,8 +88,9 @@ class Run:
         """What makes this run another than the others, as plain JSON."""
         method, defaults = self.composition, identity.defaults_read(self.composition, self.dataset.train)
         values = identity.values_read(method, self.settings, self.network, self.training)
+        inputs = self.settings.inputs
         augmented = {"symmetries": identity.plain(self.dataset.symmetries)} if self.training.augment else {}
-        beside = [identity.plain(each) for each in self.dataset.auxiliaries if each.name in self.aux]
+        beside = [identity.plain(each) for each in self.dataset.auxiliaries if each.name in (*self.aux, *inputs)]
         return {
             **augmented,
             **({"auxiliaries": beside} if beside else {}),
@@ -145,9 +146,14 @@ class Run:
         return self.settings.prior or PriorSpec(self.composition.prior)
 
     @property
+    def left_factors(self) -> tuple[str, ...]:
+        """The factors that the run is not given, neither as auxiliary variables nor beside the image."""
+        return tuple(name for name in self.dataset.factors if name not in (*self.aux, *self.settings.inputs))
+
+    @property
     def prior_factors(self) -> tuple[str, ...]:
         """Per latent the factor whose distribution is its prior (kind `empirical`), '' for none."""
-        others = tuple(name for name in self.dataset.factors if name not in self.aux)
+        others = self.left_factors
         reserved = ("",) * self.aux_latents
         return reserved + self.prior.made_of(
             self.network.latents - len(reserved), lambda names: variables_of(names or others, self.dataset.kinds)

@@ -44,6 +44,11 @@ class Settings(Section):
     encoder: Literal["gaussian", "deterministic"] | None = None
     """a Gaussian posterior or a point: `ae_mmd` and `wae_mmd` take both; `null` for the method's"""
 
+    inputs: Many[Text] = ()
+    """what encoder and decoder are given beside every image, without a latent for it
+    ([the PSF, say](own_images.md#the-psf-beside-the-image)): factors of the data set, declared auxiliary variables, and
+    of a converted store `psf`, `psf_fwhm` and `pixel_scale`"""
+
     contexts: Many[Name] = ()
     """the contexts of the data set whose training and validation rows are read; all that have any, if none is named"""
 

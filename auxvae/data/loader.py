@@ -31,7 +31,8 @@ class Batch(NamedTuple):
     context (B,): number of the context (interventions) that the row was drawn in, 0 where a store has none. rows (B,):
     row numbers in the store.
     precision (B,) or (B, C, H, W): inverse variance of the noise of an image or pixel on the scale, relative to that of
-    the likelihood: 1 unless each has a noise of its own (data.likelihoods).
+    the likelihood: 1 unless each has a noise of its own (data.likelihoods). inputs (B, p): what the networks are given
+    beside each image, of mean 0 and variance 1 over the training rows (data.inputs).
     """
 
     images: Float[Tensor, "B C H W"]
@@ -40,6 +41,7 @@ class Batch(NamedTuple):
     context: Int[Tensor, " B"]
     rows: Int[Tensor, " B"]
     precision: Float[Tensor, "B *pixel"]
+    inputs: Float[Tensor, "B p"]
 
     def take(self, index: Tensor | slice) -> Batch:
         """The rows of these positions."""
@@ -64,20 +66,28 @@ def batch_of(
     precision: Float[Tensor, "B *pixel"] | None = None,
     error: Float[Tensor, "B a"] | None = None,
     context: Int[Tensor, " B"] | None = None,
+    inputs: Float[Tensor, "B p"] | None = None,
 ) -> Batch:
-    """A batch; precision is 1, every auxiliary variable exact and the context 0 where nothing is said."""
-    none, ones = torch.zeros(len(aux), dtype=torch.long), torch.ones(len(aux))
-    errors = torch.zeros_like(aux) if error is None else error
+    """A batch; precision is 1, every auxiliary variable exact, the context 0 and no input there, if nothing is said."""
+    count = len(aux)
     return Batch(
-        images, aux, errors, none if context is None else context, rows, ones if precision is None else precision
+        images,
+        aux,
+        torch.zeros_like(aux) if error is None else error,
+        torch.zeros(count, dtype=torch.long) if context is None else context,
+        rows,
+        torch.ones(count) if precision is None else precision,
+        torch.zeros(count, 0) if inputs is None else inputs,
     )
 
 
-def whole_split(run: Run, rows: Rows, scaling: Scaling, likelihood: Likelihood) -> Batch:
+def whole_split(
+    run: Run, rows: Rows, scaling: Scaling, likelihood: Likelihood, inputs: Float[Tensor, "N p"] | None = None
+) -> Batch:
     """All rows of a split as one batch on the CPU, with their images on the scale of their likelihood."""
     images, aux = likelihood.to_scale(rows.images), measured_rows(run, rows, scaling)
     numbers, context = torch.from_numpy(rows.numbers), torch.from_numpy(rows.context)
-    return batch_of(images, aux.values, numbers, likelihood.precision, aux.error, context)
+    return batch_of(images, aux.values, numbers, likelihood.precision, aux.error, context, inputs)
 
 
 def measured_rows(run: Run, rows: Rows, scaling: Scaling) -> Auxiliaries:

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
 from auxvae.config.networks import BACKBONES
-from auxvae.config.run import Run
+from auxvae.config.run import Run, Source
 from auxvae.data.augmentation import augmentation_of
 from auxvae.data.auxiliaries import variables_of_rows
 from auxvae.data.components import principal_components
 from auxvae.data.encoding import Columns, limits
 from auxvae.data.imperfect import imperfect
+from auxvae.data.inputs import InputScaling, Values, input_scaling, scaled_inputs
 from auxvae.data.likelihoods import Gaussian, Likelihood, likelihood
 from auxvae.data.loader import Batches, Loader, batch_of
 from auxvae.data.measured import Auxiliaries, measured
@@ -42,7 +46,8 @@ HELD = 300e6  # bytes of validation images up to which they stay in memory
 class Prepared(NamedTuple):
     """The rows of a split: numbers, contexts, factors (N,), likelihood, and images (N, C, H, W) on its scale.
 
-    measured: measurements of factors and their errors, (N,).
+    measured: measurements of factors and their errors, (N,). inputs (N, p): what a run is given beside the images, None
+    where it is given nothing.
     """
 
     numbers: NDArray[np.intp]
@@ -51,6 +56,7 @@ class Prepared(NamedTuple):
     likelihood: Likelihood
     images: Tensor | StoredImages
     measured: Columns
+    inputs: Tensor | None = None
 
     def aux(self, run: Run, scaling: Scaling) -> Auxiliaries:
         """The auxiliary variables that a run is trained on, min-max scaled to [0, 1] by the training rows, (N, a)."""
@@ -63,9 +69,9 @@ class Prepared(NamedTuple):
         aux, size, precision = self.aux(run, scaling), run.training.batch, self.likelihood.precision
         augmentation = augmentation_of(run, scaling, self.images.shape[-1], int(self.numbers[-1]) + 1, device)
         if isinstance(self.images, StoredImages):
-            return Stream(self.images, aux, size, device, augmentation)
+            return Stream(self.images, aux, size, device, augmentation, self.inputs)
         rows, context = torch.from_numpy(self.numbers), torch.from_numpy(self.context)
-        batch = batch_of(self.images, aux.values, rows, precision, aux.error, context)
+        batch = batch_of(self.images, aux.values, rows, precision, aux.error, context, self.inputs)
         return Loader(batch.to(device), size, augmentation, apart)
 
     def of(self, run: Run) -> Prepared:
@@ -87,7 +93,8 @@ class Prepared(NamedTuple):
         factors, others = (
             {name: values[chosen] for name, values in each.items()} for each in (self.factors, self.measured)
         )
-        return Prepared(self.numbers[chosen], self.context[chosen], factors, kind, self.images[index], others)
+        inputs = None if self.inputs is None else self.inputs[index]
+        return Prepared(self.numbers[chosen], self.context[chosen], factors, kind, self.images[index], others, inputs)
 
 
 class View(NamedTuple):
@@ -116,9 +123,47 @@ def prepare(run: Run, store: Store) -> tuple[Scaling, Prepared, Prepared]:
     on_components = BACKBONES[run.network.name].on_components
     components = run.network.components if on_components else None
     view = View(run.settings.likelihood, run.settings.sigma, on_components, components, run.training.order)
-    prepared = _prepare(store, view)
-    refuse_constants(run, prepared[0])
-    return prepared
+    scaling, train, validation = _prepare(store, view)
+    refuse_constants(run, scaling)
+    if not run.settings.inputs:
+        return scaling, train, validation
+    scaling = replace(scaling, inputs=_input_scaling(store, run.settings.inputs))
+    train, validation = (each._replace(inputs=run_inputs(run, store, scaling, each)) for each in (train, validation))
+    return scaling, train, validation
+
+
+@lru_cache(1)
+def _input_scaling(store: Store, names: tuple[str, ...]) -> InputScaling:
+    rows, source = store.numbers("train"), store.source
+    return input_scaling(names, source.kinds, _values_in(store, source, rows, {}), len(rows), source.name)
+
+
+class Numbered(NamedTuple):
+    """Rows of a store by their numbers, ascending, and of some factors their values (N,), as films have them."""
+
+    numbers: NDArray[np.intp]
+    factors: dict[str, NDArray[np.float64]]
+
+
+def run_inputs(run: Run, store: Store, scaling: Scaling, rows: Numbered | Prepared | Rows) -> Float[Tensor, "N p"]:
+    """What a run is given beside the images of some rows of any store, (N, p); p is 0 for most runs."""
+    values = _values_in(store, run.dataset, rows.numbers, rows.factors)
+    return scaled_inputs(scaling.inputs, run.dataset.kinds, values, len(rows.numbers), str(store.path))
+
+
+def _values_in(store: Store, source: Source, numbers: NDArray[np.intp], factors: Mapping[str, NDArray[Any]]) -> Values:
+    """Inputs by name of some of these rows: their factors, what a study declares beside factors, columns of a store."""
+    declared = {each.name: replace(source, kinds=(), auxiliaries=(each,)) for each in source.auxiliaries}
+
+    def values(name: str, at: slice) -> NDArray[Any]:
+        if name in factors:
+            return factors[name][at]
+        if name not in declared:
+            return store.column(name, numbers[at])
+        of = {each: values(each, at) for each in declared[name].auxiliaries[0].factors}
+        return variables_of_rows(declared[name], of, numbers[at])[name]
+
+    return values
 
 
 @lru_cache(1)

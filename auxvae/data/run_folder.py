@@ -3,7 +3,7 @@
     results/<study>/runs/<run-id>/
         model.safetensors  weights kept for the scores       last.safetensors   weights of the last epoch
         spec.json          the run, its scaling, where it comes from, SHA-256 of the other files
-        scaling.safetensors  mean image and components of the training rows
+        scaling.safetensors  mean image and components of the training rows, constants of the inputs
         history.parquet    one row per epoch: every term on training and validation rows, metrics of validation codes
 
 While a run is unfinished its state lies in results/<study>/work/<run-id>/ (training.checkpoint).
@@ -26,6 +26,7 @@ from torch import Tensor
 from auxvae.config.run import Run
 from auxvae.data.components import Components
 from auxvae.data.failures import training_code
+from auxvae.data.inputs import InputScaling
 from auxvae.data.scaling import Scaling
 from foundation.faults import Fault, Refused, Words
 from foundation.files import digest_file, flush, full_disk_as_fault, locked, read_json, write_json
@@ -33,6 +34,7 @@ from foundation.provenance import versions
 
 History = list[dict[str, float]]
 TENSORS = "scaling.safetensors"
+OF_INPUTS = ("inputs_mean", "inputs_basis")  # tensors of what is beside the images, in that file
 RETRAIN = "delete the folder and start again: it is trained anew"
 
 
@@ -94,6 +96,9 @@ def _read_scaling(folder: Path, constants: dict[str, Any]) -> Scaling:
     """The constants: numbers from spec.json, tensors from their file."""
     tensors = load_file(folder / TENSORS)
     mean_image, numbers = tensors.pop("mean_image"), constants.pop("components")
+    of_inputs = [tensors.pop(name) for name in OF_INPUTS if name in tensors]
+    if "inputs" in constants:
+        constants["inputs"] = InputScaling(tuple(constants["inputs"]), *of_inputs)
     components = Components(**tensors, **numbers) if numbers else None  # type: ignore[arg-type]
     return Scaling(**constants, mean_image=mean_image, components=components)
 
@@ -105,6 +110,9 @@ def _write_scaling(folder: Path, scaling: Scaling) -> dict[str, Any]:
     if components is not None:
         tensors |= {name: getattr(components, name) for name in ("mean", "directions", "variances")}
         numbers["components"] = {name: getattr(components, name) for name in ("inputs", "bounded")}
+    if (inputs := numbers.pop("inputs")) is not None:
+        tensors |= dict(zip(OF_INPUTS, (inputs.mean, inputs.basis), strict=True))
+        numbers["inputs"] = inputs.names
     del numbers["mean_image"]
     (folder / TENSORS).write_bytes(save({name: each.contiguous() for name, each in tensors.items()}))
     return numbers

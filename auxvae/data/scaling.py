@@ -10,6 +10,7 @@ from torch import Tensor
 
 from auxvae.data.components import Components
 from auxvae.data.encoding import Columns
+from auxvae.data.inputs import InputScaling
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Scaling:
     """Constants from the training rows: of the images (photons per pixel), of what the network sees, of the factors.
 
     factor_low, factor_high: limits of every auxiliary variable, by name. mean_image (C, H, W): in photons per pixel.
-    components: of the images, where the network is made of them.
+    components: of the images, where the network is made of them. inputs: of what is beside them, if anything is.
     """
 
     count_low: float
@@ -28,6 +29,7 @@ class Scaling:
     factor_high: dict[str, float]
     mean_image: Tensor
     components: Components | None = None
+    inputs: InputScaling | None = None
 
 
 def scaled_factors(variables: Columns, rows: int, names: tuple[str, ...], scaling: Scaling) -> Tensor:

@@ -25,9 +25,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auxvae.config.contexts import contexts_of
+from auxvae.config.inputs import STAMP
 from auxvae.config.run import Source
 from auxvae.data.auxiliaries import variables_of_rows
 from auxvae.data.encoding import Columns
+from auxvae.data.inputs import absent
 from auxvae.data.read_ahead import read_ahead
 from auxvae.data.scaling import Scaling, scaled_factors
 from foundation.faults import Fault, Refused, Words, listed
@@ -194,6 +196,12 @@ class Store:
                     at = slice(*np.searchsorted(rows, (place.start, place.stop)))
                     np.take(block, rows[at] - place.start, axis=0, out=kept[at], mode="clip")  # without a second copy
         return [_with_channels(each) for each in images]
+
+    def column(self, name: str, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """A factor or another column of some rows, ascending, (N, ...): the stamps of a PSF (N, C or 1, h, w)."""
+        if name not in self.dataset.variables:
+            raise Refused(absent(name, self.path))
+        return self.layer(name, rows).numpy() if name == STAMP else self._values(name)[rows]
 
     def factors(self, name: str) -> dict[str, NDArray[np.float64]]:
         """The factors of training, validation or test rows, (N,) each, in their units; no image is read."""

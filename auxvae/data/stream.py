@@ -6,7 +6,7 @@
 
 Every row of the split is visited once in an epoch, but for those of a last, incomplete batch. A thread reads the next
 window while the present one is trained on: two are in memory, whatever the size of the store. A restart reads from the
-window of its next step. Tensors of a few numbers per row (row numbers, auxiliary variables) are held whole.
+window of its next step. Tensors of a few numbers per row (row numbers, auxiliary variables, inputs) are held whole.
 
 Deviation from an order of all rows: a batch mixes the rows of SHARDS shards. Where a store is sorted, by a factor say,
 its batches are less alike than rows of one shard, but are no independent draws.
@@ -43,10 +43,12 @@ class Stream(Batches):
         size: int,
         device: torch.device,
         augmentation: Augmentation | None = None,
+        inputs: Tensor | None = None,
     ) -> None:
-        """Batches of `size` rows, or of all rows where there are fewer; the auxiliary variables are those of all."""
+        """Batches of `size` rows, or of all rows where there are fewer; auxiliary variables and inputs are of all."""
         super().__init__(len(aux.values), size, augmentation)
         self.images, self.aux, self.device = images, aux, device
+        self.inputs = torch.zeros(len(aux.values), 0) if inputs is None else inputs
 
     def windows(self, seed: int, epoch: int) -> list[Window]:
         """The windows of an epoch, each as the positions of its shards in the order of the store."""
@@ -74,10 +76,10 @@ class Stream(Batches):
     def _read(self, window: Window) -> Batch:
         """The rows of a window on the device."""
         numbers, contexts = torch.from_numpy(self.images.numbers), torch.from_numpy(self.images.context)
-        every = (*self.aux, numbers, contexts)
-        aux, error, rows, context = (torch.cat([each[positions] for positions in window]) for each in every)
+        every = (*self.aux, numbers, contexts, self.inputs)
+        aux, error, rows, context, inputs = (torch.cat([each[positions] for positions in window]) for each in every)
         precision = self.images.precision(window)
-        return batch_of(self.images.read(window), aux, rows, precision, error, context).to(self.device)
+        return batch_of(self.images.read(window), aux, rows, precision, error, context, inputs).to(self.device)
 
 
 def _rows(window: Window) -> int:

@@ -10,7 +10,7 @@ A simulated store states the scale of its pixels in its spec, a converted one in
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from auxvae.config.contexts import contexts_of
 from auxvae.config.kinds import kinds_of
 from auxvae.config.run import Run, Source
+from auxvae.data.inputs import absent
 from auxvae.data.likelihoods import Likelihood, likelihood
 from auxvae.data.pixel_weights import PixelWeights, pixel_weights
 from auxvae.data.preparation import unweighed, with_weights
@@ -35,13 +36,32 @@ BLOCK = 2048  # rows that are read and encoded together
 OTHER = "convert or simulate the images as the run's were, or train a run on images like these"
 
 
-def open_survey(path: Path, run_store: Store) -> Store:
-    """A sealed store of any data set, whose images are on the scale of a run's store; else refused with all faults."""
+def open_survey(path: Path, run_store: Store, inputs: Sequence[str] = ()) -> Store:
+    """A sealed store of any data set, whose images are on the scale of a run's store; else refused with all faults.
+
+    inputs: what the run is given beside every image, which the store must have in the same unit and shape.
+    """
     store = Store(path, _source_of(path))
-    faults = list(_faults(store, run_store))
+    faults = [
+        *_faults(store, run_store),
+        *(fault for name in inputs for fault in _input_faults(name, store, run_store)),
+    ]
     if faults:
         raise Refused(faults)
+    for name in inputs:
+        _note_beyond(name, store, run_store)
     return store
+
+
+def _note_beyond(name: str, store: Store, run_store: Store) -> None:
+    """A line where numbers of an input lie outside of those that the run was trained with."""
+    if store.dataset[name].ndim > 1:
+        return
+    trained = run_store.column(name, run_store.numbers("train"))
+    values, low, high = store.column(name, np.arange(len(store.split))), trained.min(), trained.max()
+    if beyond := int(((values < low) | (values > high)).sum()):
+        share = f"{name} of {beyond:,} of {len(values):,} images"
+        log.info(f"{store.path}: {share} lies outside of {low:.4g} to {high:.4g}, where the run was trained")
 
 
 def _source_of(path: Path) -> Source:
@@ -90,6 +110,19 @@ def _faults(store: Store, run_store: Store) -> Iterator[Fault]:
         yield Fault(f"{store.path}: pixel scale", Words(f"{scale:g} arcsec"), text, OTHER)
 
 
+def _input_faults(name: str, store: Store, run_store: Store) -> Iterator[Fault]:
+    """What of an input is not as in the run's store."""
+    if name not in store.dataset.variables:
+        yield absent(name, store.path)
+        return
+    asked, of_run = (each.dataset[name] for each in (store, run_store))
+    units = [each.attrs.get("units") or "no unit" for each in (asked, of_run)]
+    shapes = ["x".join(map(str, each.shape[1:])) or "a number for each image" for each in (asked, of_run)]
+    for what, (here, there) in (("unit", units), ("shape", shapes)):
+        if here != there:
+            yield Fault(f"{store.path}: {what} of {name}", Words(here), f"the run was given {there}", OTHER)
+
+
 def _facts(store: Store) -> dict[str, str]:
     """What must be the same in two stores, in words."""
     channels, height, width = store.image_shape
@@ -104,13 +137,19 @@ def _facts(store: Store) -> dict[str, str]:
 
 
 def rows_for(run: Run, store: Store, numbers: NDArray[np.intp]) -> Rows:
-    """The images of any store as rows of a run's data set, for an encoder that sees the image alone: factors are 1."""
+    """The images of any store as rows of a run's data set, for an encoder that sees no factors: those but inputs are 1.
+
+    Inputs of the run are the store's own.
+    """
     count = len(numbers)
     noise_std = store.dataset["noise_std"].values[numbers] if "noise_std" in store.dataset.variables else None
     return Rows(
         numbers=numbers,
         images=store.images("image", numbers)[0],
-        factors={name: np.ones(count) for name in run.dataset.factors},
+        factors={
+            name: store.column(name, numbers) if name in run.settings.inputs else np.ones(count)
+            for name in run.dataset.factors
+        },
         truth=None,
         noise_std=None if noise_std is None else torch.tensor(noise_std),
         context=np.zeros(count, dtype=np.intp),

@@ -69,6 +69,8 @@ class LatentModel(Model):
         self.has_errors = has_gaps or bool(run.measurements)
         self.aux_rows, overall = without_gaps(data)
         self.contexts = data.context
+        self.input_rows = torch.zeros(len(self.aux_rows), 0) if data.inputs is None else data.inputs.cpu()
+        self.input_names = data.scaling.inputs.names if data.scaling.inputs else ()
         self.overall = Gaussian(*(self._padded(each[None])[0].to(device) for each in overall))
         self.prior, variance = residual_prior(run, data.factors)
         self.prior_variance = variance.to(device)
@@ -98,8 +100,10 @@ class LatentModel(Model):
         """Posterior and reconstruction of a batch; aux has a column for every latent."""
 
     @abstractmethod
-    def _images_of(self, z: Codes, context: int | None, source: torch.Generator) -> Float[Tensor, "B C H W"]:
-        """Images of samples of the prior, on the likelihood's scale."""
+    def _images_of(
+        self, z: Codes, inputs: Float[Tensor, "B p"], context: int | None, source: torch.Generator
+    ) -> Float[Tensor, "B C H W"]:
+        """Images of samples of the prior, on the likelihood's scale, each with its inputs."""
 
     def _needs(self, name: str) -> bool:
         """Whether a term of the run reads a setting or needs random numbers of that name."""
@@ -242,27 +246,28 @@ class LatentModel(Model):
         return samples
 
     def sample(self, count: int, source: torch.Generator, context: int | None = None) -> Float[Tensor, "B C H W"]:
-        """Images of samples of the prior, at the auxiliary variables of training rows drawn at random.
+        """Images of samples of the prior, at the auxiliary variables and inputs of training rows drawn at random.
 
         In a context, of its training rows; of one that has none they are composed (auxvae.models.composed).
         """
         seed_of_rows = int(torch.randint(2**62, (1,), generator=source))  # latents are the same whatever rows are drawn
         of_rows = torch.Generator().manual_seed(seed_of_rows)
+        both, count_aux = torch.cat([self.aux_rows, self.input_rows], 1), len(self.run.variables)
         if context is None or self.contexts is None:
-            rows = some_rows(self.aux_rows, count, of_rows)
+            rows = some_rows(both, count, of_rows)
         else:
-            rows = rows_in_context(self.run, self.aux_rows, self.contexts, context, count, of_rows)
-        aux = self._padded(rows)
+            rows = rows_in_context(self.run, both, self.contexts, context, count, of_rows, self.input_names)
+        aux, inputs = self._padded(rows[:, :count_aux]), rows[:, count_aux:].to(self.device)
         prior = self._prior_of(aux.to(self.device))
         noise = torch.randn(count, self.run.network.latents, generator=source).to(self.device)
         z = prior.mean + prior.variance.sqrt() * noise
-        count_aux, conditional = len(self.run.variables), self.run.composition.conditional
+        conditional = self.run.composition.conditional
         if conditional == "copied":
             z[:, :count_aux] = aux[:, :count_aux].to(self.device)
         residual = self.sample_prior(aux[:, :count_aux], source)
         if residual is not None:
             z[:, count_aux:] = residual.to(self.device)
-        return self._images_of(z, context, source)
+        return self._images_of(z, inputs, context, source)
 
     def memory(self) -> dict[str, Tensor]:
         """The queues of codes."""

@@ -27,7 +27,8 @@ class AutoencoderModel(LatentModel):
 
     def _network(self, data: TrainingData) -> Autoencoder:
         scaling = data.scaling
-        return build(self.run, scaling.mean, scaling.std, data.likelihood.bounded, scaling.components)
+        inputs = len(scaling.inputs.names) if scaling.inputs else 0
+        return build(self.run, scaling.mean, scaling.std, data.likelihood.bounded, scaling.components, inputs)
 
     @property
     def companion(self) -> nn.Module | None:
@@ -38,7 +39,7 @@ class AutoencoderModel(LatentModel):
         """Posterior and reconstruction; a context module normalises by the batch, and after training by all."""
         network = self.network
         if network.module is None:
-            return Forward(*network(batch.images, aux, draws.noise))
+            return Forward(*network(batch.images, aux, draws.noise, batch.inputs))
         posterior, sets = network.posterior(batch.images, aux, draws.noise), self.sets[batch.context]
         if network.training:  # a batch holds one context, or the module knows none
             latents = network.module(posterior.sample, sets[:1], network.module.in_training)
@@ -50,18 +51,22 @@ class AutoencoderModel(LatentModel):
 
     def encode(self, batch: Batch) -> tuple[Codes, Codes]:
         """Mean and log variance of q(z|x); latents that are copies of the auxiliary variables are points."""
-        mean, log_variance = self.network.encode(batch.images, self._padded(batch.aux))
+        mean, log_variance = self.network.encode(batch.images, self._padded(batch.aux), batch.inputs)
         copied = self.is_aux * (self.run.composition.conditional == "copied")
         return mean, torch.where(copied > 0, POINT, log_variance)
 
-    def decode(self, latents: Codes, context: Int[Tensor, " B"] | None = None) -> Float[Tensor, "B C H W"]:
-        """Images on the likelihood's scale, in contexts by number or the observational one."""
-        images: Tensor = self.network.decode(latents, self._sets(len(latents), context))
+    def decode(
+        self, latents: Codes, context: Int[Tensor, " B"] | None = None, inputs: Float[Tensor, "B p"] | None = None
+    ) -> Float[Tensor, "B C H W"]:
+        """Images on the likelihood's scale, in contexts by number or the observational one, each with its inputs."""
+        images: Tensor = self.network.decode(latents, self._sets(len(latents), context), c=inputs)
         return images
 
-    def _images_of(self, z: Codes, context: int | None, source: torch.Generator) -> Float[Tensor, "B C H W"]:
+    def _images_of(
+        self, z: Codes, inputs: Float[Tensor, "B p"], context: int | None, source: torch.Generator
+    ) -> Float[Tensor, "B C H W"]:
         """Decoded images, in a context if the model knows any."""
-        images: Tensor = self.network.decode(z, self._sets(len(z), context), "prior")
+        images: Tensor = self.network.decode(z, self._sets(len(z), context), "prior", inputs)
         return images
 
     def concepts(self, latents: Codes, context: Int[Tensor, " B"]) -> Float[Tensor, "B c"]:

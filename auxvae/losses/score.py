@@ -143,11 +143,11 @@ class ScoreModel(LatentModel):
         mean, variance = self.network.posterior(self.network.standard(batch.images))
         return mean, variance.log()
 
-    def decode(self, latents: Codes, context: Int[Tensor, " B"] | None = None) -> Images:
+    def decode(self, latents: Codes, context: Int[Tensor, " B"] | None = None, inputs: Tensor | None = None) -> Images:
         """Images sampled by the guided denoiser from the same noise each, in any context."""
         return self.network.decode(latents)
 
-    def _images_of(self, z: Codes, context: int | None, source: torch.Generator) -> Images:
+    def _images_of(self, z: Codes, inputs: Tensor, context: int | None, source: torch.Generator) -> Images:
         """Images of latents, each from noise of its own."""
         return self.network.decode(z, source)
 

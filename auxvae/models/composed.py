@@ -21,9 +21,18 @@ from auxvae.models.prior_checks import some_rows
 
 
 def rows_in_context(
-    run: Run, aux: Float[Tensor, "N a"], of_rows: Int[Tensor, " N"], context: int, count: int, source: torch.Generator
+    run: Run,
+    aux: Float[Tensor, "N a"],
+    of_rows: Int[Tensor, " N"],
+    context: int,
+    count: int,
+    source: torch.Generator,
+    inputs: tuple[str, ...] = (),
 ) -> Float[Tensor, "n a"]:
-    """So many rows of auxiliary variables in a context by number, from those of the training rows in theirs."""
+    """So many rows of auxiliary variables in a context by number, from those of the training rows in theirs.
+
+    inputs: names of further columns, what is given beside the images (auxvae.config.inputs).
+    """
     contexts = run.dataset.contexts
     present = {contexts[number].name for number in of_rows.unique().tolist()}
     parts = _parts(contexts[context], [each for each in contexts if each.name in present])
@@ -32,9 +41,9 @@ def rows_in_context(
     first, *others = (some_rows(aux[of_rows == contexts.index(part)], count, source) for part in parts)
     rows = first.clone()
     for part, values in zip(parts[1:], others, strict=True):
-        columns = [
-            run.variables.index(name) for name in variables_of(part.of, run.dataset.kinds) if name in run.variables
-        ]
+        changed = {*variables_of(part.of, run.dataset.kinds)}
+        columns = [k for k, name in enumerate(run.variables) if name in changed]
+        columns += [k for k, name in enumerate(inputs, len(run.variables)) if name in part.of]
         rows[:, columns] = values[:, columns]
     return rows
 

@@ -45,7 +45,7 @@ class TrainingData(NamedTuple):
 
     factors: the auxiliary variables of all factors, (N,) by name, unscaled. aux: those of the run, (N, a) in [0, 1].
     error: their standard errors, infinite where they are unknown, (N, a); 0 if left out. context: the number of that
-    of each row, (N,).
+    of each row, (N,). inputs: what is beside the images, (N, p); nothing, if left out.
     """
 
     likelihood: Likelihood
@@ -54,6 +54,7 @@ class TrainingData(NamedTuple):
     aux: Float[Tensor, "N a"]
     error: Float[Tensor, "N a"] | None = None
     context: Int[Tensor, " N"] | None = None
+    inputs: Float[Tensor, "N p"] | None = None
 
 
 class Model(ABC):
@@ -76,10 +77,13 @@ class Model(ABC):
     def encode(self, batch: Batch) -> tuple[Codes, Codes]:
         """Mean and log variance of the posterior, each (B, d_Z); a latent without a width has log variance POINT."""
 
-    def decode(self, latents: Codes, context: Int[Tensor, " B"] | None = None) -> Float[Tensor, "B C H W"]:
+    def decode(
+        self, latents: Codes, context: Int[Tensor, " B"] | None = None, inputs: Float[Tensor, "B p"] | None = None
+    ) -> Float[Tensor, "B C H W"]:
         """Images on the likelihood's scale; context: the number of each one's, the observational one if left out.
 
-        Models that know nothing of contexts give the same images in all of them.
+        Models that know nothing of contexts give the same images in all of them. inputs: what is beside each image, for
+        models that are given anything.
         """
         raise NotImplementedError(f"{type(self).__name__} does not decode")
 

@@ -23,8 +23,7 @@ def residual_prior(run: Run, factors: Mapping[str, Tensor]) -> tuple[Prior | Non
         return None, variance
 
     def table(names: tuple[str, ...]) -> Tensor:
-        chosen = names or tuple(name for name in run.dataset.factors if name not in run.aux)
-        return torch.stack([factors[name] for name in variables_of(chosen, run.dataset.kinds)], 1)
+        return torch.stack([factors[name] for name in variables_of(names or run.left_factors, run.dataset.kinds)], 1)
 
     prior = build(run.prior, residual, table, len(run.variables))
     variance[len(run.variables) :] = checked_samples(prior, run.prior, len(run.variables)).var(0)

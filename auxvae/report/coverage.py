@@ -1,9 +1,9 @@
 """The coverage ablation as a figure: what the residual latents tell of every factor, and what giving factors costs.
 
 Left, a row for every method and coverage: R^2 of each factor from samples of the residual latents (`recon_tells`). It
-should be high where the factor was not given, since the model found it, and 0 where it was given (framed): more is
-leakage. Right, where coverages of several sizes are compared, scores against the number of factors given, with 95 %
-intervals over the seeds.
+should be high where the factor was not given, since the model found it, and 0 where it was given as an auxiliary
+variable (framed) or beside the image (dotted frame): more is leakage. Right, where coverages of several sizes are
+compared, scores against the number of factors given, with 95 % intervals over the seeds.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def coverage_figure(scores: pd.DataFrame, runs: tuple[Run, ...], labels: Mapping
 
 
 def _matrix(ax: Axes, means: pd.DataFrame, shown: Mapping[str, Run], factors: list[str]) -> mpl.image.AxesImage:
-    """R^2 of every factor, a row for each label; the factors that its runs were given are framed."""
+    """R^2 of every factor, a row for each label; the factors that its runs were given are framed, inputs dotted."""
     matrix = means.reindex(index=list(shown), columns=[f"{TELLS}{factor}" for factor in factors]).to_numpy(dtype=float)
     colours = ax.imshow(matrix, vmin=0, vmax=1, cmap="Blues", aspect="auto")
     ax.set_xticks(range(len(factors)), factors, rotation=60, ha="right")
@@ -69,8 +69,10 @@ def _matrix(ax: Axes, means: pd.DataFrame, shown: Mapping[str, Run], factors: li
         if np.isfinite(value):
             ax.text(column, row, f"{max(value, 0):.2f}", ha="center", va="center", size=5, color=_ink(value))
     for row, run in enumerate(shown.values()):
-        for column in (factors.index(factor) for factor in run.aux if factor in factors):
-            ax.add_patch(Rectangle((column - 0.46, row - 0.42), 0.92, 0.84, fill=False, lw=0.9, ec=SERIES[1]))
+        lines = {**dict.fromkeys(run.aux, "-"), **dict.fromkeys(run.settings.inputs, ":")}
+        for factor, line in ((factor, line) for factor, line in lines.items() if factor in factors):
+            corner = (factors.index(factor) - 0.46, row - 0.42)
+            ax.add_patch(Rectangle(corner, 0.92, 0.84, fill=False, lw=0.9, ls=line, ec=SERIES[1]))
     return colours
 
 

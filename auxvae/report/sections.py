@@ -88,9 +88,9 @@ SECTIONS = (
             Picture(
                 "coverage",
                 "At every coverage, R² of each factor from the residual latents. The factors that the model was given "
-                "are framed: there it should be 0, and more is leakage; elsewhere a high value says that the model "
-                "found the factor. Right: scores against the number of factors given; points are coverages, with 95 % "
-                "intervals over the seeds, and the line is their mean.",
+                "are framed, those beside the image by dots: there it should be 0, and more is leakage; elsewhere a "
+                "high value says that the model found the factor. Right: scores against the number of factors given; "
+                "points are coverages, with 95 % intervals over the seeds, and the line is their mean.",
                 "What the residual latents tell at every coverage",
             ),
             Table(

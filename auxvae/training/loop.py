@@ -93,7 +93,7 @@ class Trainer:
         self.loader = train.batches(run, self.scaling, device, apart=run.composition.module == "contexts")
         self.validation = validation.batches(run, self.scaling, device)
         of_rows = (*train.aux(run, self.scaling), torch.from_numpy(train.context))
-        data = TrainingData(train.likelihood, self.scaling, store.columns("train"), *of_rows)
+        data = TrainingData(train.likelihood, self.scaling, store.columns("train"), *of_rows, train.inputs)
         self.model: Model = make_model(run, data, device)
         self.images_scale = train.likelihood.to_scale
         self.weights = torch.tensor([run.weights[name] for name in run.terms], device=device)

@@ -145,7 +145,7 @@ def _sharing(trainer: Trainer, others: Sequence[Trainer]) -> Trainer:
     for other in others[:1]:
         for mine, theirs in ((trainer.loader, other.loader), (trainer.validation, other.validation)):
             loader, shared = held(mine), held(theirs).data
-            alike = {name: getattr(shared, name) for name in ("images", "context", "rows", "precision")}
+            alike = {name: getattr(shared, name) for name in ("images", "context", "rows", "precision", "inputs")}
             loader.data = loader.data._replace(**alike)
     return trainer
 

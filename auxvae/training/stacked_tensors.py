@@ -113,8 +113,15 @@ class StackedRows:
         """
         of_run = order + self.starts
         shared = self.shared
-        images, context, rows = shared.images[order], shared.context[order], shared.rows[order]
-        batch = Batch(images, self.aux[of_run], self.error[of_run], context, rows, shared.precision[order])
+        batch = Batch(
+            images=shared.images[order],
+            aux=self.aux[of_run],
+            error=self.error[of_run],
+            context=shared.context[order],
+            rows=shared.rows[order],
+            precision=shared.precision[order],
+            inputs=shared.inputs[order],
+        )
         if self.augmentation is None or elements is None:
             return batch
         return batch.augmented(self.augmentation, elements + self.first_elements)

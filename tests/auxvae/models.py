@@ -9,6 +9,7 @@ from auxvae.analysis.collect import collect
 from auxvae.config.methods import METHODS
 from auxvae.config.networks import BACKBONES
 from auxvae.data.components import Components
+from auxvae.data.inputs import InputScaling
 from auxvae.data.likelihoods import Poisson
 from auxvae.data.loader import batch_of
 from auxvae.data.scaling import Scaling
@@ -39,8 +40,10 @@ def any_data(run, mean=3.0, std=5.0):
     factors = {name: torch.rand(ROWS, generator=g) for name in run.dataset.factors}
     low, high = dict.fromkeys(factors, 0.0), dict.fromkeys(factors, 1.0)
     aux = torch.rand(ROWS, len(run.aux), generator=g)
-    scaling = Scaling(0.0, 100.0, mean, std, low, high, torch.full(stamp_of(run), 10.0), components_of(run))
-    return TrainingData(Poisson(0.0), scaling, factors, aux)
+    inputs = run.settings.inputs
+    beside = InputScaling(inputs, torch.zeros(len(inputs)), torch.eye(len(inputs))) if inputs else None
+    scaling = Scaling(0.0, 100.0, mean, std, low, high, torch.full(stamp_of(run), 10.0), components_of(run), beside)
+    return TrainingData(Poisson(0.0), scaling, factors, aux, inputs=torch.randn(ROWS, len(inputs), generator=g))
 
 
 def through(study, store, folder, workers=1):
@@ -84,4 +87,5 @@ def any_batch(run, rows, seed=3):
     shape = (rows, *stamp_of(run))
     aux = torch.rand(rows, len(run.aux), generator=g)
     images = 20 * torch.rand(shape, generator=g)
-    return batch_of(images, aux, torch.arange(rows))
+    inputs = torch.randn(rows, len(run.settings.inputs), generator=g)
+    return batch_of(images, aux, torch.arange(rows), inputs=inputs)

@@ -80,7 +80,7 @@ def one_step(run, device):
         with torch.no_grad():
             model.after_step(batch, loss.codes)
             mean, _ = model.encode(batch)
-            assert model.decode(mean).device.type == device.type
+            assert model.decode(mean, inputs=batch.inputs).device.type == device.type
 
 
 @pytest.mark.parametrize("method", PLAIN)
@@ -91,6 +91,12 @@ def test_every_method(method, config, pretend):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_backbone(name, config, pretend):
     one_step(run_of("aux_mmd", config, network={**NETWORK, "name": name}), pretend)
+
+
+def test_what_is_beside_the_image(config, pretend, tiny_store, tmp_path):
+    run = run_of("aux_vae", config, network={**NETWORK, "name": "mlp"}, training={"batch": 32}, inputs="psf_fwhm")
+    one_step(run, pretend)
+    one_stacked_step(run, pretend, tiny_store, tmp_path)
 
 
 PRIORS = [

@@ -45,6 +45,7 @@ CHANGED = {
     "interactions": True,
     "activation": "gelu",
     "contexts": ("obs",),
+    "inputs": ("flux",),
     "module": Module(units=3),
     "diffusion": Diffusion(steps=3),
 }

@@ -268,3 +268,10 @@ def test_test_rows_without_a_value_are_refused(tmp_path):
     np.savez(tmp_path / "x.npz", image=IMAGES, **columns)
     with pytest.raises(Refused, match="validation or test rows without a value"):
         convert(tmp_path / "x.npz", tmp_path / "d.zarr", "image", "", [], "none", 0, options=Options(gaps=("b",)))
+
+
+def test_a_factor_that_some_rows_lack_stands_beside_no_image_and_in_no_prior(survey):
+    groups = [{"method": "beta_vae", "inputs": ["b"]}, {"method": "ae_mmd", "prior": {"kind": "empirical"}}]
+    said = refusal(config_of({"store": str(survey)}, *groups) | {"coverages": {}, "network": {"latents": 2}})
+    assert any("runs[0].inputs: found 'b', but some rows have no value" in each for each in said), said
+    assert any("runs[1].prior: found 'empirical', but some rows have no value of b" in each for each in said), said

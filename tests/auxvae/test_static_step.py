@@ -51,6 +51,7 @@ SETTINGS = {
     },
     "median": {"method": "ae_mmd", "mmd": {"bandwidth": "median", "kernel": "laplace"}},
     "queue": {"method": "ae_mmd", "mmd": {"queue": 40}},
+    "inputs": {"method": "aux_vae", "inputs": ["psf_fwhm", "flux"]},
     "pairs": {"method": "aux_mmd", "mmd": {"pairs": 4}},
     "cosine": {"method": "vae", "training": {"epochs": 2, "batch": 32, "schedule": "cosine", "clip": None}},
 }

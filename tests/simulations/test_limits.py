@@ -144,3 +144,28 @@ def test_what_has_no_limit_is_refused(tmp_path):
     with pytest.raises(Refused, match="not simulated"):
         limits(written(tmp_path), tmp_path / "out.npz", 4)
     assert not (tmp_path / "out.npz").exists()
+
+
+def test_a_factor_that_is_known_helps_the_others(tiny_store, tmp_path):
+    """As much as fixing it does: the limits are those of the other factors' block of F."""
+    fixed = ["psf_fwhm", "flux"]
+    limits(tiny_store, tmp_path / "all.npz", 4)
+    limits(tiny_store, tmp_path / "three.npz", 4, fixed=fixed)
+    every, three = (dict(np.load(tmp_path / f"{name}.npz")) for name in ("all", "three"))
+    assert {*every} - {*three} == {f"{name}{end}" for name in fixed for end in ("", "_with_prior")}
+    for name in ("radius", "g1", "g2"):
+        assert (three[name] <= every[name] * (1 + 1e-9)).all()
+    assert (three["radius"] < 0.99 * every["radius"]).any()
+
+
+@pytest.mark.parametrize(
+    ("fixed", "sentence"),
+    [
+        (["psf"], "found 'psf', but the factors are radius"),
+        (["radius", "g1", "g2", "flux", "psf_fwhm"], "a factor must be left to estimate"),
+    ],
+)
+def test_factors_that_cannot_be_fixed_are_refused(fixed, sentence, tiny_store, tmp_path):
+    with pytest.raises(Refused, match=sentence):
+        limits(tiny_store, tmp_path / "out.npz", 4, fixed=fixed)
+    assert not (tmp_path / "out.npz").exists()
