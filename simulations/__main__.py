@@ -146,6 +146,8 @@ def limits(
     out: Annotated[Path, typer.Argument(help="The npz to write: row, and for each factor NAME and NAME_with_prior.")],
     rows: Annotated[int, typer.Option(min=1, help="How many, at equal steps.")] = 100,
     split: Annotated[str, typer.Option(help="Of the train, validation or test rows alone.")] = "",
+    mask: Annotated[float, typer.Option(help="Share of the columns, from the left, whose pixels are hidden.")] = 0.0,
+    part: Annotated[str, typer.Option("--at", help="START:STOP, these of the rows alone.")] = "",
     log_to: Log = None,
 ) -> None:
     """Compute the least scatter that the noise of each image allows an estimate of its factors, as JSON and npz."""
@@ -155,7 +157,7 @@ def limits(
 
     if split and split not in SPLITS:
         raise Refused(Fault("--split", split, f"the splits are {listed(SPLITS)}", suggest(split, SPLITS, "name one")))
-    typer.echo(json.dumps(least(store, out, rows, split)))
+    typer.echo(json.dumps(least(store, out, rows, split, mask, part)))
 
 
 @app.command()

@@ -1,8 +1,9 @@
 r"""The least scatter that noise allows an unbiased estimate of each factor: the bound of Cramér and Rao.
 
-    python -m simulations limits STORE OUT.npz --rows N
+    python -m simulations limits STORE OUT.npz --rows N [--mask SHARE]
 
-m(theta) is the noise-free stamp of factors theta, s the sky, both in photons per pixel; the sums are over pixels:
+m(theta) is the noise-free stamp of factors theta, s the sky, both in photons per pixel; the sums are over the pixels
+that no mask hides:
 
     Poisson noise    F_ij = sum (dm/dtheta_i) (dm/dtheta_j) / (m + s)        exact for photons that are counted
     Gaussian noise   F_ij = sum (dm/dtheta_i) (dm/dtheta_j) / sigma^2        sigma is that of the row
@@ -21,6 +22,7 @@ exceed all of it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,25 +43,29 @@ from simulations.spec import Dataset
 STEP = 1e-2  # of the spread of a factor over the store, to either side
 FAINTEST = 1e-5  # of the brightest pixel, the sky included
 SPLITS = {"train": 0, "validation": 1, "test": 2}
+EVERY = slice(None)
 Floats = NDArray[np.float64]
 
 
-def limits(store: Path, out: Path, rows: int, split: str = "") -> dict[str, Any]:
+def limits(store: Path, out: Path, rows: int, split: str = "", mask: float = 0.0, at: str = "") -> dict[str, Any]:
     """Write `row` (n,) and for each factor NAME and NAME_with_prior (n,), standard deviations in the factor's unit.
 
-    The rows lie at equal steps in the store, or among the training, validation or test rows. A store of anything but
+    The rows lie at equal steps in the store, or among the training, validation or test rows; `at` START:STOP takes
+    these among them first. mask: share of the columns, from the left, whose pixels say nothing. A store of anything but
     simulated galaxies with noise is refused.
     """
     dataset = dataset_of(store)
     _refuse_without_limit(store, dataset)
     group = zarr.open_group(store, mode="r")
     columns = {name: np.asarray(group[name][:], dtype=np.float64) for name in dataset.factors}  # type: ignore[index]
-    chosen = rows_at_steps(np.asarray(group["split"][:]), rows, split)  # type: ignore[index]
+    chosen = rows_at_steps(np.asarray(group["split"][:]), rows, split, part_of(at))  # type: ignore[index]
+    left_out = hidden(dataset.scene.stamp, mask)
     prior = np.array([values.var() for values in columns.values()])
     both = np.zeros((2, len(chosen), len(columns)))
     with counted(store.name, len(chosen), "rows") as progress:
         for i, row in enumerate(chosen):
-            matrix = information(dataset, {name: float(values[row]) for name, values in columns.items()}, prior**0.5)
+            factors = {name: float(values[row]) for name, values in columns.items()}
+            matrix = information(dataset, factors, prior**0.5, left_out)
             both[:, i] = least_errors(matrix), least_errors(matrix + np.diag(1 / prior))
             progress.advance(1)
     named = {
@@ -72,21 +78,56 @@ def limits(store: Path, out: Path, rows: int, split: str = "") -> dict[str, Any]
     return {"rows": len(chosen), "factors": list(columns)}
 
 
-def rows_at_steps(split: NDArray[Any], rows: int, name: str = "") -> NDArray[np.intp]:
-    """So many row numbers at equal steps, of all rows or of those of one split; all of them if there are no more."""
-    numbers = np.flatnonzero(split == SPLITS[name]) if name else np.arange(len(split))
+def rows_at_steps(split: NDArray[Any], rows: int, name: str = "", part: slice = EVERY) -> NDArray[np.intp]:
+    """So many row numbers at equal steps, of all rows or of a part of one split; all of them if there are no more."""
+    numbers = (np.flatnonzero(split == SPLITS[name]) if name else np.arange(len(split)))[part]
     return numbers if len(numbers) <= rows else numbers[np.arange(rows) * len(numbers) // rows]
 
 
-def information(dataset: Dataset, factors: Mapping[str, float], spread: Floats) -> Floats:
-    """F (factors, factors) of a galaxy with these factors in their declared units; spread (factors,) sets the steps."""
+def part_of(text: str) -> slice:
+    """START:STOP as a slice, all rows if empty; anything else is refused."""
+    start, colon, stop = text.partition(":")
+    if not text:
+        return EVERY
+    if not (colon and start.isdecimal() and stop.isdecimal() and int(start) < int(stop)):
+        raise Refused(Fault("--at", text, "a part of the rows is START:STOP, counted from 0", "write 0:64"))
+    return slice(int(start), int(stop))
+
+
+def hidden(stamp: int, mask: float) -> NDArray[np.bool_]:
+    """Which pixels of a stamp are hidden by a mask of this share of its columns, from the left, (pixels,)."""
+    columns = math.floor(mask * stamp + 0.5)
+    if not 0 <= columns < stamp:
+        value = Words(f"{mask:g}, {columns} of {stamp} columns")
+        raise Refused(Fault("--mask", value, "an image needs a pixel that counts", "hide fewer"))
+    return np.tile(np.arange(stamp) < columns, stamp)
+
+
+def information(
+    dataset: Dataset, factors: Mapping[str, float], spread: Floats, left_out: NDArray[np.bool_] | None = None
+) -> Floats:
+    """F (factors, factors) of a galaxy with these factors in their declared units, by the pixels that are not left out.
+
+    spread (factors,) sets the steps.
+    """
+    stamp, slopes = slopes_of(dataset, factors, spread)
+    good = np.ones(len(stamp), bool) if left_out is None else ~left_out
+    if dataset.noise.kind == "gaussian":
+        variance = noise_std(dataset.noise, stamp.astype(np.float32)) ** 2
+        return np.asarray(slopes[:, good] @ slopes[:, good].T / variance)
+    return poisson_information(stamp + (dataset.noise.sky or 0.0), slopes, good)
+
+
+def slopes_of(dataset: Dataset, factors: Mapping[str, float], spread: Floats) -> tuple[Floats, Floats]:
+    """The noise-free stamp (pixels,) of these factors, and dm/dtheta (factors, pixels)."""
     stamp = _drawn(dataset, factors)
     steps = zip(factors, STEP * spread, strict=True)
-    slopes = np.stack([_slope(dataset, factors, stamp, name, step) for name, step in steps])
-    if dataset.noise.kind == "gaussian":
-        return np.asarray(slopes @ slopes.T / noise_std(dataset.noise, stamp.astype(np.float32)) ** 2)
-    variance = stamp + (dataset.noise.sky or 0.0)
-    bright = variance > FAINTEST * variance.max()
+    return stamp, np.stack([_slope(dataset, factors, stamp, name, step) for name, step in steps])
+
+
+def poisson_information(variance: Floats, slopes: Floats, good: NDArray[np.bool_]) -> Floats:
+    """F (factors, factors) by photons of this mean (pixels,), the sky among them, in the good pixels."""
+    bright = good & (variance > FAINTEST * variance.max())
     return np.asarray(slopes[:, bright] / variance[bright] @ slopes[:, bright].T)
 
 

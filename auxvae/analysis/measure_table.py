@@ -35,9 +35,12 @@ def has_limits(store: Store) -> bool:
     return can_be_drawn(store) and not kind and store.noise.get("kind") != "none"
 
 
-def limits_of(store: Store, rows: int, split: str) -> dict[str, Array]:
-    """The least scatter of every factor, NAME and NAME_with_prior, of so many rows and their numbers, `row`."""
-    return _asked("limits", store, "--rows", str(rows), "--split", split)
+def limits_of(store: Store, rows: int, split: str, *options: str) -> dict[str, Array]:
+    """The least scatter of every factor, NAME and NAME_with_prior, of so many rows and their numbers, `row`.
+
+    options: further ones of the command.
+    """
+    return _asked("limits", store, "--rows", str(rows), "--split", split, *options)
 
 
 def shapes_of(store: Store) -> dict[str, Array]:

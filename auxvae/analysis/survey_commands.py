@@ -52,4 +52,29 @@ def domain(
     typer.echo(judge(run, store, out, data, false_alarms))
 
 
-COMMANDS = (measure, domain)
+def invert(
+    run: Finished,
+    store: Annotated[Path, typer.Argument(help="A sealed Zarr store of images like those of the run.")],
+    out: Annotated[Path, typer.Option(help="The Parquet file to write, a row per image.")],
+    rows: Annotated[str, typer.Option(help="START:STOP; of the run's own store among its test rows. [0:64]")] = "",
+    mask: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the columns, from the left, that is hidden besides.")
+    ] = 0.0,
+    second: Annotated[
+        str, typer.Option(help="A second source DOWN,RIGHT of the centre, in whole pixels or variables of the store.")
+    ] = "",
+    draws: Annotated[int, typer.Option(min=50, help="Of each of the 4 chains of an image.")] = 500,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    limits: Annotated[bool, typer.Option(help="The least scatter beside, where the store was simulated.")] = True,
+    data: Data = None,
+    log_to: Log = None,
+) -> None:
+    """Invert images under a run's decoder: maximum and sampled posterior of latents and factors (docs/invert.md)."""
+    open_log(log_to)
+    from auxvae.analysis.invert_command import invert as invert_store
+    from auxvae.analysis.invert_options import Wanted
+
+    typer.echo(invert_store(run, store, out, data, Wanted(rows, mask, second, draws, seed, limits)))
+
+
+COMMANDS = (measure, domain, invert)
