@@ -13,13 +13,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from auxvae.analysis.hamiltonian import Latents, LogDensity, at, chosen
 
 STEPS, RATE, NEWTON, HALVINGS = 300, 0.03, 8, 6
-LEAST = 1e-3
+LEAST = 0.03
 AGREE = 1.0  # nats within which two starts have reached the same height
 
 
@@ -32,7 +32,7 @@ class Maximum(NamedTuple):
     values: Tensor
 
     @property
-    def agreeing(self) -> Float[Tensor, " B"]:
+    def agreeing(self) -> Int[Tensor, " B"]:
         """How many of the starts reached the same height."""
         return (self.values > self.value[:, None] - AGREE).sum(1)
 

@@ -8,8 +8,8 @@ r"""Hamiltonian Monte Carlo for many posteriors at once, each with its own scale
 Gaussian of covariance L L^T all directions are alike, and a trajectory of a quarter of a turn, pi/2, ends independently
 of where it began: the step e of an image is at most MOST, and in each trajectory a random share of 0.7 to 1 of it, so
 that trajectories turn by 1.4 to 2 there. In the warm-up, which is thrown away, log e follows the acceptance of
-the image's chains towards TARGET in steps of t^-0.6 (Robbins & Monro 1951), and L L^T becomes half-way the covariance
-of the second half of the draws until then.
+the image's chains towards TARGET in steps of t^-0.6 (Robbins & Monro 1951), and L L^T becomes three times the
+covariance of the later half of the draws until then.
 
 An image has random numbers of its own, and nothing of it depends on the images beside it.
 """
@@ -25,6 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 LEAPS, TARGET, MOST = 4, 0.8, 0.5
+RENEWED = (0.2, 0.4, 0.7)  # of the warm-up, when L L^T becomes the covariance of the later half of the draws
 PRIOR_DRAWS = 10  # so many draws of the first L L^T are part of the second
 Latents = Float[Tensor, "B C D"]
 LogDensity = Callable[[Latents], Float[Tensor, "B C"]]
@@ -114,7 +115,7 @@ def sampled(
 ) -> Chains:
     """Chains from these starts; of all trajectories the first `warm_up` adapt, and their draws are thrown away."""
     point, step = at(log_density, start), torch.full(start.shape[:1], MOST, dtype=start.dtype)
-    draws, accepted = [], []
+    draws, accepted, renewed = [], [], [round(share * warm_up) for share in RENEWED]
     for t in range(numbers.accept.shape[1]):
         point, probability = moved(log_density, point, factor, step, numbers, t)
         draws.append(point.z)
@@ -122,6 +123,6 @@ def sampled(
             step = (step.log() + (probability.mean(1) - TARGET) * (t + 1) ** -0.6).exp().clamp(max=MOST)
         else:
             accepted.append(probability.mean(1))
-        if t == warm_up // 2:
-            factor = covariance_factor(torch.cat(draws[t // 2 :], 1), factor)
+        if t in renewed:
+            factor = covariance_factor(torch.stack(draws[t // 2 :], 2).flatten(1, 2), factor)
     return Chains(torch.stack(draws[warm_up:], 2), torch.stack(accepted, 1).mean(1))

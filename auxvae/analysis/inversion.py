@@ -22,9 +22,9 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from auxvae.analysis.blending import blended, shifted
 from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.surveyed import Trained, beside
-from auxvae.data.likelihoods import Likelihood
 from auxvae.data.randomness import generator
 from auxvae.data.store import Rows, Store
 from auxvae.models.prior_checks import some_rows
@@ -97,27 +97,6 @@ def decoded(model: TrainedModel, latents: Float[Tensor, "B d"], places: Int[Tens
     The only place where an inversion decodes: what a decoder takes beside the latents is handed over here, by row.
     """
     return model.model.decode(latents.to(model.device)).to(latents.device)
-
-
-def shifted(images: Float[Tensor, "N C H W"], offsets: Int[Tensor, "N 2"]) -> Float[Tensor, "N C H W"]:
-    """Images moved by whole pixels, (down, right) each; what comes from beyond an edge is 0."""
-    height, width = images.shape[-2:]
-    y = torch.arange(height) - offsets[:, :1]
-    x = torch.arange(width) - offsets[:, 1:]
-    inside = ((y >= 0) & (y < height))[:, :, None] & ((x >= 0) & (x < width))[:, None, :]
-    at = (torch.arange(len(images))[:, None, None], slice(None))
-    moved = images[(*at, y.clamp(0, height - 1)[:, :, None], x.clamp(0, width - 1)[:, None, :])]
-    return moved.permute(0, 3, 1, 2) * inside[:, None]
-
-
-def blended(
-    likelihood: Likelihood, first: Float[Tensor, "N C H W"], second: Float[Tensor, "N C H W"], offsets: Tensor
-) -> Float[Tensor, "N C H W"]:
-    """Two sources in one image, on the likelihood's scale; the second is moved."""
-    photons = likelihood.to_counts(first) + shifted(likelihood.to_counts(second), offsets)
-    scaled = likelihood.best(photons)
-    assert scaled is not None
-    return scaled
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from auxvae.data.randomness import generator
 from auxvae.metrics.conformal import LEVELS
 from auxvae.metrics.convergence import ESS, RHAT, effective_draws, split_rhat
 
-CHAINS, WARM_UP = 4, 200
+CHAINS, WARM_UP = 4, 300
 STARTS = CHAINS
 FAR = 20.0  # nats below the best, from which a start is no beginning of a chain
 SPREAD = 1.0  # of the first states about the maximum, in standard deviations
