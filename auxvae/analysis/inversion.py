@@ -27,8 +27,8 @@ from auxvae.analysis.model import TrainedModel
 from auxvae.analysis.surveyed import Trained, beside
 from auxvae.data.randomness import generator
 from auxvae.data.store import Rows, Store
+from auxvae.models.latent_prior import LatentPrior
 from auxvae.models.prior_checks import some_rows
-from auxvae.models.priors import Prior
 
 NARROWEST, WIDEST = 2e-3, 0.3  # of a latent, in the first steps of a derivative
 Codes = NDArray[np.float64]
@@ -104,18 +104,33 @@ class Target:
     """log p(z|x) of images, but for a constant, at latents (N, K, sources D)."""
 
     images: Images
-    prior: Prior
+    prior: LatentPrior
     scaled: Float[Tensor, "N C H W"]
 
     @classmethod
-    def of(cls, images: Images, prior: Prior) -> Target:
+    def of(cls, images: Images, prior: LatentPrior) -> Target:
         """Of these images under a prior of one source's latents."""
         return cls(images, prior, images.model.likelihood.to_scale(images.model.rows.images.clone()))
 
     def __call__(self, z: Float[Tensor, "N K D"]) -> Float[Tensor, "N K"]:
         """The log posterior."""
-        sources = z.reshape(-1, self.images.latents)
-        return -self.nats(z) + self.prior.log_prob(sources).view(*z.shape[:2], -1).sum(-1)
+        return -self.nats(z) + self.prior.log_prob(self._by_source(z)).view(*z.shape[:2], -1).sum(-1)
+
+    def in_normal(self, w: Float[Tensor, "N K D"]) -> Float[Tensor, "N K"]:
+        """The log posterior of w, in which chains move (models.latent_prior)."""
+        prior = self.prior.log_prob_normal(self._by_source(w)).view(*w.shape[:2], -1).sum(-1)
+        return -self.nats(self.of_normal(w)) + prior
+
+    def of_normal(self, w: Float[Tensor, "N K D"]) -> Float[Tensor, "N K D"]:
+        """Z of w."""
+        return self.prior.of_normal(self._by_source(w)).view_as(w)
+
+    def to_normal(self, z: Float[Tensor, "N K D"]) -> Float[Tensor, "N K D"]:
+        """W of z."""
+        return self.prior.to_normal(self._by_source(z)).view_as(z)
+
+    def _by_source(self, z: Float[Tensor, "N K D"]) -> Float[Tensor, "n d"]:
+        return z.reshape(-1, self.images.latents)
 
     def nats(self, z: Float[Tensor, "N K D"]) -> Float[Tensor, "N K"]:
         """-log p(x|D(z)) as the run's loss has it."""

@@ -35,10 +35,9 @@ from auxvae.data.randomness import generator
 from auxvae.metrics.conformal import LEVELS
 from auxvae.metrics.convergence import ESS, RHAT, effective_draws, split_rhat
 
-CHAINS, WARM_UP = 4, 300
+CHAINS, WARM_UP = 4, 200
 STARTS = CHAINS
 FAR = 20.0  # nats below the best, from which a start is no beginning of a chain
-SPREAD = 1.0  # of the first states about the maximum, in standard deviations
 Array = NDArray[np.float64]
 Columns = dict[str, NDArray[np.generic]]
 
@@ -76,10 +75,7 @@ def inverted(target: Target, reading: Reading, draws: int, seed: int) -> Columns
     rows = target.images.model.rows.numbers
     mean, std = encoded(target.images)
     top = maximum(target, starts(target, mean, STARTS - 1, seed), first_widths(std))
-    factor = factors_at(target, top.z[:, None], first_widths(std))[:, 0]
-    sources = [generator(seed, "inversion", int(row)) for row in rows]
-    numbers = Numbers.of(sources, WARM_UP + draws, CHAINS, top.z.shape[1])
-    chains = sampled(target, beginnings(top, factor, sources), factor, WARM_UP, numbers)
+    chains = chains_of(target, top, first_widths(std), draws, [generator(seed, "inversion", int(row)) for row in rows])
     columns: Columns = {}
     every = (*_numpy(chains.draws, top.z), mean, std)
     of_sources = zip(*(np.split(each, target.images.sources, -1) for each in every), strict=True)
@@ -89,12 +85,15 @@ def inverted(target: Target, reading: Reading, draws: int, seed: int) -> Columns
     return columns | _diagnostics(target, top, chains, mean)
 
 
-def beginnings(top: Maximum, factor: Tensor, sources: list[torch.Generator]) -> Tensor:
-    """The first state of every chain, (N, C, D): where a start ended, or the best of them, and some noise."""
+def chains_of(target: Target, top: Maximum, widths: Tensor, draws: int, sources: list[torch.Generator]) -> Chains:
+    """Chains of z, sampled in w, from where the starts ended, or of those far below from the best, with some noise."""
     near = top.values > top.value[:, None] - FAR
-    ends = torch.where(near[..., None], top.every, top.z[:, None])
+    ends = target.to_normal(torch.where(near[..., None], top.every, top.z[:, None]))
+    factor = factors_at(target.in_normal, target.to_normal(top.z[:, None]), widths)[:, 0]
     noise = torch.stack([torch.randn(ends.shape[1:], generator=source) for source in sources])
-    return ends + SPREAD * noise @ factor.mT
+    numbers = Numbers.of(sources, WARM_UP + draws, CHAINS, ends.shape[2])
+    chains = sampled(target.in_normal, ends + noise @ factor.mT, factor, WARM_UP, numbers)
+    return chains._replace(draws=target.of_normal(chains.draws.flatten(1, 2)).view_as(chains.draws))
 
 
 def _posterior(reading: Reading, z: Array, best: Array) -> Columns:

@@ -19,8 +19,7 @@ from auxvae.config.methods import METHODS, Method
 from auxvae.data.store import Store
 from auxvae.data.survey import blocks, open_survey
 from auxvae.metrics.convergence import ESS, RHAT
-from auxvae.models.latent_prior import latent_prior
-from auxvae.models.priors import Prior
+from auxvae.models.latent_prior import LatentPrior, Marginals
 from foundation.console import counted, log
 from foundation.faults import Fault, Refused, Words, listed
 
@@ -49,7 +48,7 @@ def invert(folder: Path, path: Path, out: Path, data: Path | None, wanted: Wante
     return text
 
 
-def prior_of(trained: Trained) -> Prior:
+def prior_of(trained: Trained) -> LatentPrior:
     """p(z) of the run; one without a decoder, a likelihood or a density is refused."""
     run, where = trained.run, str(trained.folder)
     able = [name for name, each in METHODS.items() if _can_invert(each)]
@@ -63,7 +62,7 @@ def prior_of(trained: Trained) -> Prior:
     if residual is not None and not run.prior.has_density():
         value, allowed = Words(f"the prior {run.prior.words()}"), "a posterior needs a density of the residual latents"
         raise Refused(Fault(where, value, allowed, "name a run with another prior"))
-    return latent_prior(trained.model.data.aux.cpu(), run.prior_variance, residual)
+    return LatentPrior(Marginals(trained.model.data.aux.cpu(), run.prior_variance), residual)
 
 
 def _can_invert(method: Method) -> bool:
@@ -78,7 +77,7 @@ def reading_of(trained: Trained, names: tuple[str, ...], store: Store) -> Readin
 
 
 def all_inverted(
-    trained: Trained, store: Store, numbers: NDArray[np.intp], prior: Prior, reading: Reading, wanted: Wanted
+    trained: Trained, store: Store, numbers: NDArray[np.intp], prior: LatentPrior, reading: Reading, wanted: Wanted
 ) -> Columns:
     """The columns of all the rows, (N,) each."""
     good, parts = good_pixels(store.image_shape, wanted.mask), []

@@ -31,7 +31,7 @@ class Wanted:
     rows: str = ""
     mask: float = 0.0
     second: str = ""
-    draws: int = 500
+    draws: int = 300
     seed: int = 0
     limits: bool = True
 

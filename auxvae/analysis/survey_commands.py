@@ -63,7 +63,7 @@ def invert(
     second: Annotated[
         str, typer.Option(help="A second source DOWN,RIGHT of the centre, in whole pixels or variables of the store.")
     ] = "",
-    draws: Annotated[int, typer.Option(min=50, help="Of each of the 4 chains of an image.")] = 500,
+    draws: Annotated[int, typer.Option(min=50, help="Of each of the 4 chains of an image.")] = 300,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     limits: Annotated[bool, typer.Option(help="The least scatter beside, where the store was simulated.")] = True,
     data: Data = None,

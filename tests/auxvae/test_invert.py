@@ -11,7 +11,7 @@ from auxvae.analysis.blending import blended, shifted
 from auxvae.analysis.hamiltonian import Numbers, sampled
 from auxvae.data.likelihoods import Counts, Gaussian, Poisson
 from auxvae.metrics.convergence import effective_draws, split_rhat
-from auxvae.models.latent_prior import QUANTILES, Marginals, latent_prior
+from auxvae.models.latent_prior import QUANTILES, REACH, LatentPrior, Marginals
 from auxvae.models.priors import Normal
 
 IMAGES, LATENTS, PIXELS, CHAINS = 6, 5, 40, 4
@@ -169,10 +169,27 @@ def test_a_flat_density_has_no_ripple():
 
 def test_residual_latents_have_their_own_prior_beside():
     u = torch.rand(500, 2, generator=torch.Generator().manual_seed(0))
-    both, z = latent_prior(u, 1 / 500, Normal(3)), torch.randn(7, 5, generator=torch.Generator().manual_seed(1))
+    both, z = (
+        LatentPrior(Marginals(u, 1 / 500), Normal(3)),
+        torch.randn(7, 5, generator=torch.Generator().manual_seed(1)),
+    )
     expected = Marginals(u, 1 / 500).log_prob(z[:, :2]) + Normal(3).log_prob(z[:, 2:])
     torch.testing.assert_close(both.log_prob(z), expected)
-    assert latent_prior(u, 1 / 500, None).dimensions == 2
+    alone = LatentPrior(Marginals(u, 1 / 500), None)
+    torch.testing.assert_close(alone.log_prob(z[:, :2]), Marginals(u, 1 / 500).log_prob(z[:, :2]))
+
+
+def test_normal_latents_stand_for_the_same_distribution():
+    """p(z) |dz/dw| is the density of w, and w of z of w is w."""
+    u = torch.rand(3000, 2, generator=torch.Generator().manual_seed(0)) ** torch.tensor([1.0, 3.0])
+    prior, w = LatentPrior(Marginals(u, 1 / 3000), Normal(1)), torch.linspace(-4, 4, 161)[:, None].repeat(1, 3)
+    torch.testing.assert_close(prior.to_normal(prior.of_normal(w)), w, rtol=0, atol=2e-3)
+    w.requires_grad_()
+    slopes = torch.autograd.grad(prior.of_normal(w).sum(), w)[0]
+    expected = prior.log_prob(prior.of_normal(w)) + slopes.log().sum(1)
+    torch.testing.assert_close(prior.log_prob_normal(w), expected, rtol=0, atol=0.02)
+    far = prior.to_normal(torch.tensor([[-50.0, 50.0, 7.0]]))
+    torch.testing.assert_close(far, torch.tensor([[-REACH, REACH, 7.0]]))
 
 
 def images(low, high, seed):
