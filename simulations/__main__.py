@@ -147,6 +147,7 @@ def limits(
     rows: Annotated[int, typer.Option(min=1, help="How many, at equal steps.")] = 100,
     split: Annotated[str, typer.Option(help="Of the train, validation or test rows alone.")] = "",
     mask: Annotated[float, typer.Option(help="Share of the columns, from the left, whose pixels are hidden.")] = 0.0,
+    second: Annotated[str, typer.Option(help="DOWN,RIGHT in pixels: each row with another one blended in there.")] = "",
     part: Annotated[str, typer.Option("--at", help="START:STOP, these of the rows alone.")] = "",
     log_to: Log = None,
 ) -> None:
@@ -157,7 +158,7 @@ def limits(
 
     if split and split not in SPLITS:
         raise Refused(Fault("--split", split, f"the splits are {listed(SPLITS)}", suggest(split, SPLITS, "name one")))
-    typer.echo(json.dumps(least(store, out, rows, split, mask, part)))
+    typer.echo(json.dumps(least(store, out, rows, split, mask, part, second)))
 
 
 @app.command()

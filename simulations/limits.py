@@ -1,6 +1,6 @@
 r"""The least scatter that noise allows an unbiased estimate of each factor: the bound of Cramér and Rao.
 
-    python -m simulations limits STORE OUT.npz --rows N [--mask SHARE]
+    python -m simulations limits STORE OUT.npz --rows N [--mask SHARE] [--second DOWN,RIGHT]
 
 m(theta) is the noise-free stamp of factors theta, s the sky, both in photons per pixel; the sums are over the pixels
 that no mask hides:
@@ -43,36 +43,40 @@ from simulations.spec import Dataset
 STEP = 1e-2  # of the spread of a factor over the store, to either side
 FAINTEST = 1e-5  # of the brightest pixel, the sky included
 SPLITS = {"train": 0, "validation": 1, "test": 2}
-EVERY = slice(None)
+EVERY, ENDS = slice(None), ("", "_with_prior")
 Floats = NDArray[np.float64]
 
 
-def limits(store: Path, out: Path, rows: int, split: str = "", mask: float = 0.0, at: str = "") -> dict[str, Any]:
+def limits(
+    store: Path, out: Path, rows: int, split: str = "", mask: float = 0.0, at: str = "", second: str = ""
+) -> dict[str, Any]:
     """Write `row` (n,) and for each factor NAME and NAME_with_prior (n,), standard deviations in the factor's unit.
 
     The rows lie at equal steps in the store, or among the training, validation or test rows; `at` START:STOP takes
-    these among them first. mask: share of the columns, from the left, whose pixels say nothing. A store of anything but
-    simulated galaxies with noise is refused.
+    these among them first. mask: share of the columns, from the left, whose pixels say nothing. second: DOWN,RIGHT in
+    pixels, where row k + n // 2 modulo n of those chosen is blended with row k; its factors are second_NAME then.
+    A store of anything but simulated galaxies with noise is refused.
     """
     dataset = dataset_of(store)
     _refuse_without_limit(store, dataset)
     group = zarr.open_group(store, mode="r")
     columns = {name: np.asarray(group[name][:], dtype=np.float64) for name in dataset.factors}  # type: ignore[index]
     chosen = rows_at_steps(np.asarray(group["split"][:]), rows, split, part_of(at))  # type: ignore[index]
-    left_out = hidden(dataset.scene.stamp, mask)
-    prior = np.array([values.var() for values in columns.values()])
-    both = np.zeros((2, len(chosen), len(columns)))
+    left_out, offset = hidden(dataset.scene.stamp, mask), offset_of(second, dataset.scene.stamp)
+    names = [*columns, *(f"second_{name}" for name in columns if offset)]
+    spread = np.array([values.std() for values in columns.values()])
+    prior, both = np.resize(spread**2, len(names)), np.zeros((2, len(chosen), len(names)))
     with counted(store.name, len(chosen), "rows") as progress:
-        for i, row in enumerate(chosen):
-            factors = {name: float(values[row]) for name, values in columns.items()}
-            matrix = information(dataset, factors, prior**0.5, left_out)
+        for i, pair in enumerate(zip(chosen, np.roll(chosen, -(len(chosen) // 2)), strict=True)):
+            one, other = ({name: float(values[row]) for name, values in columns.items()} for row in pair)
+            matrix = (
+                blended_information(dataset, one, other, offset, spread, left_out)
+                if offset
+                else information(dataset, one, spread, left_out)
+            )
             both[:, i] = least_errors(matrix), least_errors(matrix + np.diag(1 / prior))
             progress.advance(1)
-    named = {
-        f"{name}{suffix}": both[k][:, j]
-        for k, suffix in enumerate(("", "_with_prior"))
-        for j, name in enumerate(columns)
-    }
+    named = {f"{name}{end}": both[k][:, j] for k, end in enumerate(ENDS) for j, name in enumerate(names)}
     with atomic_write(out) as part, open(part, "wb") as stream:
         np.savez(stream, row=chosen, **named)  # type: ignore[arg-type]
     return {"rows": len(chosen), "factors": list(columns)}
@@ -103,6 +107,43 @@ def hidden(stamp: int, mask: float) -> NDArray[np.bool_]:
     return np.tile(np.arange(stamp) < columns, stamp)
 
 
+def offset_of(text: str, stamp: int) -> tuple[int, int] | None:
+    """DOWN,RIGHT in whole pixels within a stamp; None if empty."""
+    if not text:
+        return None
+    try:
+        down, right = (int(part) for part in text.split(","))
+    except ValueError:
+        text_of = "an offset is two whole numbers of pixels, DOWN,RIGHT"
+        raise Refused(Fault("--second", text, text_of, "write 6,4")) from None
+    if not 0 < max(abs(down), abs(right)) < stamp:
+        raise Refused(Fault("--second", text, f"it lies elsewhere in a stamp of {stamp} pixels", "name another place"))
+    return down, right
+
+
+def moved(flat: Floats, offset: tuple[int, int], stamp: int) -> Floats:
+    """Stamps (..., pixels) moved by whole pixels, (down, right); what comes from beyond an edge is 0."""
+    down, right = offset
+    padded = np.pad(flat.reshape(-1, stamp, stamp), ((0, 0), (stamp, stamp), (stamp, stamp)))
+    cut = padded[:, stamp - down : 2 * stamp - down, stamp - right : 2 * stamp - right]
+    return np.asarray(cut.reshape(flat.shape))
+
+
+def blended_information(
+    dataset: Dataset,
+    one: Mapping[str, float],
+    other: Mapping[str, float],
+    offset: tuple[int, int],
+    spread: Floats,
+    left_out: NDArray[np.bool_],
+) -> Floats:
+    """F (2 factors, 2 factors) of two galaxies in one image, the other one moved."""
+    (stamp, slopes), (stamp_of_other, slopes_of_other) = (slopes_of(dataset, each, spread) for each in (one, other))
+    side = dataset.scene.stamp
+    both = stamp + moved(stamp_of_other, offset, side)
+    return _information(dataset, both, np.concatenate([slopes, moved(slopes_of_other, offset, side)]), ~left_out)
+
+
 def information(
     dataset: Dataset, factors: Mapping[str, float], spread: Floats, left_out: NDArray[np.bool_] | None = None
 ) -> Floats:
@@ -111,11 +152,7 @@ def information(
     spread (factors,) sets the steps.
     """
     stamp, slopes = slopes_of(dataset, factors, spread)
-    good = np.ones(len(stamp), bool) if left_out is None else ~left_out
-    if dataset.noise.kind == "gaussian":
-        variance = noise_std(dataset.noise, stamp.astype(np.float32)) ** 2
-        return np.asarray(slopes[:, good] @ slopes[:, good].T / variance)
-    return poisson_information(stamp + (dataset.noise.sky or 0.0), slopes, good)
+    return _information(dataset, stamp, slopes, np.ones(len(stamp), bool) if left_out is None else ~left_out)
 
 
 def slopes_of(dataset: Dataset, factors: Mapping[str, float], spread: Floats) -> tuple[Floats, Floats]:
@@ -125,10 +162,14 @@ def slopes_of(dataset: Dataset, factors: Mapping[str, float], spread: Floats) ->
     return stamp, np.stack([_slope(dataset, factors, stamp, name, step) for name, step in steps])
 
 
-def poisson_information(variance: Floats, slopes: Floats, good: NDArray[np.bool_]) -> Floats:
-    """F (factors, factors) by photons of this mean (pixels,), the sky among them, in the good pixels."""
-    bright = good & (variance > FAINTEST * variance.max())
-    return np.asarray(slopes[:, bright] / variance[bright] @ slopes[:, bright].T)
+def _information(dataset: Dataset, stamp: Floats, slopes: Floats, good: NDArray[np.bool_]) -> Floats:
+    """F of a noise-free stamp (pixels,) and its slopes (factors, pixels), by the good pixels."""
+    if dataset.noise.kind == "gaussian":
+        variance = noise_std(dataset.noise, stamp.astype(np.float32)) ** 2
+        return np.asarray(slopes[:, good] @ slopes[:, good].T / variance)
+    mean = stamp + (dataset.noise.sky or 0.0)
+    bright = good & (mean > FAINTEST * mean.max())
+    return np.asarray(slopes[:, bright] / mean[bright] @ slopes[:, bright].T)
 
 
 def least_errors(matrix: Floats) -> Floats:

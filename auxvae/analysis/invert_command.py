@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auxvae.analysis.inversion import Target, images_of
-from auxvae.analysis.invert import STARTS, Columns, Reading, inverted
-from auxvae.analysis.invert_options import Wanted, chosen_rows, good_pixels, hidden_columns, offsets_of
+from auxvae.analysis.invert import CHAINS, STARTS, Columns, Reading, inverted
+from auxvae.analysis.invert_calibration import calibrated_columns, factors_of, refuse_few
+from auxvae.analysis.invert_options import Wanted, chosen_rows, good_pixels, hidden_columns
+from auxvae.analysis.invert_sample import Sample, calibration_sample, sample_of
 from auxvae.analysis.invert_table import Truth, table
 from auxvae.analysis.measure import calibrated, measured_factors, true_factors
 from auxvae.analysis.measure_table import has_limits, limits_of
 from auxvae.analysis.surveyed import Trained, judged_rows, read_trained, refuse_unwritable, rows_of, write_table
 from auxvae.config.methods import METHODS, Method
 from auxvae.data.store import Store
-from auxvae.data.survey import blocks, open_survey
+from auxvae.data.survey import open_survey
 from auxvae.metrics.convergence import ESS, RHAT
 from auxvae.models.latent_prior import LatentPrior, Marginals
 from foundation.console import counted, log
@@ -35,17 +38,34 @@ def invert(folder: Path, path: Path, out: Path, data: Path | None, wanted: Wante
     store = open_survey(path, trained.store)
     judged = judged_rows(trained, store)
     chosen = chosen_rows(wanted.rows, judged)
-    reading = reading_of(trained, names, store)
-    columns = all_inverted(trained, store, judged[chosen], prior, reading, wanted)
+    sample = sample_of(store, judged[chosen], wanted)
+    calibrating = calibration_sample(trained, sample, wanted.calibrate) if wanted.calibrate else None
+    if calibrating is not None:
+        refuse_few(len(calibrating.numbers))
+    _refuse_bounded(trained, wanted)
+    under = Under(trained, prior, reading_of(trained, names, store), wanted)
+    columns = all_inverted(under, sample)
+    if calibrating is not None:
+        widths = factors_of(all_inverted(under, calibrating), truth_of(trained, calibrating, names))
+        columns |= calibrated_columns(columns, widths)
     units = {name: trained.store.dataset[name].attrs.get("units", "") for name in names}
-    truth = truth_of(trained, store, names, judged, chosen, wanted)
-    facts = {"run": trained.run.id, "store": store.source.digest, "units": units, "mask": wanted.mask}
-    facts |= {"second": wanted.second, "draws": wanted.draws, "seed": wanted.seed, "rhat": RHAT, "ess": ESS}
-    text = "\n".join([title(store, judged[chosen], wanted), *table(columns, units, truth, STARTS)])
+    truth = Truth(truth_of(trained, sample, names), limits_for(sample, judged, chosen, wanted))
+    text = "\n".join([title(sample, wanted), *table(columns, units, truth, STARTS)])
     which = {name: each[judged[chosen]] for name, each in rows_of(trained, store).items()}
-    write_table(out, {**which, **columns}, facts)
-    log.info(f"{out}: written, {len(judged[chosen]):,} rows; 'python -m auxvae domain' says whether to trust the run")
+    facts = {"run": trained.run.id, "store": store.source.digest, "units": units, "rhat": RHAT, "ess": ESS}
+    write_table(out, {**which, **columns}, {**facts, **dataclasses.asdict(wanted)})
+    log.info(f"{out}: written, {len(sample.numbers):,} rows; 'python -m auxvae domain' says whether to trust the run")
     return text
+
+
+@dataclass(frozen=True)
+class Under:
+    """What images are inverted under."""
+
+    trained: Trained
+    prior: LatentPrior
+    reading: Reading
+    wanted: Wanted
 
 
 def prior_of(trained: Trained) -> LatentPrior:
@@ -76,27 +96,19 @@ def reading_of(trained: Trained, names: tuple[str, ...], store: Store) -> Readin
     return Reading(places, scaling.factor_low, scaling.factor_high, calibrated(trained, names, None, store))
 
 
-def all_inverted(
-    trained: Trained, store: Store, numbers: NDArray[np.intp], prior: LatentPrior, reading: Reading, wanted: Wanted
-) -> Columns:
+def all_inverted(under: Under, sample: Sample) -> Columns:
     """The columns of all the rows, (N,) each."""
-    good, parts = good_pixels(store.image_shape, wanted.mask), []
-    offsets_of(wanted.second, store, numbers)  # refused before the first block is inverted
-    _refuse_bounded(trained, wanted)
+    trained, store, wanted, parts = under.trained, sample.store, under.wanted, []
+    good = good_pixels(store.image_shape, wanted.mask)
     trained.model.model.network.requires_grad_(False)
-    with counted(store.path.name, len(numbers), "images") as progress:
-        for part in _cut(numbers):
-            rows = next(blocks(trained.run, store, part))
-            images = images_of(trained, store, rows, good, offsets_of(wanted.second, store, part))
-            _refuse_hidden(store, images.model.good, part)
-            parts.append(inverted(Target.of(images, prior), reading, wanted.draws, wanted.seed))
-            progress.advance(len(part))
+    with counted(store.path.name, len(sample.numbers), "images") as progress:
+        for start in range(0, len(sample.numbers), BLOCK):
+            part = sample.take(slice(start, start + BLOCK))
+            images = images_of(trained, store, part.rows(trained.run), good, part.offsets)
+            _refuse_hidden(store, images.model.good, part.numbers)
+            parts.append(inverted(Target.of(images, under.prior), under.reading, wanted.draws, wanted.seed))
+            progress.advance(len(part.numbers))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _cut(numbers: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    for start in range(0, len(numbers), BLOCK):
-        yield numbers[start : start + BLOCK]
 
 
 def _refuse_bounded(trained: Trained, wanted: Wanted) -> None:
@@ -113,25 +125,39 @@ def _refuse_hidden(store: Store, good: NDArray[np.bool_] | None, numbers: NDArra
         raise Refused(Fault(str(store.path), value, "an image needs one", "choose other rows by --rows, or hide fewer"))
 
 
-def truth_of(
-    trained: Trained, store: Store, names: tuple[str, ...], judged: NDArray[np.intp], chosen: slice, wanted: Wanted
-) -> Truth:
-    """The true factors of the rows that the store has, those of second sources too, and the least scatter."""
-    true = {name: each[judged[chosen]] for name, each in true_factors(trained, store, names).items()}
-    for name in (f"second_{each}" for each in names):
-        if name in store.source.factors:
-            true[name] = np.asarray(store.dataset[name].values, dtype=np.float64)[judged[chosen]]
-    if not (wanted.limits and true and has_limits(store)) or wanted.second or store.weighs_pixels:
-        return Truth(true, {})
+def truth_of(trained: Trained, sample: Sample, names: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
+    """The true factors of the rows that the store has, (N,) each, those of second sources too."""
+    every = true_factors(trained, sample.store, names)
+    true = {name: each[sample.numbers] for name, each in every.items()}
+    if sample.partners is not None:
+        return true | {f"second_{name}": each[sample.partners] for name, each in every.items()}
+    stated = [name for name in names if sample.offsets is not None and f"second_{name}" in sample.store.source.factors]
+    for name in stated:
+        values = np.asarray(sample.store.dataset[f"second_{name}"].values, dtype=np.float64)
+        true[f"second_{name}"] = values[sample.numbers]
+    return true
+
+
+def limits_for(
+    sample: Sample, judged: NDArray[np.intp], chosen: slice, wanted: Wanted
+) -> dict[str, NDArray[np.float64]]:
+    """The least scatter of the factors of the rows, by the pixels that are left; none where it is not known."""
+    store, one_offset = sample.store, sample.offsets is None or len(sample.offsets.unique(dim=0)) == 1
+    if not (wanted.limits and has_limits(store) and one_offset) or store.weighs_pixels:
+        return {}
+    if sample.offsets is not None and sample.partners is None:
+        return {}
     split = "test" if len(judged) < len(store.split) else ""
-    at = f"{chosen.start}:{chosen.stop}"
-    limits = limits_of(store, chosen.stop - chosen.start, split, "--at", at, "--mask", str(wanted.mask))
-    return Truth(true, limits)
+    options = ["--at", f"{chosen.start}:{chosen.stop}", "--mask", str(wanted.mask)]
+    if sample.offsets is not None:
+        options += ["--second", ",".join(map(str, sample.offsets[0].tolist()))]
+    return limits_of(store, chosen.stop - chosen.start, split, *options)
 
 
-def title(store: Store, numbers: NDArray[np.intp], wanted: Wanted) -> str:
+def title(sample: Sample, wanted: Wanted) -> str:
     """What was inverted, in one line."""
-    width = store.image_shape[2]
+    width = sample.store.image_shape[2]
     hidden = f", {hidden_columns(width, wanted.mask)} of {width} columns hidden" if wanted.mask else ""
-    second = f", a second source at {wanted.second}" if wanted.second else ""
-    return f"{store.path.name}: {len(numbers):,} images{hidden}{second}, {wanted.draws} draws of 4 chains"
+    second = f", a second source {'blended in ' * wanted.blend}at {wanted.second}" if wanted.second else ""
+    count = f"{len(sample.numbers):,} images{hidden}{second}"
+    return f"{sample.store.path.name}: {count}, {wanted.draws} draws of each of {CHAINS} chains"

@@ -2,6 +2,8 @@
 
 rows    START:STOP among the rows that are judged: all, or the test rows of the run's own store; the first 64 by default
 mask    the share of the columns of every stamp, from the left, that is hidden beside what the store masks
+calibrate  of so many validation rows (auxvae.analysis.invert_calibration); none for 0
+blend   whether sources are blended in here (auxvae.analysis.invert_sample)
 second  DOWN,RIGHT in whole pixels from the centre of the stamp, the same in all images; or the names of two variables
         of the store that have them, in pixels, a value for each image
 """
@@ -31,6 +33,8 @@ class Wanted:
     rows: str = ""
     mask: float = 0.0
     second: str = ""
+    blend: bool = False
+    calibrate: int = 128
     draws: int = 300
     seed: int = 0
     limits: bool = True

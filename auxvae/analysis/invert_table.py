@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxvae.analysis.invert import Columns
+from auxvae.analysis.invert_calibration import CALIBRATED
 from auxvae.analysis.measure_table import ERROR_OF_SCATTER
 from auxvae.metrics.conformal import LEVELS
 from auxvae.metrics.convergence import ESS, RHAT
@@ -21,6 +22,12 @@ from foundation.faults import listed
 
 Array = NDArray[np.float64]
 OFF = 3.0  # binomial errors from which a coverage is not what it says
+ESTIMATORS = {"posterior": "", "calibrated": CALIBRATED, "maximum": "_map", "encoder": "_encoder"}  # and their columns
+REASONS = {
+    "posterior": "the decoder is not exact, or the images are not like those of the training",
+    "calibrated": "the images are not like the validation rows",
+    "encoder": "it was calibrated on other images than these",
+}
 FEWEST = 4  # images from which a scatter is printed
 
 
@@ -75,36 +82,39 @@ def qualities(
     head = f"{'factor':<16}{'unit':<8}{'by':<11}{'bias':>20}{'scatter':>10}{'half 68 %':>11}{'95 %':>10}"
     limited = f"{'of limit':>14}{'with prior':>14}" if truth.limits else ""
     yield head + f"{'covered 68 %':>16}{'95 %':>15}" + limited
-    off: dict[str, list[str]] = {"posterior": [], "encoder": []}
+    there = {by: suffix for by, suffix in ESTIMATORS.items() if f"{names[0]}{suffix}" in columns}
+    off: dict[str, list[str]] = {by: [] for by in there if by != "maximum"}
     for name in names:
-        for by, suffix in (("posterior", ""), ("maximum", "_map"), ("encoder", "_encoder")):
-            label = name if by == "posterior" else ""
-            unit = units[name.removeprefix("second_")] if label else ""
+        for by, suffix in there.items():
+            label, unit = (name, units[name.removeprefix("second_")]) if by == "posterior" else ("", "")
             error = np.asarray(columns[f"{name}{suffix}"], dtype=np.float64)[used] - truth.factors[name][used]
-            line = f"{label:<16}{unit:<8}{by:<11}{_bias(error):>20}{robust_scatter(error):>10.4g}"
+            line = f"{label:<16}{unit:<8}{by:<11}"
+            line += " " * 30 if by == "calibrated" else f"{_bias(error):>20}{robust_scatter(error):>10.4g}"
             if by in off:
                 held = [_held(columns, f"{name}{suffix}", truth.factors[name], level, used) for level in LEVELS]
-                line += "".join(
-                    f"{_half(columns, f'{name}{suffix}', level, used):>{space}.4g}"
-                    for level, space in zip(LEVELS, (11, 10), strict=True)
-                )
-                line += "".join(f"{_share(each):>{space}}" for each, space in zip(held, (16, 15), strict=True))
                 off[by] += [name] * any(_is_off(each, level) for each, level in zip(held, LEVELS, strict=True))
+                line += _intervals(columns, f"{name}{suffix}", held, used)
             else:
                 line += " " * 52
-            yield line + "".join(f"{each:>14}" for each in _of_limits(error, name, truth.limits, used))
+            limits = () if by == "calibrated" else _of_limits(error, name, truth.limits, used)
+            yield line + "".join(f"{each:>14}" for each in limits)
     yield from verdicts(off)
+
+
+def _intervals(columns: Columns, name: str, held: list[NDArray[np.bool_]], used: NDArray[np.bool_]) -> str:
+    """Half widths and coverages of the two levels."""
+    halves = zip((_half(columns, name, level, used) for level in LEVELS), (11, 10), strict=True)
+    shares = zip(map(_share, held), (16, 15), strict=True)
+    return "".join(f"{half:>{space}.4g}" for half, space in halves) + "".join(
+        f"{each:>{space}}" for each, space in shares
+    )
 
 
 def verdicts(off: Mapping[str, list[str]]) -> Iterator[str]:
     """Sentences on whether coverage holds."""
-    reasons = {
-        "posterior": "the decoder is not exact, or the images are not like those of the training",
-        "encoder": "it was calibrated on other images than these",
-    }
     for by, names in off.items():
         if names:
-            yield f"{by}: intervals of {listed(names)} do not hold as often as they say; {reasons[by]}"
+            yield f"{by}: intervals of {listed(names)} do not hold as often as they say; {REASONS[by]}"
         else:
             yield f"{by}: intervals hold as often as they say, within {OFF:g} errors"
 

@@ -63,6 +63,12 @@ def invert(
     second: Annotated[
         str, typer.Option(help="A second source DOWN,RIGHT of the centre, in whole pixels or variables of the store.")
     ] = "",
+    blend: Annotated[
+        bool, typer.Option("--blend", help="Blend the images here, each with another row at --second, to try it out.")
+    ] = False,
+    calibrate: Annotated[
+        int, typer.Option(min=0, help="Validation rows that are inverted alike, for intervals that hold; 0: none.")
+    ] = 128,
     draws: Annotated[int, typer.Option(min=50, help="Of each of the 4 chains of an image.")] = 300,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     limits: Annotated[bool, typer.Option(help="The least scatter beside, where the store was simulated.")] = True,
@@ -74,7 +80,7 @@ def invert(
     from auxvae.analysis.invert_command import invert as invert_store
     from auxvae.analysis.invert_options import Wanted
 
-    typer.echo(invert_store(run, store, out, data, Wanted(rows, mask, second, draws, seed, limits)))
+    typer.echo(invert_store(run, store, out, data, Wanted(rows, mask, second, blend, calibrate, draws, seed, limits)))
 
 
 COMMANDS = (measure, domain, invert)
