@@ -54,7 +54,7 @@ class Reading:
     def factor(self, name: str, z: Array) -> Array:
         """A factor in its unit from latents (..., D) of one source."""
         scaled = self.low[name] + (self.high[name] - self.low[name]) * z[..., self.places[name]]
-        return np.asarray(self.calibration.lines[name](scaled))
+        return np.asarray(self.calibration.lines[name](scaled.ravel())).reshape(scaled.shape)
 
     def encoder(self, rows: NDArray[np.intp], mean: Array, std: Array) -> Columns:
         """The encoder's estimates with the intervals of `measure`, from its posteriors (N, D)."""
