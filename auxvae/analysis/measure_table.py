@@ -54,7 +54,7 @@ def _asked(command: str, store: Store, *options: str) -> dict[str, Array]:
         out = Path(folder, f"{command}.npz")
         ask_simulations(command, str(store.path), str(out), *options)
         with np.load(out, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+            return {name: np.asarray(file[name], dtype=np.float64) for name in file.files}
 
 
 def widths(estimates: Mapping[str, Estimate], units: Mapping[str, str]) -> Iterator[str]:

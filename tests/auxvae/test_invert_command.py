@@ -62,8 +62,8 @@ def test_the_file_has_a_row_per_image_and_its_intervals_in_order(folder, tmp_pat
     assert frame.attrs["rows"] == "3:11"
     for name in FACTORS:
         ends = [frame[f"{name}_{end}"] for end in ("low95", "low68", "high68", "high95")]
-        assert (np.diff(ends, axis=0) > 0).all()
-        assert ((frame[name] > ends[0]) & (frame[name] < ends[3])).all()
+        assert (np.diff(ends, axis=0) >= 0).all()  # equal where short chains stand still
+        assert ((frame[name] >= ends[0]) & (frame[name] <= ends[3])).all()
         assert (frame[f"{name}_encoder_low95"] < frame[f"{name}_encoder_high95"]).all()
     assert (frame["gain"] > -1e-3).all()
     assert (frame["agreeing"] >= 1).all()
