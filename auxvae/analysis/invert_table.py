@@ -80,7 +80,7 @@ def qualities(
 ) -> Iterator[str]:
     """Lines of bias, scatter, widths, coverage and the scatter in units of the limits, by estimator."""
     head = f"{'factor':<16}{'unit':<8}{'by':<11}{'bias':>20}{'scatter':>10}{'half 68 %':>11}{'95 %':>10}"
-    limited = f"{'of limit':>14}{'with prior':>14}" if truth.limits else ""
+    limited = f"{'of limit':>18}{'with prior':>18}" if truth.limits else ""
     yield head + f"{'covered 68 %':>16}{'95 %':>15}" + limited
     there = {by: suffix for by, suffix in ESTIMATORS.items() if f"{names[0]}{suffix}" in columns}
     off: dict[str, list[str]] = {by: [] for by in there if by != "maximum"}
@@ -97,7 +97,7 @@ def qualities(
             else:
                 line += " " * 52
             limits = () if by == "calibrated" else _of_limits(error, name, truth.limits, used)
-            yield line + "".join(f"{each:>14}" for each in limits)
+            yield line + "".join(f"{each:>18}" for each in limits)
     yield from verdicts(off)
 
 
