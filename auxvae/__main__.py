@@ -8,14 +8,12 @@ from typing import Annotated, Optional
 
 import typer
 
+from auxvae.analysis.survey_commands import COMMANDS, Log
 from foundation.console import log, open_log, run_app
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
-Log = Annotated[Optional[Path], typer.Option("--log", help="Write the lines to this file too.")]
 Spec = Annotated[Path, typer.Argument(help="A config file, or the study.json that the workflow writes.")]
 Results = Annotated[Path, typer.Argument(help="The study's results folder.")]
-
-Data = Annotated[Optional[Path], typer.Option(help="The run's own Zarr store, where it is not in the study's folder.")]
 
 
 @app.command()
@@ -223,46 +221,6 @@ def extract(
 
 
 @app.command()
-def measure(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run: results/STUDY/runs/ID.")],
-    store: Annotated[Path, typer.Argument(help="A sealed Zarr store of images like those of the run.")],
-    out: Annotated[Path, typer.Option(help="The Parquet file to write, a row per image.")],
-    calibrate: Annotated[
-        Optional[Path], typer.Option(help="Calibrate on this store; else on validation rows of the run's own.")
-    ] = None,
-    data: Data = None,
-    limits: Annotated[
-        int, typer.Option(min=0, help="Rows whose least scatter is computed, where the store was simulated; 0: none.")
-    ] = 200,
-    shapes: Annotated[bool, typer.Option("--shapes", help="GalSim's HSM shapes of every image too.")] = False,
-    log_to: Log = None,
-) -> None:
-    """Measure the auxiliary factors of every image, with calibrated intervals of 68 and 95 % (docs/measure.md)."""
-    open_log(log_to)
-    from auxvae.analysis.measure_command import measure as measure_store
-
-    typer.echo(measure_store(run, store, out, calibrate, data, limits, shapes))
-
-
-@app.command()
-def domain(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run: results/STUDY/runs/ID.")],
-    store: Annotated[Path, typer.Argument(help="A sealed Zarr store of images.")],
-    out: Annotated[Optional[Path], typer.Option(help="A Parquet file to write, a row per image.")] = None,
-    data: Data = None,
-    false_alarms: Annotated[
-        float, typer.Option(min=1e-6, max=0.5, help="Share of images like the run's own that are called outside.")
-    ] = 0.01,
-    log_to: Log = None,
-) -> None:
-    """Say of every image, and of a whole store, whether it is like those that a run was trained on."""
-    open_log(log_to)
-    from auxvae.analysis.domain import domain as judge
-
-    typer.echo(judge(run, store, out, data, false_alarms))
-
-
-@app.command()
 def score(
     codes: Annotated[Path, typer.Argument(help="npz, Zarr, NetCDF or Parquet with codes and factors.")],
     out: Annotated[Optional[Path], typer.Option(help="Write the scores to this JSON file.")] = None,
@@ -290,6 +248,9 @@ def score(
         write_json(out, {name: measured.to_json() for name, measured in scores.items()})
         log.info(f"{out}: written")
 
+
+for each in COMMANDS:
+    app.command()(each)
 
 if __name__ == "__main__":
     run_app(lambda: app(prog_name="python -m auxvae"))

@@ -147,6 +147,9 @@ def limits(
     rows: Annotated[int, typer.Option(min=1, help="How many, at equal steps.")] = 100,
     split: Annotated[str, typer.Option(help="Of the train, validation or test rows alone.")] = "",
     fixed: Annotated[str, typer.Option(help="Factors that are known for every image, such as psf_fwhm.")] = "",
+    mask: Annotated[float, typer.Option(help="Share of the columns, from the left, whose pixels are hidden.")] = 0.0,
+    second: Annotated[str, typer.Option(help="DOWN,RIGHT in pixels: each row with another one blended in there.")] = "",
+    part: Annotated[str, typer.Option("--at", help="START:STOP, these of the rows alone.")] = "",
     log_to: Log = None,
 ) -> None:
     """Compute the least scatter that the noise of each image allows an estimate of its factors, as JSON and npz."""
@@ -156,7 +159,8 @@ def limits(
 
     if split and split not in SPLITS:
         raise Refused(Fault("--split", split, f"the splits are {listed(SPLITS)}", suggest(split, SPLITS, "name one")))
-    typer.echo(json.dumps(least(store, out, rows, split, [name for name in fixed.split(",") if name])))
+    known = [name for name in fixed.split(",") if name]
+    typer.echo(json.dumps(least(store, out, rows, split, known, mask, part, second)))
 
 
 @app.command()

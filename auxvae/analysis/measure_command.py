@@ -84,5 +84,5 @@ def _limits(store: Store, rows: NDArray[np.intp], count: int, inputs: Sequence[s
     """Limits of some of these rows, and `place`, where each lies among them."""
     if not count:
         return {}
-    values = limits_of(store, count, "test" if len(rows) < len(store.split) else "", inputs)
+    values = limits_of(store, count, "test" if len(rows) < len(store.split) else "", inputs=inputs)
     return {**values, "place": np.searchsorted(rows, values["row"]).astype(float)}

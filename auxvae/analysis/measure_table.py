@@ -35,13 +35,13 @@ def has_limits(store: Store) -> bool:
     return can_be_drawn(store) and not kind and store.noise.get("kind") != "none"
 
 
-def limits_of(store: Store, rows: int, split: str, inputs: Sequence[str] = ()) -> dict[str, Array]:
+def limits_of(store: Store, rows: int, split: str, *options: str, inputs: Sequence[str] = ()) -> dict[str, Array]:
     """The least scatter of every factor, NAME and NAME_with_prior, of so many rows and their numbers, `row`.
 
-    inputs: what a run is given beside the images; factors among them are known.
+    options: further ones of the command. inputs: what a run is given beside the images; factors among them are known.
     """
     fixed = ",".join(name for name in inputs if name in store.source.factors)
-    return _asked("limits", store, "--rows", str(rows), "--split", split, "--fixed", fixed)
+    return _asked("limits", store, "--rows", str(rows), "--split", split, "--fixed", fixed, *options)
 
 
 def shapes_of(store: Store) -> dict[str, Array]:
@@ -55,7 +55,7 @@ def _asked(command: str, store: Store, *options: str) -> dict[str, Array]:
         out = Path(folder, f"{command}.npz")
         ask_simulations(command, str(store.path), str(out), *options)
         with np.load(out, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+            return {name: np.asarray(file[name], dtype=np.float64) for name in file.files}
 
 
 def widths(estimates: Mapping[str, Estimate], units: Mapping[str, str]) -> Iterator[str]:

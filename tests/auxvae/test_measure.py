@@ -11,10 +11,10 @@ import pytest
 import torch
 import zarr
 
-from auxvae.__main__ import domain as domain_command
 from auxvae.analysis.domain import reconstructed
 from auxvae.analysis.measure import LEVELS
 from auxvae.analysis.measure_command import measure
+from auxvae.analysis.survey_commands import domain as domain_command
 from auxvae.analysis.surveyed import judged_rows, read_trained
 from auxvae.data import survey
 from auxvae.data.store import Store

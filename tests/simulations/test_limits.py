@@ -9,7 +9,7 @@ import pytest
 
 from foundation.faults import Refused
 from simulations.facts import read_declared
-from simulations.limits import information, least_errors, limits, rows_at_steps
+from simulations.limits import blended_information, hidden, information, least_errors, limits, moved, rows_at_steps
 from tests.auxvae.test_stores_of_kinds import written
 from tests.conftest import ROOT
 
@@ -125,6 +125,47 @@ def test_steps_are_those_of_a_split():
     split = np.array([0, 0, 1, 2, 2, 2, 2, 0])
     assert rows_at_steps(split, 2, "test").tolist() == [3, 5]
     assert rows_at_steps(split, 100).tolist() == list(range(8))
+
+
+def test_half_of_a_symmetric_image_holds_half_of_the_information():
+    dataset = gaussian_dataset({"flux": FLUX, "radius": RADIUS}, {"kind": "gaussian", "sigma": SIGMA})
+    galaxy, spread = {"flux": FLUX[1], "radius": RADIUS[1]}, np.array([1e4, 0.5])
+    parts = [information(dataset, galaxy, spread, hidden(61, mask)) for mask in (0.0, 30 / 61, 31 / 61)]
+    np.testing.assert_allclose(parts[1] + parts[2], parts[0], rtol=1e-6)
+    np.testing.assert_allclose(parts[0], information(dataset, galaxy, spread), rtol=0)
+    with pytest.raises(Refused, match="an image needs a pixel that counts"):
+        hidden(61, 1.0)
+
+
+@pytest.mark.parametrize("kind", ["poisson", "gaussian"])
+def test_far_sources_do_not_disturb_each_other_and_near_ones_do(kind):
+    noise = {"kind": "gaussian", "sigma": SIGMA} if kind == "gaussian" else {"kind": "poisson", "sky": 10.0}
+    dataset = gaussian_dataset({"flux": FLUX, "radius": ("arcsec", 1.5)}, noise)
+    one, other = {"flux": 1e5, "radius": 1.5}, {"flux": 9e4, "radius": 1.4}
+    spread, every = np.array([1e4, 0.5]), hidden(61, 0.0)
+    apart = [least_errors(information(dataset, each, spread)) for each in (one, other)]
+    far, near = (
+        least_errors(blended_information(dataset, one, other, offset, spread, every)) for offset in ((18, 0), (0, 3))
+    )
+    np.testing.assert_allclose(far, np.concatenate(apart), rtol=0.06)
+    assert (near > 1.02 * np.concatenate(apart)).all()
+
+
+def test_stamps_move_by_whole_pixels():
+    stamp = np.arange(25.0)
+    assert moved(stamp, (1, -2), 5).reshape(5, 5)[1].tolist() == [2, 3, 4, 0, 0]
+    assert moved(stamp, (1, -2), 5).reshape(5, 5)[0].tolist() == [0] * 5
+    assert moved(np.stack([stamp, stamp]), (0, 0), 5).tolist() == [stamp.tolist()] * 2
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "sentence"),
+    [("at", "4:2", "START:STOP"), ("second", "1", "two whole numbers"), ("second", "0,0", "lies elsewhere")],
+)
+def test_parts_that_are_none_are_refused(tiny_store, tmp_path, option, text, sentence):
+    with pytest.raises(Refused, match=sentence):
+        limits(tiny_store, tmp_path / "l.npz", 4, **{option: text})
+    assert not [*tmp_path.iterdir()]
 
 
 def test_the_command_writes_limits_with_and_without_the_prior(tiny_store, tmp_path):
