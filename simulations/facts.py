@@ -56,6 +56,7 @@ class Facts:
     weights: tuple[str, ...] = ()
     sky: float | None = None  # photons per pixel that were subtracted; None where a store does not say
     population: str | None = None  # real or cosmos, whose galaxies differ by more than their factors
+    pixel_scale: float | None = None  # arcsec, of simulated galaxies; None where facts do not say, as of other stores
 
 
 @dataclass(frozen=True)
@@ -190,8 +191,9 @@ def _facts(name: str, dataset: Dataset) -> Facts:
     sky = (dataset.noise.sky or 0.0) if dataset.noise.kind == "poisson" else None
     contexts = facts_of(dataset.contexts, dataset.parts)
     others = {**sizes, "sky": sky, **noise, "symmetries": symmetries_of(dataset), "contexts": contexts}
-    population = scene.galaxy if scene.is_catalogued else None
-    return Facts(name, dataset.digest, tuple(dataset.factors), **others, population=population)  # type: ignore[arg-type]
+    of_scene: dict[str, Any] = {"population": scene.galaxy if scene.is_catalogued else None}
+    of_scene["pixel_scale"] = None if scene.kind else scene.pixel_scale
+    return Facts(name, dataset.digest, tuple(dataset.factors), **others, **of_scene)  # type: ignore[arg-type]
 
 
 def _refuse_broken(sealed: Mapping[str, Any]) -> None:

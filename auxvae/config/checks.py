@@ -19,6 +19,7 @@ from auxvae.config.imperfect import imperfect_faults
 from auxvae.config.kinds import Kind, kinds_of, variables_of
 from auxvae.config.latents import PriorSpec, dimension_fault
 from auxvae.config.likelihood import likelihood_faults
+from auxvae.config.measure import measure_faults
 from auxvae.config.methods import DIVERGENCES, METHODS, PRESET_WEIGHTS, default_terms
 from auxvae.config.networks import BACKBONES, Network, networks_of
 from auxvae.config.spec import Config, Group
@@ -46,6 +47,7 @@ def study_faults(
         yield from _coverage(config, name, dict(zip(places, factors, strict=True)), facts)
     yield from auxiliary_faults(config.auxiliaries, config.coverages, facts)
     yield from candidate_faults(config.analyses.candidates, config.coverages, groups.values())
+    yield from measure_faults(config, groups, facts)
     for where, group in groups.items():
         yield from _group(config, group, where, facts, written)
 

@@ -36,11 +36,16 @@ OTHER = "convert or simulate the images as the run's were, or train a run on ima
 
 def open_survey(path: Path, run_store: Store) -> Store:
     """A sealed store of any data set, whose images are on the scale of a run's store; else refused with all faults."""
-    store = Store(path, _source_of(path))
+    store = sealed_store(path)
     faults = list(_faults(store, run_store))
     if faults:
         raise Refused(faults)
     return store
+
+
+def sealed_store(path: Path) -> Store:
+    """A sealed store of any data set."""
+    return Store(path, _source_of(path))
 
 
 def _source_of(path: Path) -> Source:
