@@ -11,12 +11,18 @@ those of `python -m auxvae measure` and `domain`, calibrated on the validation r
 are over source galaxies where a store has the column `source`, else over rows (auxvae.metrics.clusters). `sources`
 counts them. HSM has also the share of images where it `failed`.
 
+A calibrated estimate is shrunk towards the mean of its factor, the more the less an image says of it, so that m says
+little by itself. m_corrected and c_corrected are what is left of both once the line of the run's validation rows is
+undone: about 0 on the run's own data set, and elsewhere what a calibration on the wrong galaxies costs.
+
 Which data sets can be compared is checked before (auxvae.config.measure).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +39,10 @@ from auxvae.config.study import Study
 from auxvae.data.store import Store
 from auxvae.data.survey import open_survey, sealed_store
 from auxvae.metrics.clusters import Clusters, clustered
-from auxvae.metrics.domain import Domain, Share, combined, rows_needed, share_outside
+from auxvae.metrics.domain import Domain, combined, rows_needed, share_outside
 from auxvae.metrics.measurement import Estimate, quality, robust_scatter
-from auxvae.metrics.score import STORED, Score
-from auxvae.metrics.shear import COMPONENTS, FEWEST
+from auxvae.metrics.score import NORMAL, STORED, Score
+from auxvae.metrics.shear import COMPONENTS, FEWEST, FLATTEST
 from foundation.console import log
 from foundation.faults import Fault, Refused, Words
 from foundation.files import atomic_write
@@ -66,17 +72,18 @@ def measure_runs(study: Study, runs: Sequence[Run], results: Path, dataset: str)
     """Write measurements/DATASET.parquet: those of the runs of a data set on all that the study names for it."""
     rows: list[Row] = []
     for run in (run for run in runs if run.dataset.name == dataset and is_measurable(run)):
-        trained = read_trained(results / "runs" / run.id, path_of(study, results, dataset))
+        measuring = Measuring.of(read_trained(results / "runs" / run.id, path_of(study, results, dataset)))
         for name in study.config.analyses.measure[dataset]:
             log.info(f"{run.id}: measures the test rows of {name}")
-            rows += _of_run(trained, open_survey(path_of(study, results, name), trained.store), name)
+            store = open_survey(path_of(study, results, name), measuring.trained.store)
+            rows += _of_run(measuring, store, name)
     out = results / FOLDER / f"{dataset}.parquet"
     _write(pd.DataFrame(rows, columns=list(COLUMNS)), out)
     return out
 
 
 def gather(study: Study, results: Path) -> pd.DataFrame:
-    """measurements.parquet of a study, and measurements.csv beside it: all of them, with HSM where it was asked for."""
+    """measurements.parquet of a study: all of them, and HSM's where its shapes are there."""
     measure = study.config.analyses.measure
     parts = [pd.read_parquet(_present(results / FOLDER / f"{name}.parquet")) for name in measure]
     for name in dict.fromkeys(each for several in measure.values() for each in several):
@@ -101,24 +108,74 @@ def _present(path: Path) -> Path:
     return path
 
 
-def _of_run(trained: Trained, store: Store, name: str) -> Iterator[Row]:
-    """The rows of a run on one store."""
-    names, numbers = measured_factors(trained), store.numbers("test")
-    head = _head(trained.run, name)
-    clusters = _clusters(store, numbers)
-    estimates = _calibration(trained, names).estimates(encoded(trained, store, numbers, names))
-    for factor, true in true_factors(trained, store, names).items():
+@dataclass(frozen=True)
+class Measuring:
+    """A run with what its validation rows say: calibration, the domain, and the line of each component of the shear."""
+
+    trained: Trained
+    names: tuple[str, ...]
+    calibration: Calibration
+    domain: Domain | None
+    lines: dict[str, dict[str, Score]]
+
+    @classmethod
+    def of(cls, trained: Trained) -> Measuring:
+        """From validation rows of the run's own data set; no domain where these are too few, or the run cannot tell."""
+        names, store, numbers = measured_factors(trained), trained.store, trained.store.numbers("validation")
+        calibration = calibrated(trained, names, None, store)
+        domain = None
+        if can_judge(trained) and len(numbers) >= 2 * rows_needed(RATE):
+            domain = Domain.of(reconstructed(trained, store, numbers))
+        estimates, clusters = calibration.estimates(encoded(trained, store, numbers, names)), _clusters(store, numbers)
+        true = true_factors(trained, store, tuple(name for name in names if name in COMPONENTS))
+        lines = {name: _lines(estimates[name].value, each[numbers], clusters) for name, each in true.items()}
+        return cls(trained, names, calibration, domain, lines)
+
+    def estimates(self, store: Store, numbers: Rows) -> dict[str, Estimate]:
+        """Of rows of a store."""
+        return self.calibration.estimates(encoded(self.trained, store, numbers, self.names))
+
+
+def _of_run(measuring: Measuring, store: Store, name: str) -> Iterator[Row]:
+    """The rows of a run on the test rows of one store."""
+    trained, numbers = measuring.trained, store.numbers("test")
+    head, clusters = _head(trained.run, name), _clusters(store, numbers)
+    estimates = measuring.estimates(store, numbers)
+    for factor, true in true_factors(trained, store, measuring.names).items():
         scores = factor_scores(factor, estimates[factor], true[numbers], clusters)
+        scores |= corrected(scores, measuring.lines.get(factor, {}))
         yield from _rows(head, factor, scores, clusters)
-    if (judged := share_of(trained, store, numbers)) is not None:
-        outside, share = judged
+    if measuring.domain is not None:
+        p_values = measuring.domain.p_values(reconstructed(trained, store, numbers))
+        outside = combined(p_values) <= RATE
+        verdict = share_outside(outside, RATE, measuring.domain.rows).verdict
         rows = _rows(head, "", _share("outside", outside, clusters), clusters)
-        yield from ({**row, "verdict": share.verdict} for row in rows)
+        yield from ({**row, "verdict": verdict} for row in rows)
 
 
-def _calibration(trained: Trained, names: tuple[str, ...]) -> Calibration:
-    """That on validation rows of the run's own data set."""
-    return calibrated(trained, names, None, trained.store)
+def corrected(scores: Mapping[str, Score], of_others: Mapping[str, Score]) -> dict[str, Score]:
+    """m_corrected and c_corrected: what is left of m and c after correction by the line of validation rows.
+
+        g_corrected = (g_measured - c') / (1 + m')    1 + m_corrected = (1 + m) / (1 + m')
+
+    Errors of both lines are added, as their galaxies differ; none where the line of the others is flat.
+    """
+    if "m" not in scores or "m" not in of_others or of_others["m"].value + 1 < FLATTEST:
+        return {}
+    slope, ratio = 1 + of_others["m"].value, (1 + scores["m"].value) / (1 + of_others["m"].value)
+    values = {"m": ratio - 1, "c": (scores["c"].value - of_others["c"].value) / slope}
+    by_slope = {"m": ratio, "c": values["c"]}
+    result = {}
+    for name, value in values.items():
+        parts = [_half(scores[name]), by_slope[name] * _half(of_others["m"])]
+        parts += [_half(of_others["c"])] if name == "c" else []
+        half, n = math.hypot(*parts) / slope, scores[name].n
+        result[f"{name}_corrected"] = Score(value, value - half, value + half, n, se=half / NORMAL)
+    return result
+
+
+def _half(score: Score) -> float:
+    return (score.high - score.low) / 2
 
 
 def factor_scores(factor: str, estimate: Estimate, true: Array, clusters: Clusters) -> dict[str, Score]:
@@ -145,17 +202,9 @@ def line(measured: Array, true: Array) -> dict[str, float]:
     return {"m": slope - 1, "c": float(measured.mean()) - slope * float(true.mean())}
 
 
-def share_of(trained: Trained, store: Store, numbers: Rows) -> tuple[NDArray[np.bool_], Share] | None:
-    """Which rows are outside the domain of a run, and their share; None where the run cannot tell."""
-    if not can_judge(trained):
-        return None
-    reference = trained.store.numbers("validation")
-    if len(reference) < 2 * rows_needed(RATE):
-        log.info(f"{trained.folder.name}: {len(reference)} validation rows are too few to say which images are outside")
-        return None
-    fitted = Domain.of(reconstructed(trained, trained.store, reference))
-    outside = combined(fitted.p_values(reconstructed(trained, store, numbers))) <= RATE
-    return outside, share_outside(outside, RATE, fitted.rows)
+def _lines(measured: Array, true: Array, clusters: Clusters) -> dict[str, Score]:
+    """M and c with their intervals."""
+    return clustered(lambda rows: line(measured[rows], true[rows]), clusters, len(true), RESAMPLES)
 
 
 def _of_shapes(store: Store, results: Path, name: str) -> Iterator[Row]:

@@ -28,7 +28,7 @@ COLUMNS = {
     "m": "m", "c": "c", "bias": "bias", "scatter": "scatter", "half_68": "half width 68 %",
     "coverage_68": "covered 68 %", "coverage_95": "covered 95 %", "outside": "outside the domain", "failed": "failed",
 }  # fmt: skip
-PANELS = {"m": ("multiplicative bias m", 0.0), "coverage_68": ("covered, 68 %", 0.68),
+PANELS = {"m_corrected": ("m after correction", 0.0), "coverage_68": ("covered, 68 %", 0.68),
           "coverage_95": ("covered, 95 %", 0.95)}  # fmt: skip
 PLACE = ["who", "measured", "factor"]
 HSM = "hsm"
