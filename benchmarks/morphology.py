@@ -66,9 +66,9 @@ def ceiling(store, e):
     """R^2 of each component of the shear by a linear map of the ellipticity that is seen, over all rows."""
     g = store.dataset["g1"].values + 1j * store.dataset["g2"].values
     turned = e[store.dataset["source"].values.astype(int)] * np.exp(2j * np.radians(store.dataset["rotation"].values))
-    seen = (turned + g) / (1 + np.conj(g) * turned)
-    sound = np.isfinite(seen)
-    pairs = [(part(seen[sound]), part(g[sound])) for part in (np.real, np.imag)]
+    sheared = (turned + g) / (1 + np.conj(g) * turned)
+    sound = np.isfinite(sheared)
+    pairs = [(part(sheared[sound]), part(g[sound])) for part in (np.real, np.imag)]
     return [round(float(np.corrcoef(*pair)[0, 1] ** 2), 3) for pair in pairs], float(sound.mean())
 
 
