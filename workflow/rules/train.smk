@@ -149,7 +149,11 @@ rule measure:
         fleets=lambda w: expand(
             "{results}/fleets/{fleet}.json",
             results=RESULTS,
-            fleet=[each.id for each in STUDY.fleets if each.runs[0].dataset.name == w.dataset],
+            fleet=[
+                each.id
+                for each in STUDY.fleets
+                if each.runs[0].dataset.name == w.dataset
+            ],
         ),
         selection=SELECTION,
     output:
@@ -162,10 +166,13 @@ rule measure:
         TRAINING
     resources:
         mem_mb=lambda w, attempt: cost.measuring_memory(
-            [DECLARED.facts[name] for name in (w.dataset, *MEASURE[w.dataset])], attempt
+            [DECLARED.facts[name] for name in (w.dataset, *MEASURE[w.dataset])],
+            attempt,
         ),
         runtime=lambda w, attempt: cost.measuring_minutes(
-            sum(run.dataset.name == w.dataset for run in STUDY.runs) * len(MEASURE[w.dataset]), attempt
+            sum(run.dataset.name == w.dataset for run in STUDY.runs)
+            * len(MEASURE[w.dataset]),
+            attempt,
         ),
         gpu=GPUS,
     params:
@@ -176,7 +183,9 @@ rule measure:
                     for each in STUDY.fleets
                     if each.runs[0].dataset.name == w.dataset
                 ],
-                "measured": {name: DECLARED.facts[name].digest for name in MEASURE[w.dataset]},
+                "measured": {
+                    name: DECLARED.facts[name].digest for name in MEASURE[w.dataset]
+                },
             }
         ),
         study=STUDY_FILE,
