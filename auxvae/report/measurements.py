@@ -42,7 +42,7 @@ MEASUREMENTS = Section(
         Table(
             NAME,
             "Factors as the auxiliary latents of each run measure them on the test rows of a data set, with intervals "
-            "calibrated on validation rows of the data set that the run was trained on: m and c of the shear as measured "
+            "calibrated on validation rows of the data set that the run was trained on: m and c of the shear, measured "
             "and “corrected” by the line of those validation rows, mean and robust scatter of the errors, share of the "
             "intervals of 68 and 95 % that hold the factor. “outside the "
             "domain”: the share of images that are not like those of the training, with its verdict. HSM: GalSim's "
