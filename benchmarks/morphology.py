@@ -62,14 +62,15 @@ def _shape(path, index):
     return complex(shear.g1, shear.g2)
 
 
-def ceiling(store, e):
-    """R^2 of each component of the shear by a linear map of the ellipticity that is seen, over all rows."""
-    g = store.dataset["g1"].values + 1j * store.dataset["g2"].values
-    turned = e[store.dataset["source"].values.astype(int)] * np.exp(2j * np.radians(store.dataset["rotation"].values))
+def ceiling(store, e, numbers):
+    """R^2 of each component of the shear by a linear map of the ellipticity of the turned and sheared source."""
+    column = {name: store.dataset[name].values[numbers] for name in ("g1", "g2", "source", "rotation")}
+    g = column["g1"] + 1j * column["g2"]
+    turned = e[column["source"].astype(int)] * np.exp(2j * np.radians(column["rotation"]))
     sheared = (turned + g) / (1 + np.conj(g) * turned)
     sound = np.isfinite(sheared)
     pairs = [(part(sheared[sound]), part(g[sound])) for part in (np.real, np.imag)]
-    return [round(float(np.corrcoef(*pair)[0, 1] ** 2), 3) for pair in pairs], float(sound.mean())
+    return ", ".join(f"{np.corrcoef(*pair)[0, 1] ** 2:.3f}" for pair in pairs)
 
 
 def latents_of(trained, numbers):
@@ -111,9 +112,9 @@ def main(results, dataset, catalogue):
         if store is None:
             store = trained.store
             table, e = morphologies(store.dataset.attrs["spec"]["scene"]["galaxy"], catalogue)
-            shares, sound = ceiling(store, e)
-            spread = np.sqrt(np.nanmean(abs(e) ** 2))
-            print(f"ceiling of g1, g2: {shares}, of {sound:.0%} of the rows; rms |e| {spread:.3f}")
+            for rows, numbers in (("all", np.arange(len(store.split))), ("test", store.numbers("test"))):
+                print(f"ceiling of g1, g2, {rows} rows: {ceiling(store, e, numbers)}")
+            print(f"rms |e| of {np.isfinite(e).sum()} sources of the catalogue: {np.sqrt(np.nanmean(abs(e) ** 2)):.3f}")
         numbers = np.arange(len(store.split))[:ROWS]
         codes = latents_of(trained, numbers)
         if codes.shape[1]:
