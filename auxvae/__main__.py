@@ -108,10 +108,28 @@ def select(spec: Spec, results: Results, log_to: Log = None) -> None:
 
 
 @app.command()
+def measurements(
+    spec: Spec,
+    results: Results,
+    dataset: Annotated[str, typer.Argument(help="The data set that the runs were trained on.")],
+    log_to: Log = None,
+) -> None:
+    """Measure with the runs of a data set those that `analyses.measure` names for it (docs/measure.md)."""
+    open_log(log_to)
+    from auxvae.analysis.measurements import measure_runs
+    from auxvae.analysis.selection import shown_runs
+    from auxvae.config.reading import study_of
+
+    study = study_of(spec)
+    log.info(f"{measure_runs(study, shown_runs(study, results), results, dataset)}: written")
+
+
+@app.command()
 def collect(spec: Spec, results: Results, log_to: Log = None) -> None:
-    """Gather the runs of a study into scores.parquet and analysis.nc."""
+    """Gather the runs of a study into scores.parquet and analysis.nc; with measurements, measurements.parquet too."""
     open_log(log_to)
     from auxvae.analysis.collect import collect as collect_runs
+    from auxvae.analysis.measurements import gather
     from auxvae.analysis.selection import shown_runs
     from auxvae.config.candidates import pairs_of
     from auxvae.config.labels import families
@@ -120,6 +138,8 @@ def collect(spec: Spec, results: Results, log_to: Log = None) -> None:
     study = study_of(spec)
     runs = shown_runs(study, results)
     collect_runs(runs, results, study.choices, families(study.config.datasets), pairs_of(study, runs))
+    if study.config.analyses.measure:
+        gather(study, results)
 
 
 @app.command()

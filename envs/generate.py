@@ -14,7 +14,7 @@ CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}  # where con
 
 EVERY = ("numpy", "scipy", "typer", "rich", "pyyaml", "pydantic")  # of every room
 STUDY = (*EVERY, "xarray", "netcdf4", "pandas", "pyarrow", "jaxtyping")
-TRAINING = (*STUDY, "scikit-learn", "zarr", "safetensors", "threadpoolctl")
+TRAINING = (*STUDY, "astropy", "scikit-learn", "zarr", "safetensors", "threadpoolctl")
 
 # File: packages by their names on PyPI, and packages of conda-forge that no other name stands for.
 ENVIRONMENTS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {

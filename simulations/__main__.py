@@ -159,8 +159,8 @@ def limits(
 
     if split and split not in SPLITS:
         raise Refused(Fault("--split", split, f"the splits are {listed(SPLITS)}", suggest(split, SPLITS, "name one")))
-    known = [name for name in fixed.split(",") if name]
-    typer.echo(json.dumps(least(store, out, rows, split, known, mask, part, second)))
+    constant = [name for name in fixed.split(",") if name]
+    typer.echo(json.dumps(least(store, out, rows, split, constant, mask, part, second)))
 
 
 @app.command()

@@ -61,6 +61,7 @@ class Facts:
     population: str | None = None  # real or cosmos, whose galaxies differ by more than their factors
     columns: tuple[str, ...] = ()
     measurements: tuple[Measurement, ...] = ()
+    pixel_scale: float | None = None  # arcsec, of simulated galaxies; None where facts do not say, as of other stores
 
 
 @dataclass(frozen=True)
@@ -195,9 +196,9 @@ def _facts(name: str, dataset: Dataset) -> Facts:
     sky = (dataset.noise.sky or 0.0) if dataset.noise.kind == "poisson" else None
     contexts = facts_of(dataset.contexts, dataset.parts)
     others = {**sizes, "sky": sky, **noise, "symmetries": symmetries_of(dataset), "contexts": contexts}
-    population = scene.galaxy if scene.is_catalogued else None
-    measured = measurements_of(dataset)
-    return Facts(name, dataset.digest, tuple(dataset.factors), **others, population=population, measurements=measured)  # type: ignore[arg-type]
+    of_scene: dict[str, Any] = {"population": scene.galaxy if scene.is_catalogued else None}
+    of_scene |= {"pixel_scale": None if scene.kind else scene.pixel_scale, "measurements": measurements_of(dataset)}
+    return Facts(name, dataset.digest, tuple(dataset.factors), **others, **of_scene)  # type: ignore[arg-type]
 
 
 def _refuse_broken(sealed: Mapping[str, Any]) -> None:

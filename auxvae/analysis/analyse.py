@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -164,7 +164,7 @@ def _record(folder: Path, run: Run, analyses: Analyses, judge: Run | None, store
     by = {"judge": digest_file(folder.parent / judge.id / "spec.json")} if judge else {}
     if store and analyses.films and films_of(store).is_file():
         by["films"] = digest_file(films_of(store))
-    return {"code": code, "run": digest_file(folder / "spec.json"), "analyses": digest_of(asdict(analyses)), **by}
+    return {"code": code, "run": digest_file(folder / "spec.json"), "analyses": digest_of(analyses.of_a_run), **by}
 
 
 def validate(run: Run, analyses: Analyses, device: str, path: Path, results: Path) -> None:

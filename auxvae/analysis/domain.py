@@ -87,11 +87,15 @@ def reconstructed(trained: Trained, store: Store, numbers: NDArray[np.intp]) -> 
 
 def _refuse_blind(trained: Trained) -> None:
     """Refuse a run that does not make an image of what it reads from the image alone."""
-    method = trained.run.composition
     able = [name for name, each in METHODS.items() if _can_judge(each)]
-    if not _can_judge(method) or not trained.model.can_decode:
+    if not can_judge(trained):
         allowed = f"images are judged by runs of {listed(able)}"
         raise Refused(Fault(str(trained.folder), Words(f"a run of {trained.run.method}"), allowed, "name one of them"))
+
+
+def can_judge(trained: Trained) -> bool:
+    """Whether a run makes an image of what it reads from the image alone."""
+    return _can_judge(trained.run.composition) and trained.model.can_decode
 
 
 def _can_judge(method: Method) -> bool:

@@ -141,13 +141,13 @@ def calibration_rows(trained: Trained, named: Path | None, measured: Store) -> t
     store = trained.store if named is None else open_survey(named, trained.store, trained.run.settings.inputs)
     if store.source.digest == trained.digest:
         where, numbers = f"{store.path}: validation rows", trained.store.numbers("validation")
-        training = trained.store.numbers("train")
+        training = store.complete(trained.store.numbers("train"))
         fit, others = training[:: math.ceil(len(training) / MOST_FITTED)], numbers
     else:
         if store.source.digest == measured.source.digest:
             value, text = Words("the store that is measured"), "rows that were calibrated on always agree with it"
             raise Refused(Fault(f"--calibrate {named}", value, text, "name another store"))
-        where, numbers = str(store.path), np.arange(len(store.split))
+        where, numbers = str(store.path), store.complete(np.arange(len(store.split)))
         fit, others = numbers[::2], numbers[1::2]
     if len(others) < FEWEST:
         text, remedy = f"a calibration needs {FEWEST} rows", f"name by --calibrate a store of {2 * FEWEST} rows or more"

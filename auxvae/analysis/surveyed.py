@@ -67,8 +67,9 @@ def rows_of(trained: Trained, store: Store) -> Columns:
 
 
 def judged_rows(trained: Trained, store: Store) -> NDArray[np.intp]:
-    """The rows whose measurements are judged: all, or the test rows of the run's own data set."""
-    return store.numbers("test") if store.source.digest == trained.digest else np.arange(len(store.split))
+    """The rows whose measurements are judged: all, or the test rows of the run's own data set; with every factor."""
+    is_own = store.source.digest == trained.digest
+    return store.complete(store.numbers("test") if is_own else np.arange(len(store.split)))
 
 
 def refuse_unwritable(out: Path) -> None:

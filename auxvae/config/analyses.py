@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import asdict, field
 from typing import Annotated, Any
 
 from pydantic.dataclasses import dataclass
@@ -155,8 +155,17 @@ class Analyses(Section):
     films: Films | None = None
     """films of every data set: how straight are their codes, beside those of pixels and of an untrained encoder?"""
 
+    measure: dict[Name, Many[Text]] = field(default_factory=dict)
+    """by the data set of runs, data sets on whose test rows these runs measure their factors: bias, scatter, coverage,
+    and whether the images are inside the domain of the run ([how](measure.md#in-a-study))"""
+
     bootstrap: Annotated[Whole, Range(20, 100_000)] = 200
     """resamples behind the intervals of the metrics"""
+
+    @property
+    def of_a_run(self) -> dict[str, Any]:
+        """What the evaluation of a run depends on, as plain JSON: all but what is measured after it."""
+        return {name: value for name, value in asdict(self).items() if name != "measure"}
 
     @property
     def labelled(self) -> int:

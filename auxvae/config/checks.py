@@ -20,6 +20,7 @@ from auxvae.config.inputs import input_faults
 from auxvae.config.kinds import Kind, kinds_of, variables_of
 from auxvae.config.latents import PriorSpec, dimension_fault
 from auxvae.config.likelihood import likelihood_faults
+from auxvae.config.measure import measure_faults
 from auxvae.config.measured import measured_faults
 from auxvae.config.methods import DIVERGENCES, METHODS, PRESET_WEIGHTS, default_terms
 from auxvae.config.networks import BACKBONES, Network, networks_of
@@ -50,6 +51,7 @@ def study_faults(
     used = {**config.coverages, **({"inputs": inputs} if inputs else {})}
     yield from auxiliary_faults(config.auxiliaries, used, facts)
     yield from candidate_faults(config.analyses.candidates, config.coverages, groups.values())
+    yield from measure_faults(config, groups, facts)
     for where, group in groups.items():
         yield from _group(config, group, where, facts, written)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from auxvae.config.networks import BACKBONES
 from auxvae.config.run import Run, Source
@@ -116,3 +117,14 @@ def evaluation_minutes(runs: Sequence[Run], test: int, processes: int, attempt: 
     sampling = 3 * sum(sampling_seconds(run, test) for run in runs) / 60
     usual = max(1.0, test / 2048) * len(runs)
     return attempt * (MINUTES + math.ceil((usual + downstream + sampling) / processes))
+
+
+def measuring_memory(stores: Sequence[Any], attempt: int = 1) -> int:
+    """MB of a job that measures images of these data sets, by their facts: those of the largest several times over."""
+    most: float = max(4 * each.galaxies * each.channels * each.stamp**2 / 1e6 for each in stores)
+    return attempt * math.ceil(BASE + PROCESS + HELD * most)
+
+
+def measuring_minutes(times: int, attempt: int = 1) -> int:
+    """Minutes of a job in which runs measure data sets so many times, half a minute each on one core."""
+    return attempt * (MINUTES + 2 * times)

@@ -24,7 +24,6 @@ import zarr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auxvae.config.contexts import contexts_of
 from auxvae.config.inputs import STAMP
 from auxvae.config.run import Source
 from auxvae.data.auxiliaries import variables_of_rows
@@ -32,12 +31,11 @@ from auxvae.data.encoding import Columns
 from auxvae.data.inputs import absent
 from auxvae.data.read_ahead import read_ahead
 from auxvae.data.scaling import Scaling, scaled_factors
-from foundation.faults import Fault, Refused, Words, listed
-from foundation.files import digest_file, read_json
+from auxvae.data.sealed import verify
+from foundation.faults import Fault, Refused, Words
 from foundation.memory import memory_limit
 
 SPLITS = {"train": 0, "validation": 1, "test": 2}
-SMALL = 1_000_000  # files up to this size are hashed at every opening
 BLOCK_BYTES = (
     8e6  # of images that are read together: memory of this size is reused, while larger blocks are mapped anew
 )
@@ -75,7 +73,7 @@ class Store:
     def __init__(self, path: Path, source: Source) -> None:
         """Verify seal, files and identity, and open."""
         self.path, self.source = path, source
-        _verify(path, source)
+        verify(path, source)
         self.dataset: xr.Dataset = xr.open_zarr(path)
         self.noise: dict[str, Any] = self.dataset.attrs.get("noise", {"kind": "none"})
 
@@ -137,8 +135,12 @@ class Store:
 
         Those that have a value of every factor; of more than `most`, so many at equal steps.
         """
-        complete = np.all([np.isfinite(values) for values in self.factors(name).values()], axis=0)
-        return self._rows([name], [_at_most(self.numbers(name)[complete], most)], truth)[0]
+        return self._rows([name], [_at_most(self.complete(self.numbers(name)), most)], truth)[0]
+
+    def complete(self, numbers: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Those of these row numbers whose rows have a value of every factor."""
+        has_values = [np.isfinite(self._values(name)[numbers]) for name in self.source.factors]
+        return numbers[np.all(has_values, axis=0)]
 
     def read_splits(self, *names: str) -> list[Rows]:
         """All rows of several splits; every shard is read once."""
@@ -280,26 +282,6 @@ def _with_channels(images: NDArray[np.float32]) -> Tensor:
 def open_store(path: Path, source: Source) -> Store:
     """A store, verified and opened once for all runs of a process."""
     return Store(path, source)
-
-
-def _verify(path: Path, source: Source) -> None:
-    if not (path / "seal.json").is_file():
-        raise Refused(Fault(str(path), Words("no seal"), "an unfinished store is not read", "finish the simulation"))
-    seal = read_json(path / "seal.json", "the seal of a store")
-    for name, sealed in seal["files"].items():
-        file = path / name
-        size = file.stat().st_size if file.is_file() else -1
-        if size != sealed["bytes"] or (size <= SMALL and digest_file(file) != sealed["sha256"]):
-            value = Words("no file" if size < 0 else f"{size} bytes that are not the sealed ones")
-            raise Refused(Fault(str(file), value, f"the seal says {sealed['bytes']} bytes", "make the store again"))
-    if seal["facts"]["digest"] != source.digest:
-        value = Words(f"data set {seal['facts']['digest'][:8]}")
-        text = f"the run was declared for {source.name} {source.digest[:8]}"
-        raise Refused(Fault(str(path), value, text, "simulate that data set, or name the right store"))
-    numbered = [each.name for each in contexts_of(seal["facts"])]
-    if numbered != [each.name for each in source.contexts]:
-        value, text = Words(f"the contexts {listed(numbered)}"), "the run numbers them otherwise"
-        raise Refused(Fault(str(path), value, text, "make the store again"))
 
 
 def refuse_beyond_memory(where: str, needed: int, remedy: str) -> None:

@@ -41,7 +41,7 @@ def open_survey(path: Path, run_store: Store, inputs: Sequence[str] = ()) -> Sto
 
     inputs: what the run is given beside every image, which the store must have in the same unit and shape.
     """
-    store = Store(path, _source_of(path))
+    store = sealed_store(path)
     faults = [
         *_faults(store, run_store),
         *(fault for name in inputs for fault in _input_faults(name, store, run_store)),
@@ -62,6 +62,11 @@ def _note_beyond(name: str, store: Store, run_store: Store) -> None:
     if beyond := int(((values < low) | (values > high)).sum()):
         share = f"{name} of {beyond:,} of {len(values):,} images"
         log.info(f"{store.path}: {share} lies outside of {low:.4g} to {high:.4g}, where the run was trained")
+
+
+def sealed_store(path: Path) -> Store:
+    """A sealed store of any data set."""
+    return Store(path, _source_of(path))
 
 
 def _source_of(path: Path) -> Source:

@@ -28,6 +28,7 @@ from auxvae.analysis.selection import shown_runs, trained_runs
 from auxvae.config.study import Study
 from auxvae.data.failures import FOLDER as FAILED
 from auxvae.data.failures import failures
+from auxvae.report.measurements import FILE as MEASUREMENTS
 from auxvae.report.origin import FILE as PROVENANCE
 from foundation.console import log
 from foundation.faults import Fault, Refused, Words
@@ -78,6 +79,7 @@ def _member(name: str) -> zipfile.ZipInfo:
 def _files(study: Study, results: Path, weights: bool) -> Files:
     """What goes into the archive, by the name that it has there."""
     names = [*WHOLE, *([SELECTION] if study.choices else [])]
+    names += [MEASUREMENTS] if study.config.analyses.measure else []
     for run in shown_runs(study, results):
         names += [f"runs/{run.id}/{name}" for name in (*OF_RUN, *(WEIGHTS if weights else ()))]
     failed = failures(trained_runs(study, results), results)

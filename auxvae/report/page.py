@@ -10,7 +10,7 @@ import io
 from collections.abc import Callable, Iterator, Set
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import jinja2
 import pandas as pd
@@ -28,11 +28,8 @@ from auxvae.config.run import Run
 from auxvae.config.study import Study
 from auxvae.data.failures import failures
 from auxvae.metrics.columns import compared, shown_in
-from auxvae.metrics.metric import ReportTable
 from auxvae.report import (
-    context_section,
     figures,
-    guidance_section,
     html_tables,
     origin,
     papers,
@@ -52,16 +49,17 @@ from auxvae.report.history import history_figure
 from auxvae.report.imperfect import imperfect_figure
 from auxvae.report.leakage import PANELS as SHOWN_AS_BARS
 from auxvae.report.leakage import leakage_figure
+from auxvae.report.measurements import NAME as MEASURED
+from auxvae.report.measurements import measurements_figure, measurements_table
 from auxvae.report.section import Picture, Table
 from auxvae.report.sections import SECTIONS
 from auxvae.report.selection_maps import selection_figure
+from auxvae.report.shown_tables import DIFFERENCES, TABLES, shown_tables
 from auxvae.report.spread import spread_figure
 from foundation.files import read_json, write_text
 
-TABLES: tuple[ReportTable, ...] = get_args(ReportTable)
 TRAVERSALS = 24  # on the page; the others are files
 MEASURES = ("ssim", "ssim_asinh", "nats")
-DIFFERENCES, CANDIDATES = "differences", ("candidates", "candidate_rates")
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
@@ -76,6 +74,8 @@ def draw(study: Study, results: Path) -> None:
         drawn |= figures_in_contexts(results, labels(runs), titles)
     if study.has_denoisers:
         drawn["guidance"] = partial(guidance_figure, results, titles)
+    if study.config.analyses.measure:
+        drawn[MEASURED] = partial(measurements_figure, results, labels(runs))
     histories = {label: pd.read_parquet(results / "runs" / run / "history.parquet") for run, label in titles.items()}
     drawn["history"] = partial(history_figure, histories)
     for name, figure in drawn.items():
@@ -198,6 +198,8 @@ def tabulate(study: Study, results: Path) -> None:
         tables.write(effects_table(results, named), folder / "effects")
     if study.has_denoisers:
         tables.write(axes_table(results, first_of_label(shown_runs(study, results))), folder / "axes")
+    if study.config.analyses.measure:
+        tables.write(measurements_table(results, named), folder / MEASURED)
     write_text(folder / "sensitivity.csv", tidy.to_csv(index=False))
 
 
@@ -235,7 +237,7 @@ def _contents(study: Study, results: Path) -> dict[str, Any]:
     said = {name: figures.sentence_of(path) for name, path in drawn.items()}
     shown = {
         name: html_tables.shown(table, marked)
-        for name in _tables(study)
+        for name in shown_tables(study)
         if not (table := tables.read(results / "tables" / f"{name}.csv")).empty
     }
     pictures = {name: _inline(path) for name, path in drawn.items() if not said[name]}
@@ -283,13 +285,6 @@ def _origin(study: Study, results: Path, failed: Set[str]) -> dict[str, Any]:
 
 def _is_picture(part: Table | Picture) -> bool:
     return isinstance(part, Picture)
-
-
-def _tables(study: Study) -> tuple[str, ...]:
-    judged = CANDIDATES if study.config.analyses.candidates else ()
-    contexts = context_section.TABLES if study.has_contexts else ()
-    denoisers = guidance_section.TABLES if study.has_denoisers else ()
-    return (*TABLES, DIFFERENCES, *(("selection",) if study.choices else ()), *contexts, *denoisers, *judged)
 
 
 def _inline(path: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from auxvae.report.context_section import INTERVENTIONS
 from auxvae.report.films_section import FILMS
 from auxvae.report.guidance_section import GUIDANCE
+from auxvae.report.measurements import MEASUREMENTS
 from auxvae.report.section import Picture, Section, Table
 
 _SENSITIVITY = (
@@ -183,6 +184,7 @@ SECTIONS = (
     INTERVENTIONS,
     GUIDANCE,
     FILMS,
+    MEASUREMENTS,
     Section(
         "methods",
         "Methods side by side",

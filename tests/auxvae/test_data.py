@@ -47,7 +47,7 @@ DAMAGED = {
 @pytest.mark.parametrize("case", DAMAGED)
 def test_a_damaged_store_is_refused(copy, run, case, monkeypatch):
     spoil, expected = DAMAGED[case]
-    monkeypatch.setattr("auxvae.data.store.SMALL", 100_000)  # the tiny store's image shard is below a megabyte
+    monkeypatch.setattr("auxvae.data.sealed.SMALL", 100_000)  # the tiny store's image shard is below a megabyte
     spoil(copy)
     with pytest.raises(Refused, match=expected):
         Store(copy, run.dataset).read("train")

@@ -43,6 +43,9 @@ if STUDY.has_contexts:
 if STUDY.has_denoisers:
     FIGURES += guidance_section.FIGURES
     TABLES += guidance_section.TABLES
+if MEASURE:
+    FIGURES += ("measurements",)
+    TABLES += ("measurements",)
 JUDGED = len(STUDY.runs) * bool(
     STUDY.config.analyses.candidates
 )  # whose evidence takes seconds each
@@ -60,9 +63,16 @@ rule collect:
             fleet=[fleet.id for fleet in STUDY.scored_fleets],
         ),
         SELECTION,
+        expand("{results}/measurements/{name}.parquet", results=RESULTS, name=MEASURE),
+        expand(
+            "{results}/data/{name}-shapes.npz",
+            results=RESULTS,
+            name=measured_with_shapes(),
+        ),
     output:
         f"{RESULTS}/scores.parquet",
         f"{RESULTS}/analysis.nc",
+        [f"{RESULTS}/measurements.parquet"] if MEASURE else [],
     log:
         f"{RESULTS}/logs/collect.log",
     benchmark:
@@ -76,7 +86,11 @@ rule collect:
         spec=digest_of(WHOLE),
         study=STUDY_FILE,
         results=lambda w, output: str(Path(output[0]).parent),
-        code=code_hash("auxvae.analysis.collect", *measure_modules()),
+        code=code_hash(
+            "auxvae.analysis.collect",
+            *measure_modules(),
+            *(["auxvae.analysis.measurements"] if MEASURE else []),
+        ),
     shell:
         "python -m auxvae collect {params.study:q} {params.results:q} --log {log:q}"
 

@@ -86,3 +86,26 @@ rule films:
         "draw films of {wildcards.dataset}"
     shell:
         "python -m simulations films {params.store:q} {output:q} {params.options} --log {log:q}"
+
+
+rule shapes:
+    input:
+        lambda w: seal_of(w.dataset),
+    output:
+        f"{RESULTS}/data/{{dataset}}-shapes.npz",
+    log:
+        f"{RESULTS}/logs/shapes-{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/shapes-{{dataset}}.tsv"
+    conda:
+        "../../envs/simulate.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=lambda w, attempt: 60 * attempt,
+    params:
+        store=lambda w, input: str(Path(input[0]).parent),
+        code=code_hash("simulations.hsm"),
+    message:
+        "measure shapes of {wildcards.dataset} by HSM"
+    shell:
+        "python -m simulations shapes {params.store:q} {output:q} --log {log:q}"

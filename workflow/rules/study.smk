@@ -5,7 +5,6 @@ import importlib.util
 import os
 import shlex
 import sys
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -131,6 +130,20 @@ def films_of(dataset):
     return f"{RESULTS}/data/{dataset}-films.npz" if STUDY.config.analyses.films else []
 
 
+MEASURE = STUDY.config.analyses.measure
+
+
+def measured_with_shapes():
+    """Measured data sets of one band that have a shear: GalSim's HSM measures them too."""
+    measured = dict.fromkeys(name for several in MEASURE.values() for name in several)
+    facts = DECLARED.facts
+    return [
+        name
+        for name in measured
+        if facts[name].channels == 1 and {"g1", "g2"} & {*facts[name].factors}
+    ]
+
+
 def films_options():
     """What the films are of, as the program takes it."""
     wanted = STUDY.config.analyses.films
@@ -182,7 +195,7 @@ def evaluation_digest(fleet):
     retrained = [run for run in candidates if run in STUDY.retrained]
     return fleet_digest(
         fleet,
-        analyses=asdict(STUDY.config.analyses),
+        analyses=STUDY.config.analyses.of_a_run,
         candidates=candidates,
         **({"retrained": retrained} if retrained else {}),
     )

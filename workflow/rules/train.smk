@@ -141,3 +141,57 @@ rule evaluate:
     shell:
         "python -m auxvae evaluate {params.study:q} {params.store:q} {params.results:q} --fleet {wildcards.fleet}"
         " --workers {threads} --log {log:q}"
+
+
+rule measure:
+    input:
+        seals=lambda w: [seal_of(name) for name in (w.dataset, *MEASURE[w.dataset])],
+        fleets=lambda w: expand(
+            "{results}/fleets/{fleet}.json",
+            results=RESULTS,
+            fleet=[
+                each.id
+                for each in STUDY.fleets
+                if each.runs[0].dataset.name == w.dataset
+            ],
+        ),
+        selection=SELECTION,
+    output:
+        f"{RESULTS}/measurements/{{dataset}}.parquet",
+    log:
+        f"{RESULTS}/logs/measure-{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure-{{dataset}}.tsv"
+    conda:
+        TRAINING
+    resources:
+        mem_mb=lambda w, attempt: cost.measuring_memory(
+            [DECLARED.facts[name] for name in (w.dataset, *MEASURE[w.dataset])],
+            attempt,
+        ),
+        runtime=lambda w, attempt: cost.measuring_minutes(
+            sum(run.dataset.name == w.dataset for run in STUDY.runs)
+            * len(MEASURE[w.dataset]),
+            attempt,
+        ),
+        gpu=GPUS,
+    params:
+        spec=lambda w: digest_of(
+            {
+                "runs": [
+                    fleet_digest(each.id)
+                    for each in STUDY.fleets
+                    if each.runs[0].dataset.name == w.dataset
+                ],
+                "measured": {
+                    name: DECLARED.facts[name].digest for name in MEASURE[w.dataset]
+                },
+            }
+        ),
+        study=STUDY_FILE,
+        results=lambda w, output: str(Path(output[0]).parents[1]),
+        code=code_hash("auxvae.analysis.measurements"),
+    message:
+        "measure with the runs of {wildcards.dataset}"
+    shell:
+        "python -m auxvae measurements {params.study:q} {params.results:q} {wildcards.dataset} --log {log:q}"
