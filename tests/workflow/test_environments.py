@@ -24,8 +24,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DISTRIBUTIONS = importlib.metadata.packages_distributions()
 # The commands that the rules of an environment call, and rooms whose modules are found by their names in tables.
 COMMANDS = {
-    "simulate": [("simulations", "draw")],
-    "train": [("auxvae", name) for name in ("train", "evaluate", "select", "collect")],
+    "simulate": [("simulations", name) for name in ("draw", "shapes")],
+    "train": [("auxvae", name) for name in ("train", "evaluate", "select", "collect", "measurements")],
     "report": [("auxvae", "report")],
 }
 BY_NAME = {"train": ("models", "losses", "metrics"), "report": (), "simulate": ()}
@@ -108,8 +108,16 @@ def reached(rule):
         path = source(waiting.pop())
         if path is not None and path not in done:
             done.add(path)
-            waiting += imported(ast.parse(path.read_text(encoding="utf-8")))
+            waiting += imported(_of_commands(path, {command for _, command in COMMANDS[rule]}))
     return done
+
+
+def _of_commands(path, commands):
+    """A module as these commands run it: of a module of commands, without what the others would import."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if path.stem.endswith("_commands"):
+        tree.body = [each for each in tree.body if not isinstance(each, ast.FunctionDef) or each.name in commands]
+    return tree
 
 
 def head(room, command):
