@@ -54,7 +54,7 @@ def trained(folder):
 
 def row_of(run, store):
     """Scatter, width and coverage of the shear of one run, in units of the shear."""
-    spec = json.loads((run / "spec.json").read_text(encoding="utf-8"))
+    spec = json.loads((run / "spec.json").read_text(encoding="utf-8"))["run"]
     name = "true_g1" if "true_g1" in spec["aux"] else "g1"
     training = store[name].values[store["split"].values == 0]
     low, width = np.nanmin(training), np.nanmax(training) - np.nanmin(training)
