@@ -106,7 +106,7 @@ def _read(kind: str, path: str, state: tuple[tuple[int, int], ...]) -> Catalogue
         return READERS[kind](Path(path))
     except (ValueError, LookupError, TypeError, OSError) as error:
         text = f"a catalogue in GalSim's format stands here, and {reason(error)}"
-        raise _refused(path, text, "unpack it, or name a catalogue's FITS file") from None
+        raise _refused(path, text, "name the FITS file of a catalogue's table, unpacked") from None
 
 
 def _refused(value: object, allowed: str, remedy: str) -> Refused:

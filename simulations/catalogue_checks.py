@@ -23,6 +23,7 @@ from simulations.catalogue import Catalogue
 from simulations.examination import Examination
 from simulations.extent import transform_faults, visible_faults
 from simulations.psf_width import widest_psf
+from simulations.scene_spec import Scene
 
 
 def catalogue_faults(x: Examination) -> Iterator[Fault]:
@@ -59,9 +60,16 @@ def _selection(x: Examination, catalogue: Catalogue) -> Iterator[Fault]:
     if min(x.dataset.split.counts(sources)) < 1:
         of = f"{sources} of the {len(catalogue.identifiers)} galaxies of the catalogue"
         text = "training, validation and test rows show different galaxies, so that each share of them needs one"
-        place = next((key for key in ("largest", "faintest") if getattr(scene, key) is not None), "catalogue")
+        written = [key for key in ("largest", "faintest") if getattr(scene, key) is not None]
+        place = next((key for key in written if len(catalogue.selected(**_alone(scene, key))) == sources), "catalogue")
+        place = written[-1] if written and place == "catalogue" else place
         remedy = "take a larger catalogue" if place == "catalogue" else "raise it, or take a larger catalogue"
         yield Fault(f"{x.where}.scene.{place}", Words(of), text, remedy)
+
+
+def _alone(scene: Scene, key: str) -> dict[str, float | None]:
+    """One cut without the other."""
+    return {name: getattr(scene, name) if name == key else None for name in ("largest", "faintest")}
 
 
 def _sizes(x: Examination, catalogue: Catalogue) -> Iterator[Fault]:

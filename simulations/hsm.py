@@ -7,7 +7,8 @@ sigma, e1, e2    |M|^(1/4) in pixels and the distortion e = (a^2 - b^2) / (a^2 +
 g1, g2           reduced shear of a round galaxy whose distortion is that of the image re-Gaussianised with its PSF,
                  e = 2 g / (1 + |g|^2)                                     same paper; only where the PSF is known
 
-The PSF of a simulated galaxy is drawn, with the pixel in it, from the factors and constants of its row. NaN stands
+The PSF of a simulated galaxy is drawn, with the pixel in it, from the factors and constants of its row; that of a
+converted one is its stamp (`convert --psf`), while a width alone says no profile. NaN stands
 where a method fails: no convergence, a corrected distortion of 1 or more, or a PSF so narrow (a full width at half
 maximum below about 1.6 pixels) that its own moments do not converge.
 """
@@ -23,7 +24,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from foundation.console import counted
+from foundation.console import counted, log
 from foundation.faults import Fault, Refused, Words
 from foundation.files import atomic_write, read_json
 from simulations.galaxy import parameters
@@ -81,7 +82,10 @@ def _corrected(image: galsim.Image, point_spread: galsim.Image) -> tuple[float, 
 
 def _psf_of(store: Path, group: zarr.Group) -> Psf | None:
     """The PSF of every row on the pixels of the store; None where nothing says it."""
+    if "psf" in group and len(group["psf"].shape) == 3:  # type: ignore[union-attr]
+        return lambda row: galsim.Image(np.ascontiguousarray(group["psf"][row], dtype=np.float32))  # type: ignore[index]
     if "spec" not in group.attrs:
+        log.info(f"{store}: no PSF stamps (convert --psf), so that no shear after the PSF is taken away")
         return None
     dataset = dataset_of(store)
     if dataset.scene.kind is not None:

@@ -108,7 +108,11 @@ def _free(names: list[str], factors: list[str], fixed: Sequence[str]) -> list[in
 
 def rows_at_steps(split: NDArray[Any], rows: int, name: str = "", part: slice = EVERY) -> NDArray[np.intp]:
     """So many row numbers at equal steps, of all rows or of a part of one split; all of them if there are no more."""
-    numbers = (np.flatnonzero(split == SPLITS[name]) if name else np.arange(len(split)))[part]
+    every = np.flatnonzero(split == SPLITS[name]) if name else np.arange(len(split))
+    if part.stop is not None and part.stop > len(every):
+        value, text = Words(f"{part.start}:{part.stop}"), f"there are {len(every):,} rows to choose from"
+        raise Refused(Fault("--at", value, text, f"stay within 0:{len(every)}"))
+    numbers = every[part]
     return numbers if len(numbers) <= rows else numbers[np.arange(rows) * len(numbers) // rows]
 
 

@@ -69,7 +69,7 @@ def chosen_rows(text: str, judged: Numbers) -> slice:
         raise Refused(Fault("--rows", text, "rows are START:STOP, counted from 0", f"write 0:{min(MOST, count)}"))
     chosen = slice(int(start), int(stop))
     if not chosen.start < chosen.stop <= count:
-        text_of = f"there are {count:,} rows to choose from, and STOP is beyond the last one"
+        text_of = f"START is below STOP, and there are {count:,} rows to choose from (test rows of the run's own store)"
         raise Refused(Fault("--rows", text, text_of, f"stay within 0:{count}"))
     return chosen
 

@@ -45,7 +45,8 @@ def table(columns: Columns, units: Mapping[str, str], truth: Truth, starts: int)
     yield from diagnostics(columns, used, starts)
     names = [name for name in columns if name.removeprefix("second_") in units]
     if used.sum() < FEWEST:
-        yield "too few images converged for a table: ask for more --draws"
+        more = "more --rows" if len(used) < FEWEST else "more --draws"
+        yield f"a table is of {FEWEST} converged images at least: ask for {more}"
     elif not any(name in truth.factors for name in names):
         yield from widths(columns, used, names, units)
     else:

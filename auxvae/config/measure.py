@@ -121,5 +121,8 @@ def _factors(
         on_a_line = _on_a_line(coverage, trained["factors"], kinds_of(trained))
         if coverage and not {*on_a_line} & {*other["factors"]}:
             value = Words(f"coverage {name} of {listed(coverage)}")
-            text = f"measurements are of factors on a line, which {other['name']} has too"
-            yield Fault(where, value, text, f"name some of {listed(other['factors'])} in a coverage")
+            text = (
+                f"measurements are compared with true factors, and {other['name']} has {listed(other['factors'])} alone"
+            )
+            remedy = f"take {other['name']} away, and call `python -m auxvae measure` for it"
+            yield Fault(where, value, text, remedy)

@@ -77,7 +77,8 @@ def measured_faults(
     for name in dict.fromkeys(group.measured if dataset and not dataset.get("doubtful") else ()):
         if name not in every:
             has = f"{dataset['name']} has the measurements {listed(every)}" if every else "the data set has none"
-            remedy = "name them under 'measurements' of the data set, or take it away"
+            make = "convert its store with --errors" if dataset.get("store") else "name them under its 'measurements'"
+            remedy = f"{make}, or take it away"
             yield Fault(place, name, has, suggest(name, every, remedy) if every else remedy)
             continue
         of = every[name].of
@@ -119,6 +120,6 @@ def _fit(group: Any, where: str, read: list[Measured], dataset: Mapping[str, Any
             able = listed(name for name, method in METHODS.items() if takes_gaps(method))
             text = f"{group.method} needs exact values in every row; errors and gaps may be had with {able}"
             yield Fault(place, each.name, text, "take another method, or take it away")
-    if group.errors == "ignored" and not any(each.error for each in read):
+    if group.errors != "of_image" and not any(each.error for each in read):
         text = "no auxiliary variable of these runs has errors"
-        yield Fault(f"{where}.errors", "ignored", text, "take it away")
+        yield Fault(f"{where}.errors", group.errors, text, "take it away")

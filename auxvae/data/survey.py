@@ -104,6 +104,7 @@ def _faults(store: Store, run_store: Store) -> Iterator[Fault]:
         if value != facts[run_store][name]:
             text = f"the run was trained on {facts[run_store][name]}"
             yield Fault(f"{store.path}: {name}", Words(value), text, OTHER)
+    _note_noise(store, run_store)
     scale, of_run = pixel_scale(store), pixel_scale(run_store)
     if scale is None or of_run is None:
         silent = store if scale is None else run_store
@@ -113,6 +114,16 @@ def _faults(store: Store, run_store: Store) -> Iterator[Fault]:
     elif not math.isclose(scale, of_run, rel_tol=1e-3):
         text = f"the run was trained on pixels of {of_run:g} arcsec"
         yield Fault(f"{store.path}: pixel scale", Words(f"{scale:g} arcsec"), text, OTHER)
+
+
+def _note_noise(store: Store, run_store: Store) -> None:
+    """A line where Gaussian noise is of another size than the run's: `domain` judges what that means."""
+    if any("noise_std" not in each.dataset.variables for each in (store, run_store)):
+        return
+    here, there = (float(np.median(each.dataset["noise_std"].values)) for each in (store, run_store))
+    if not math.isclose(here, there, rel_tol=0.05):
+        text = f"a noise of {here:.4g} per pixel in the median, where the run was trained with {there:.4g}"
+        log.info(f"{store.path}: {text}")
 
 
 def _input_faults(name: str, store: Store, run_store: Store) -> Iterator[Fault]:

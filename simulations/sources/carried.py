@@ -141,6 +141,10 @@ def _by_band(column: Column, images: Column, plan: Plan) -> Column:
 
 def _fwhm(column: Column, images: Column, plan: Plan) -> Layer:
     in_pixels = column.unit.lower() in IN_PIXELS
+    if not column.unit:
+        log.info(
+            f"{column.where}: a width without a unit; state it with --unit {column.where.rpartition(' ')[2]}=arcsec"
+        )
     numbers = _by_band(column, images, plan)
     _dims(numbers, images, ())
     return _numbers(numbers, 1 / plan.bin if in_pixels else 1.0, "full width at half maximum of the PSF")
