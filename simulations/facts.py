@@ -254,7 +254,8 @@ def _existing(name: str, value: Mapping[str, Any], where: str, declared: Declare
         declared.facts[name] = Facts(**{**sealed, **names, **declared_facts})
     except (Refused, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         is_plain = isinstance(error, (Refused, ValueError, OSError))
-        reason = " ".join(str(error).split()) if is_plain else "what it declares of its factors cannot be read"
+        unread = "its symmetries, kinds, contexts or measurements cannot be read"
+        reason = " ".join(str(error).split()) if is_plain else unread
         allowed, remedy = "seal.json must hold the data set's facts", "make the store again"
         faults.append(Fault(f"{where}.store", Words(f"a broken seal ({reason})"), allowed, remedy))
 

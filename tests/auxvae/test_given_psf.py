@@ -9,11 +9,11 @@ import pytest
 import torch
 import xarray as xr
 
-from auxvae.__main__ import domain
 from auxvae.analysis.analyse import analyse
 from auxvae.analysis.explored import explored
 from auxvae.analysis.measure_command import measure
 from auxvae.analysis.model import TrainedModel
+from auxvae.analysis.survey_commands import domain
 from auxvae.analysis.surveyed import beside, read_trained
 from auxvae.config.analyses import Analyses
 from auxvae.data.store import open_store

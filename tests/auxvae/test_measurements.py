@@ -175,7 +175,11 @@ BAD = {
         "has poisson noise",
     ),
     "another sky": (spoilt({"near": ["far"]}, far={"noise": {"sky": 10}}), "far with a sky of 10", "a sky of 0"),
-    "no factor in common": (spoilt({"near": ["far"]}, far=SERSIC), "coverage two of g1, g2", "name some of flux"),
+    "no factor in common": (
+        spoilt({"near": ["far"]}, far=SERSIC),
+        "coverage two of g1, g2",
+        "compared with true factors",
+    ),
     "few validation rows": (
         spoilt({"near": ["near"]}, datasets={"near": dataset(galaxies=100), "far": dataset(seed=8)}),
         "60 validation rows of near",

@@ -10,9 +10,11 @@ import pytest
 import zarr
 
 from foundation.faults import Refused
+from simulations.convert import convert
 from simulations.draw import simulate
 from simulations.facts import read_declared
 from simulations.hsm import NAMES, shape_of, shapes
+from simulations.sources.options import Options
 from tests.auxvae.test_stores_of_kinds import written
 from tests.conftest import ROOT
 
@@ -75,3 +77,16 @@ def test_converted_images_have_moments_alone(tmp_path):
 def test_an_unfinished_store_is_refused(tmp_path):
     with pytest.raises(Refused, match="no file"):
         shapes(tmp_path, tmp_path / "out.npz")
+
+
+def test_stamps_of_the_psf_give_converted_images_the_shears_of_the_simulated_ones(store, tmp_path):
+    group = zarr.open_group(store, mode="r")
+    stamps = [galsim.Gaussian(fwhm=width).drawImage(nx=33, ny=33, scale=0.2).array for width in group["psf_fwhm"][:40]]
+    split = np.arange(40) % 3
+    np.savez(tmp_path / "x.npz", image=group["image"][:40], psf=stamps, flux=group["flux"][:40], split=split)
+    convert(tmp_path / "x.npz", tmp_path / "c.zarr", "image", "", [], "none", 0, options=Options(psf="psf"))
+    assert shapes(tmp_path / "c.zarr", tmp_path / "c.npz")["no_shear"] == 0
+    shapes(store, tmp_path / "d.npz")
+    with np.load(tmp_path / "c.npz") as converted, np.load(tmp_path / "d.npz") as drawn:
+        for name in ("g1", "g2"):
+            np.testing.assert_allclose(converted[name], drawn[name][:40], atol=2e-3)

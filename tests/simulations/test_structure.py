@@ -161,7 +161,7 @@ def test_a_store_says_its_contexts_and_its_check_agrees(stored):
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
-        (lambda seal: seal["facts"]["contexts"][0].pop("name"), "contexts cannot be read"),
+        (lambda seal: seal["facts"]["contexts"][0].pop("name"), "contexts or measurements cannot be read"),
         (lambda seal: seal["facts"]["contexts"][1].update(of=["fluks"]), "which is no factor"),
         (lambda seal: seal["facts"]["contexts"][1].update(name="obs"), "two contexts of one name"),
     ],
