@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxvae.analysis.model import TrainedModel
-from auxvae.config.measured import FAR
+from auxvae.data.measured import in_shares
 from auxvae.metrics.followed import followed_scores
 from auxvae.metrics.score import Score
 
@@ -22,11 +22,8 @@ def followed(model: TrainedModel, mean: NDArray[np.float32], resamples: int) -> 
     for each in run.dataset.measurements:
         if each.of == each.name or each.of not in latents:
             continue
-        low, high = model.scaling.factor_low[each.of], model.scaling.factor_high[each.of]
-        true, measured = (
-            (column - low) / (high - low) for column in (model.rows.factors[each.of], model.rows.measured[each.name])
-        )
-        measured[(measured < -FAR) | (measured > 1 + FAR)] = np.nan
+        true = model.rows.aux((each.of,), model.scaling)[:, 0].double().numpy()
+        measured, _ = in_shares(each, model.rows.measured, model.scaling)
         latent = mean[:, latents.index(each.of)].astype(np.float64)
         of_factor = followed_scores(latent, true, measured, resamples)
         scores |= {f"{name}_{each.of}": score for name, score in of_factor.items()}

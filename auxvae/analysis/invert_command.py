@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from auxvae.analysis.inversion import Target, images_of
@@ -85,7 +86,9 @@ def prior_of(trained: Trained) -> LatentPrior:
     if residual is not None and not run.prior.has_density():
         value, allowed = Words(f"the prior {run.prior.words()}"), "a posterior needs a density of the residual latents"
         raise Refused(Fault(where, value, allowed, "name a run with another prior"))
-    return LatentPrior(Marginals(trained.model.data.aux.cpu(), run.prior_variance), residual)
+    aux, error = trained.model.data.aux.cpu(), trained.model.data.error
+    known_alone = aux if error is None else torch.where(error.cpu().isfinite(), aux, torch.nan)
+    return LatentPrior(Marginals(known_alone, run.prior_variance), residual)
 
 
 def _can_invert(method: Method) -> bool:

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
-from auxvae.config.measured import FAR
+from auxvae.config.measured import FAR, Measured
 from auxvae.config.run import Run
 from auxvae.data.encoding import Columns
 from auxvae.data.scaling import Scaling
+
+Array = NDArray[np.float64]
 
 
 class Auxiliaries(NamedTuple):
@@ -39,11 +43,17 @@ def measured(run: Run, true: Float[Tensor, "N a"], columns: Columns, scaling: Sc
     """The auxiliary variables of rows: measurements (N,) in `columns` where the run reads them, else the true ones."""
     both = exact(true.clone())
     for each in run.measurements if columns else ():
-        j, low = run.variables.index(each.of), scaling.factor_low[each.of]
-        width = scaling.factor_high[each.of] - low
-        values = torch.from_numpy((columns[each.name] - low) / width)
-        error = torch.from_numpy(columns[each.error] / width) if each.error else torch.zeros_like(values)
-        lost = ~(values.isfinite() & error.isfinite() & (values > -FAR) & (values < 1 + FAR))
-        both.values[:, j] = torch.where(lost, 0.0, values).float()
-        both.error[:, j] = torch.where(lost, torch.inf, error).float()
+        j, (values, error) = run.variables.index(each.of), in_shares(each, columns, scaling)
+        lost = torch.from_numpy(np.isnan(values))
+        both.values[:, j] = torch.where(lost, 0.0, torch.from_numpy(values)).float()
+        both.error[:, j] = torch.where(lost, torch.inf, torch.from_numpy(error)).float()
     return both
+
+
+def in_shares(each: Measured, columns: Columns, scaling: Scaling) -> tuple[Array, Array]:
+    """A measurement and its errors in shares of the factor's range, (N,) each; NaN where it is missing or failed."""
+    low, high = scaling.factor_low[each.of], scaling.factor_high[each.of]
+    values = (columns[each.name] - low) / (high - low)
+    error = columns[each.error] / (high - low) if each.error else np.zeros_like(values)
+    has_value = np.isfinite(values) & np.isfinite(error) & (values > -FAR) & (values < 1 + FAR)
+    return np.where(has_value, values, np.nan), error

@@ -35,11 +35,11 @@ class Marginals(Prior):
     """The densities p_j side by side, one for each column of auxiliary variables."""
 
     def __init__(self, aux: Float[Tensor, "N a"], variance: float) -> None:
-        """Of the training rows' auxiliary variables in [0, 1]; variance: v of the run."""
+        """Of the training rows' auxiliary variables in [0, 1], NaN where unknown; variance: v of the run."""
         super().__init__(aux.shape[1])
         self.std = math.sqrt(variance)
         shares = (torch.arange(QUANTILES, dtype=torch.float64) + 0.5) / QUANTILES
-        self.centres = torch.quantile(aux.double(), shares, 0).T.float().contiguous()
+        self.centres = torch.nanquantile(aux.double(), shares, 0).T.float().contiguous()
         gaps = torch.nn.functional.pad(self.centres.diff(dim=1), (1, 1), mode="replicate")
         self.widths = (variance + ((gaps[:, 1:] + gaps[:, :-1]) / 4).square()).sqrt()
         self.knots = torch.stack([self._knots(j) for j in range(self.dimensions)]).float()

@@ -42,7 +42,8 @@ def composition(run: Run) -> tuple[object, ...]:
     cooled = replace(run.settings, cooling=1.0, cooling_from=0.0, cooling_until=1.0)
     settings = replace(cooled, capacity=0.0, prior_variance=1.0, mmd=replace(run.mmd, width=1.0))
     sized = run.composition.companion or run.composition.conditional == "copied" or run.prior.kind != "normal"
-    return run.method, run.network, run.training, settings, len(run.variables) if sized else None
+    has_errors = bool(run.measurements)  # of some coverages alone: a program has them for all of its runs, or for none
+    return run.method, run.network, run.training, settings, has_errors, len(run.variables) if sized else None
 
 
 @dataclass(frozen=True)

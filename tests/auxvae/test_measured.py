@@ -275,3 +275,24 @@ def test_a_factor_that_some_rows_lack_stands_beside_no_image_and_in_no_prior(sur
     said = refusal(config_of({"store": str(survey)}, *groups) | {"coverages": {}, "network": {"latents": 2}})
     assert any("runs[0].inputs: found 'b', but some rows have no value" in each for each in said), said
     assert any("runs[1].prior: found 'empirical', but some rows have no value of b" in each for each in said), said
+
+
+@pytest.mark.parametrize("coverages", [["only", "both"], ["both", "only"]])
+def test_a_coverage_without_errors_is_trained_beside_one_with_them_as_alone(coverages, survey, tmp_path):
+    """One program of several runs branches for all of them alike."""
+    group = {"method": "aux_vae", "coverages": coverages, "weights": {"calibration": 1}}
+    config = config_of({"store": str(survey)}, group) | {"coverages": {"both": ["a", "b"], "only": ["a"]}}
+    runs = study_of(config)[1].runs
+    fleet.train(Fleet(runs), survey, tmp_path / "both", CPU, workers=1)
+    for run in runs:
+        fleet.train(Fleet((run,)), survey, tmp_path / run.id, CPU, workers=1)
+        weights = [tmp_path / name / "runs" / run.id / "model.safetensors" for name in ("both", run.id)]
+        assert weights[0].read_bytes() == weights[1].read_bytes(), run.coverage
+
+
+def test_the_prior_of_an_inversion_leaves_unknown_values_out():
+    from auxvae.models.latent_prior import Marginals
+
+    values = torch.rand(500, 1, generator=torch.Generator().manual_seed(2))
+    gaps = torch.cat([values, torch.full((300, 1), torch.nan)])
+    assert torch.equal(Marginals(gaps, 0.01).centres, Marginals(values, 0.01).centres)
